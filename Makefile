@@ -1,36 +1,43 @@
 # The only list of commands. `make` alone prints it; hooks and CI call the same targets.
 .DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
 SHELL := /bin/sh
 MAKEFLAGS += --no-print-directory
-.DELETE_ON_ERROR:
 
 export UV_PYTHON_DOWNLOADS := never
-export PYTHONDONTWRITEBYTECODE :=
-# How many rounds repeated tests run: fast, ci or soak.
-ANDAMIOS_TEST_SIZE ?= fast
-export ANDAMIOS_TEST_SIZE
+# uv brings its own certificates; where the machine has some, those count, as for pip.
+ifneq ($(wildcard /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundle.crt),)
+export UV_SYSTEM_CERTS ?= 1
+endif
+# How many rounds the tests run that repeat something: fast, ci or soak.
+export ANDAMIOS_TEST_SIZE ?= fast
 
-# The first interpreter that really runs and is new enough (a pyenv shim may exist and fail).
+# The first Python that really runs and is new enough (a shim may exist and fail).
 ANDAMIOS_PYTHON ?= $(shell for name in python3.13 python3.12 python3.11 python3.14 python3; do \
 	$$name -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$name && break; done)
 PYTHON ?= $(ANDAMIOS_PYTHON)
 
-ENV := .venv
+# Any target runs in another environment: make env-sa20, then make test ENV=.venv-sa20
+ENV ?= .venv
 RUN := $(ENV)/bin
-# Other environments run the same targets: make test ENV=.venv-sa20 NAME=sa20
 NAME := $(or $(patsubst .venv-%,%,$(filter .venv-%,$(ENV))),main)
-LOCKS := requirements.lock requirements-postgres.lock
-SET_UP_BY := scripts/environment.py $(wildcard packages/*/pyproject.toml)
-SOURCES := packages examples benchmarks tests scripts conftest.py
-PRESENT = $(wildcard $(SOURCES))
+SET_UP_BY := requirements.lock requirements-postgres.lock scripts/environment.py \
+	$(wildcard packages/*/pyproject.toml)
+
+PRESENT := $(wildcard packages examples benchmarks tests scripts conftest.py)
 COVERAGE := .cache/coverage
 WORKERS ?= 2
-PYTEST = COVERAGE_FILE=$(COVERAGE)/$(1)-$(NAME) $(RUN)/python -m pytest -n $(WORKERS) --cov --cov-report=
+# More arguments for pytest: make test ARGS="-k gate -x"
+ARGS ?=
+PYTEST := $(RUN)/python -m pytest
+# A whole tier on all workers; its coverage data is one file with the name of tier and environment.
+TIER = @mkdir -p $(COVERAGE) && rm -f $(COVERAGE)/$(1)-$(NAME) $(COVERAGE)/$(1)-$(NAME).* && \
+	COVERAGE_FILE=$(COVERAGE)/$(1)-$(NAME) $(PYTEST) -n $(WORKERS) --cov --cov-report=
 
 .PHONY: help
 help: ## Print this list
-	@awk -F ':.*## ' '/^##@/ { printf "\n%s\n", substr($$0, 5) } \
-		/^[a-z0-9-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^##@ / { printf "\n%s\n", substr($$0, 5) } \
+		/^[a-z0-9-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 ##@ Use
 
@@ -39,32 +46,32 @@ demo: setup ## Show what it does, on a database made for the occasion
 	@$(RUN)/python examples/andamios_orm/first_look.py
 
 .PHONY: setup
-setup: $(ENV)/.ready ## Make the environment .venv from the lock (every target does)
+setup: $(ENV)/.ready ## Make the environment .venv from the lock (every target does it first)
 
 ##@ Test
 
 .PHONY: test
 test: setup ## Run the fast suite, with coverage data
-	@mkdir -p $(COVERAGE)
-	@$(call PYTEST,fast) -m "not slow and not soak"
+	$(call TIER,fast) -m "not slow and not soak" $(ARGS)
 
 .PHONY: slow
+slow: export ANDAMIOS_TEST_SIZE := ci
 slow: setup ## Run the rest of the suite at CI size
-	@mkdir -p $(COVERAGE)
-	@ANDAMIOS_TEST_SIZE=ci $(call PYTEST,slow) -m slow
+	$(call TIER,slow) -m slow $(ARGS)
 
 .PHONY: soak
-soak: setup ## Run the slow and the soak tests at full size (hours)
-	@ANDAMIOS_TEST_SIZE=soak $(RUN)/python -m pytest -m "slow or soak" --timeout 0
+soak: export ANDAMIOS_TEST_SIZE := soak
+soak: setup ## Run the slow and the soak tests at full size
+	@$(PYTEST) --timeout 0 -m "slow or soak" $(ARGS)
 
 .PHONY: bench
 bench: setup ## Print target, raw driver and ours for every figure
-	@$(RUN)/python -m benchmarks.andamios_orm
+	@$(RUN)/python -m benchmarks.andamios_orm $(ARGS)
 
 ##@ Check
 
 .PHONY: check
-check: format lint types layers deps security docs-check coverage ## Check everything that needs no test run
+check: format lint types layers deps security fragments docs coverage ## Check everything else; does not run the suite again
 
 .PHONY: format
 format: setup ## Check the format
@@ -76,7 +83,7 @@ lint: setup ## Check the style
 
 .PHONY: types
 types: setup ## Check the types, strictly
-	@$(RUN)/python scripts/types.py
+	@$(RUN)/python scripts/type_check.py
 
 .PHONY: layers
 layers: setup ## Check that imports only go down the layers
@@ -90,9 +97,22 @@ deps: setup ## Check that each package declares what it imports
 security: setup ## Look for insecure code
 	@$(RUN)/bandit --quiet --recursive --configfile pyproject.toml packages/*/src scripts
 
+.PHONY: fragments
+fragments: setup ## Check that the changelog can be made from the fragments
+	@$(RUN)/towncrier build --draft --version next --date unreleased >/dev/null
+
+.PHONY: docs
+docs: setup ## Run the documentation: every code block, link, doctest and export list
+	@$(PYTEST) -p no:randomly tests/test_docs.py tests/test_public_names.py
+
 .PHONY: coverage
-coverage: setup ## Report the coverage of the runs whose data is there; fail below 100 %
+coverage: setup ## Report the coverage of all tiers whose data is there; fail below 100 %
 	@$(RUN)/python scripts/coverage_report.py $(COVERAGE)
+
+.PHONY: audit
+audit: setup ## Look up known vulnerabilities of what the lock pins (needs the network)
+	@$(RUN)/pip-audit --requirement requirements.lock --disable-pip --progress-spinner off
+	@$(RUN)/zizmor --offline --quiet .github/workflows
 
 ##@ Change
 
@@ -110,10 +130,38 @@ clean: ## Remove everything that was made, the environments too
 	rm -rf .venv .venv-* .cache .hypothesis .pytest_cache build dist .coverage .coverage.*
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
+##@ Release
+
+.PHONY: wheels
+wheels: setup ## Build the wheel and the source distribution of each package into dist/
+	@rm -rf dist
+	@for package in packages/*; do \
+		$(RUN)/python -m build --no-isolation --outdir dist $$package >/dev/null || exit 1; done
+	@ls dist
+
+.PHONY: changelog
+changelog: setup ## Turn the fragments into a section of CHANGELOG.md (VERSION=1.2.3)
+	@test -n "$(VERSION)" || { echo "make: say which: make changelog VERSION=1.2.3" >&2; exit 1; }
+	@$(RUN)/towncrier build --yes --version $(VERSION)
+
 ##@ Environments
 
-$(ENV)/.ready: $(LOCKS) $(SET_UP_BY)
-	@if [ -z "$(PYTHON)" ]; then \
-		echo "make: no Python 3.11 or newer runs here; install one (Debian: apt-get install python3 python3-venv python3-pip) or name it: make PYTHON=/path/to/python" >&2; exit 1; fi
-	@$(PYTHON) scripts/environment.py $(ENV)
-	@touch $@
+.PHONY: env-sa20
+env-sa20: .venv-sa20/.ready ## Make .venv-sa20, the same with SQLAlchemy 2.0
+
+.PHONY: env-oldest
+env-oldest: .venv-oldest/.ready ## Make .venv-oldest, with the oldest versions that the packages allow
+
+NO_PYTHON := no Python 3.11 or newer runs here: install one (on Debian 'apt-get install python3 \
+python3-venv python3-pip') or name it with 'make PYTHON=/path/to/python3'
+SET_UP = @test -n "$(strip $(PYTHON))" || { echo "make: $(NO_PYTHON)" >&2; exit 1; }; \
+	$(PYTHON) scripts/environment.py $(@D) $(1) && touch $@
+
+.venv/.ready: $(SET_UP_BY)
+	$(call SET_UP)
+
+.venv-sa20/.ready: $(SET_UP_BY) requirements-sqlalchemy20.lock
+	$(call SET_UP,--overlay requirements-sqlalchemy20.lock)
+
+.venv-oldest/.ready: $(SET_UP_BY) requirements-oldest.lock
+	$(call SET_UP,--overlay requirements-oldest.lock)

@@ -10,7 +10,6 @@ import os
 import platform
 import re
 import shutil
-import ssl
 import subprocess
 import sys
 import tempfile
@@ -159,15 +158,9 @@ def run(command: list[str], remedy: str) -> None:
 
 
 def quiet_environment() -> dict[str, str]:
-    """Return the process environment in which uv downloads no Python.
-
-    uv brings its own certificates; where the machine has some, those count, as
-    they do for pip: a network may have an authority of its own.
-    """
+    """Return the process environment in which uv downloads no Python."""
     inherited = {name: value for name, value in os.environ.items() if name != "VIRTUAL_ENV"}
-    paths = ssl.get_default_verify_paths()
-    certificates = {"UV_SYSTEM_CERTS": "1"} if paths.cafile or paths.capath else {}
-    return {**certificates, **inherited, "UV_PYTHON_DOWNLOADS": "never", "UV_NO_PROGRESS": "1"}
+    return {**inherited, "UV_PYTHON_DOWNLOADS": "never", "UV_NO_PROGRESS": "1"}
 
 
 def say(line: str) -> None:

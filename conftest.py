@@ -1,0 +1,43 @@
+"""What holds for every test of the repository."""
+
+from pathlib import Path
+from typing import NoReturn
+
+import pytest
+
+pytest_plugins = ["pytester"]
+
+KINDS = frozenset({"unit", "integration", "concurrency", "performance", "e2e"})
+# What every test that opens a database goes through, whatever lies on top of it.
+DOORS = ("duckdb.connect", "psycopg.Connection.connect", "psycopg.AsyncConnection.connect")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Refuse a test that does not say of which kind it is."""
+    unclear = [
+        f"{item.nodeid}: carry exactly one marker of {', '.join(sorted(KINDS))}"
+        for item in items
+        if len(KINDS.intersection(mark.name for mark in item.iter_markers())) != 1
+    ]
+    if unclear:
+        raise pytest.UsageError("\n".join(unclear))
+
+
+@pytest.fixture(autouse=True)
+def _only_marked_tests_open_a_database(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if request.node.get_closest_marker("db") is None:
+        for door in DOORS:
+            monkeypatch.setattr(door, _refuse)
+
+
+def _refuse(*_arguments: object, **_options: object) -> NoReturn:
+    pytest.fail("this test opens a database: carry the marker db")
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    """Return the root folder of the repository."""
+    return Path(__file__).parent

@@ -1,0 +1,11 @@
+import re
+
+import pytest
+
+import axai_pg
+
+pytestmark = pytest.mark.unit
+
+
+def test_the_version_is_one_that_can_be_released() -> None:
+    assert re.fullmatch(r"\d+\.\d+\.\d+", axai_pg.__version__)

@@ -1,0 +1,79 @@
+"""The contract about layers holds, and would notice an import that goes up."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.integration
+
+LINT_IMPORTS = str(Path(sys.executable).with_name("lint-imports"))
+
+
+def lint_imports(folder: Path) -> subprocess.CompletedProcess[str]:
+    """Check the packages in ``folder`` against the contracts of this repository."""
+    return subprocess.run(
+        [LINT_IMPORTS, "--no-cache"],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(folder)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.fixture
+def tree(root: Path, tmp_path: Path) -> Path:
+    """Return a folder with empty packages under the contracts of this repository."""
+    shutil.copy(root / "pyproject.toml", tmp_path)
+    for package in ("andamios_orm", "project_architect_db", "axai_pg"):
+        (tmp_path / package).mkdir()
+        (tmp_path / package / "__init__.py").touch()
+    for module in ("dialect", "core", "web", "testing", "bulk", "maintenance"):
+        (tmp_path / "andamios_orm" / f"{module}.py").touch()
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("module", "imported"),
+    [
+        ("andamios_orm/core", "andamios_orm.dialect"),
+        ("andamios_orm/bulk", "andamios_orm.maintenance"),
+        ("axai_pg/__init__", "andamios_orm.core"),
+    ],
+)
+def test_an_import_that_goes_down_is_kept(tree: Path, module: str, imported: str) -> None:
+    (tree / f"{module}.py").write_text(f"import {imported}\n", encoding="utf-8")
+
+    outcome = lint_imports(tree)
+
+    assert outcome.returncode == 0, outcome.stdout
+
+
+@pytest.mark.parametrize(
+    ("module", "imported"),
+    [
+        ("andamios_orm/dialect", "andamios_orm.core"),
+        ("andamios_orm/web", "andamios_orm.testing"),
+        ("andamios_orm/core", "axai_pg"),
+        ("axai_pg/__init__", "project_architect_db"),
+    ],
+)
+def test_an_import_that_goes_up_or_across_is_refused(
+    tree: Path, module: str, imported: str
+) -> None:
+    (tree / f"{module}.py").write_text(f"import {imported}\n", encoding="utf-8")
+
+    outcome = lint_imports(tree)
+
+    assert outcome.returncode == 1, outcome.stdout
+    assert "BROKEN" in outcome.stdout
+
+
+def test_a_module_outside_the_layers_is_refused(tree: Path) -> None:
+    (tree / "andamios_orm" / "utils.py").touch()
+
+    assert lint_imports(tree).returncode == 1

@@ -1,0 +1,175 @@
+"""Every Python block in the documentation runs, and every link leads somewhere.
+
+The ``python`` blocks of one page are one program, in order; ``await`` is allowed at
+the top level. A ``pycon`` block is a doctest. A block that cannot run here carries the
+reason in the line above its fence: ``<!-- not run: needs a production server -->``.
+"""
+
+import ast
+import asyncio
+import doctest
+import importlib
+import inspect
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from types import CodeType
+from typing import NamedTuple
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PAGES = sorted(
+    path
+    for pattern in ("*.md", "docs/**/*.md", "packages/*/README.md", "packages/*/docs/**/*.md")
+    for path in ROOT.glob(pattern)
+)
+FENCE = re.compile(
+    r"^(?:<!-- not run: (?P<reason>.+) -->\n)?```(?P<language>\w*)\n(?P<text>.*?)^```$",
+    re.MULTILINE | re.DOTALL,
+)
+LINK = re.compile(r"(?<!!)\[[^\]\n]+\]\((?P<target>[^)\s#:]+)(?:#[^)\s]*)?\)")
+DOCTESTED = sorted(
+    path
+    for path in ROOT.glob("packages/*/src/**/*.py")
+    if ">>> " in path.read_text(encoding="utf-8")
+)
+
+
+class Block(NamedTuple):
+    """One fenced block of a page."""
+
+    language: str
+    text: str
+    line: int
+    reason: str | None
+
+
+def blocks(page: str) -> Iterator[Block]:
+    """Yield the fenced blocks of ``page`` in order."""
+    for match in FENCE.finditer(page):
+        line = page.count("\n", 0, match.start("text"))
+        yield Block(match["language"], match["text"], line, match["reason"])
+
+
+def compiled(block: Block, name: str) -> CodeType:
+    """Return the code of ``block`` with the line numbers of its page."""
+    flags = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
+    return compile("\n" * block.line + block.text, name, "exec", flags=flags)
+
+
+def run_page(text: str, name: str) -> int:
+    """Run the blocks of one page in one namespace and return how many ran."""
+    namespace: dict[str, object] = {"__name__": "__main__"}
+    ran = 0
+    with asyncio.Runner() as runner:
+        for block in blocks(text):
+            if block.reason is not None or block.language not in {"python", "pycon"}:
+                continue
+            if block.language == "pycon":
+                check_console(block, name, namespace)
+            else:
+                run_block(runner, compiled(block, name), namespace)
+            ran += 1
+    return ran
+
+
+def run_block(runner: asyncio.Runner, code: CodeType, namespace: dict[str, object]) -> None:
+    """Run ``code``, on the loop of ``runner`` only if it awaits at the top level."""
+    if not code.co_flags & inspect.CO_COROUTINE:
+        exec(code, namespace)  # noqa: S102 - our own documentation
+        return
+
+    async def awaited() -> None:
+        await eval(code, namespace)  # noqa: S307 - our own documentation
+
+    runner.run(awaited())
+
+
+def check_console(block: Block, name: str, namespace: dict[str, object]) -> None:
+    """Fail unless the console session in ``block`` goes as it is written."""
+    test = doctest.DocTestParser().get_doctest(block.text, namespace, name, name, block.line)
+    test.globs = namespace
+    report: list[str] = []
+    result = doctest.DocTestRunner(verbose=False).run(test, out=report.append, clear_globs=False)
+    assert result.failed == 0, "".join(report)
+
+
+def page_name(path: Path) -> str:
+    """Return the path of a page as a reader writes it."""
+    return path.relative_to(ROOT).as_posix()
+
+
+@pytest.mark.e2e
+@pytest.mark.db
+@pytest.mark.parametrize("page", PAGES, ids=page_name)
+def test_the_python_of_a_page_runs(
+    page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    run_page(page.read_text(encoding="utf-8"), page_name(page))
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize("page", PAGES, ids=page_name)
+def test_the_links_of_a_page_lead_somewhere(page: Path) -> None:
+    text = FENCE.sub("", page.read_text(encoding="utf-8"))
+
+    missing = [link for link in LINK.findall(text) if not (page.parent / link).exists()]
+
+    assert missing == []
+
+
+@pytest.mark.integration
+def test_every_page_is_reached_from_the_index() -> None:
+    reached: set[Path] = set()
+    waiting = [ROOT / "docs" / "index.md"]
+
+    while waiting:
+        page = waiting.pop()
+        reached.add(page)
+        links = LINK.findall(page.read_text(encoding="utf-8")) if page.suffix == ".md" else []
+        waiting.extend({(page.parent / link).resolve() for link in links} - reached)
+
+    assert set((ROOT / "docs").glob("**/*.md")) - reached == set()
+
+
+@pytest.mark.integration
+@pytest.mark.db
+@pytest.mark.parametrize("path", DOCTESTED, ids=page_name)
+def test_the_doctests_of_a_module_hold(path: Path) -> None:
+    parts = path.relative_to(ROOT).with_suffix("").parts[3:]
+    module = importlib.import_module(".".join(part for part in parts if part != "__init__"))
+
+    result = doctest.testmod(module)
+
+    assert result.failed == 0
+    assert result.attempted > 0
+
+
+@pytest.mark.unit
+@pytest.mark.parametrize(
+    "page",
+    [
+        "```python\nvalue = 1\n```\ntext\n```python\nassert value == 2\n```\n",
+        "```python\nimport asyncio\nawait asyncio.sleep(0)\n1 / 0\n```\n",
+        "```pycon\n>>> 1 + 1\n3\n\n```\n",
+    ],
+    ids=["assertion", "await", "console"],
+)
+def test_a_page_that_is_wrong_fails(page: str) -> None:
+    with pytest.raises((AssertionError, ZeroDivisionError)):
+        run_page(page, "page.md")
+
+
+@pytest.mark.unit
+def test_blocks_of_a_page_share_their_names_and_skip_with_a_reason() -> None:
+    page = (
+        "```python\nimport asyncio\nvalue = await asyncio.sleep(0, 7)\n```\n"
+        "```pycon\n>>> value\n7\n\n```\n"
+        "<!-- not run: an example -->\n```python\n1 / 0\n```\n"
+        "```console\nmake test\n```\n"
+    )
+
+    assert run_page(page, "page.md") == 2

@@ -1,0 +1,56 @@
+"""Every example runs as its reader runs it, says what it shows, and leaves nothing behind."""
+
+import ast
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+EXAMPLES = sorted(
+    path for path in ROOT.glob("examples/**/*.py") if not path.name.startswith(("_", "conftest"))
+)
+
+
+def example_name(path: Path) -> str:
+    """Return the path of an example as a reader writes it."""
+    return path.relative_to(ROOT / "examples").as_posix()
+
+
+@pytest.mark.e2e
+@pytest.mark.db
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("example", EXAMPLES, ids=example_name)
+def test_an_example_runs(example: Path, tmp_path: Path) -> None:
+    finished = subprocess.run(
+        [sys.executable, "-W", "error", str(example)],
+        cwd=tmp_path,
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=280,
+    )
+
+    assert finished.returncode == 0, finished.stdout + finished.stderr
+    assert finished.stdout.strip(), "an example prints what it shows"
+    assert list(tmp_path.iterdir()) == [], "an example cleans up after itself"
+
+
+@pytest.mark.unit
+@pytest.mark.parametrize("example", EXAMPLES, ids=example_name)
+def test_an_example_says_what_it_shows(example: Path) -> None:
+    docstring = ast.get_docstring(ast.parse(example.read_text(encoding="utf-8")))
+
+    assert docstring, "an example begins with a docstring"
+
+
+@pytest.mark.unit
+def test_examples_lie_in_the_folder_of_a_package() -> None:
+    packages = {path.name for path in ROOT.glob("packages/*/src/*") if path.is_dir()}
+
+    folders = {path.relative_to(ROOT / "examples").parts[0] for path in EXAMPLES}
+
+    assert folders <= packages
