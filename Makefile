@@ -32,12 +32,12 @@ ARGS ?=
 PYTEST := $(RUN)/python -m pytest
 # A whole tier on all workers; its coverage data is one file with the name of tier and environment.
 TIER = @mkdir -p $(COVERAGE) && rm -f $(COVERAGE)/$(1)-$(NAME) $(COVERAGE)/$(1)-$(NAME).* && \
-	COVERAGE_FILE=$(COVERAGE)/$(1)-$(NAME) $(PYTEST) -n $(WORKERS) --cov --cov-report=
+	COVERAGE_FILE=$(COVERAGE)/$(1)-$(NAME) $(PYTEST) -n $(WORKERS) --cov --cov-report= --cov-fail-under=0
 
 .PHONY: help
 help: ## Print this list
 	@awk -F ':.*## ' '/^##@ / { printf "\n%s\n", substr($$0, 5) } \
-		/^[a-z0-9-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+		/^[a-z0-9-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 ##@ Use
 
@@ -143,6 +143,14 @@ wheels: setup ## Build the wheel and the source distribution of each package int
 changelog: setup ## Turn the fragments into a section of CHANGELOG.md (VERSION=1.2.3)
 	@test -n "$(VERSION)" || { echo "make: say which: make changelog VERSION=1.2.3" >&2; exit 1; }
 	@$(RUN)/towncrier build --yes --version $(VERSION)
+
+.PHONY: release-check
+release-check: setup ## Check that version, changelog and tag agree (TAG=v1.2.3)
+	@$(RUN)/python scripts/release.py check "$(TAG)"
+
+.PHONY: release-files
+release-files: setup ## Collect distributions, notes and SBOM in build/release (TAG=v1.2.3)
+	@$(RUN)/python scripts/release.py files "$(TAG)"
 
 ##@ Environments
 

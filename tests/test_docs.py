@@ -55,7 +55,8 @@ def blocks(page: str) -> Iterator[Block]:
 def compiled(block: Block, name: str) -> CodeType:
     """Return the code of ``block`` with the line numbers of its page."""
     flags = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
-    return compile("\n" * block.line + block.text, name, "exec", flags=flags)
+    code: CodeType = compile("\n" * block.line + block.text, name, "exec", flags=flags)
+    return code
 
 
 def run_page(text: str, name: str) -> int:
