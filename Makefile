@@ -87,7 +87,7 @@ types: setup ## Check the types, strictly
 
 .PHONY: layers
 layers: setup ## Check that imports only go down the layers
-	@$(RUN)/lint-imports --cache-dir .cache/import_linter
+	@$(RUN)/lint-imports --no-logo --cache-dir .cache/import_linter
 
 .PHONY: deps
 deps: setup ## Check that each package declares what it imports

@@ -103,7 +103,7 @@ def bring_uv(environment: Path, python: Path) -> str:
     with tempfile.TemporaryDirectory() as folder:
         requirement = Path(folder) / "uv.txt"
         requirement.write_text(pin[0] + "\n", encoding="utf-8")
-        install = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        install = [str(python), "-m", "pip", "install", "-qq", "--disable-pip-version-check"]
         run(
             [*install, "--no-input", "--require-hashes", "--no-deps", "-r", str(requirement)],
             "uv could not be installed by pip; if pip itself is missing from "

@@ -30,7 +30,8 @@ LOCKS = (
     Lock("requirements-sqlalchemy20.lock", "sqlalchemy>=2.0.44,<2.1", ("--no-deps",)),
     Lock(
         "requirements-oldest.lock",
-        OWN.replace("andamios-orm", "andamios-orm[arrow,opentelemetry,postgresql]"),
+        OWN.replace("andamios-orm", "andamios-orm[arrow,opentelemetry,postgresql]")
+        + "\nopentelemetry-sdk>=1.28\n",
         ("--resolution", "lowest-direct"),
     ),
     # An unofficial build of the server by one maintainer: pinned, and never a dependency.

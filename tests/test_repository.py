@@ -42,6 +42,14 @@ def makefile_targets() -> set[str]:
     return set(re.findall(r"^([a-z0-9-]+):.*## ", text, re.MULTILINE))
 
 
+def make(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    """Run make as from a new shell, not as a part of the make that runs the tests."""
+    own = {name: value for name, value in os.environ.items() if name not in {"MAKEFLAGS", "ENV"}}
+    return subprocess.run(
+        ["make", *arguments], cwd=cwd, env=own, capture_output=True, text=True, check=False
+    )
+
+
 def script(name: str) -> ModuleType:
     """Return the module of a script, which is run by path and never imported."""
     spec = importlib.util.spec_from_file_location(name, ROOT / "scripts" / f"{name}.py")
@@ -147,15 +155,16 @@ def test_the_targets_of_the_cycle_are_there() -> None:
 
 
 def test_make_alone_prints_every_target() -> None:
-    printed = subprocess.run(["make"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    printed = make(cwd=ROOT)
 
-    assert {target for target in makefile_targets() if f"  {target} " not in printed} == set()
+    assert printed.returncode == 0
+    assert {
+        target for target in makefile_targets() if f"  {target} " not in printed.stdout
+    } == set()
 
 
 def test_make_says_what_to_do_without_a_python(tmp_path: Path) -> None:
-    command = ["make", "-f", str(ROOT / "Makefile"), "setup", "PYTHON=", "SET_UP_BY="]
-
-    failed = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    failed = make("-f", str(ROOT / "Makefile"), "setup", "PYTHON=", "SET_UP_BY=", cwd=tmp_path)
 
     assert failed.returncode != 0
     assert "python3-venv" in failed.stderr
@@ -199,14 +208,7 @@ def test_a_package_states_what_all_packages_state(package: str) -> None:
 
 
 def test_a_second_run_starts_at_once() -> None:
-    asked = subprocess.run(
-        ["make", "--question", "setup"],
-        cwd=ROOT,
-        env={"PATH": os.environ["PATH"], "ENV": str(Path(sys.prefix).relative_to(ROOT))},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    asked = make("--question", "setup", f"ENV={Path(sys.prefix).relative_to(ROOT)}", cwd=ROOT)
 
     assert asked.returncode == 0, "the environment is older than what it is made from: make setup"
 
