@@ -1,5 +1,10 @@
 """What holds for every test of the repository."""
 
+import asyncio
+import importlib
+import importlib.util
+import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
@@ -22,6 +27,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     ]
     if unclear:
         raise pytest.UsageError("\n".join(unclear))
+
+
+def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """Return the loop that ANDAMIOS_TEST_LOOP names: uvloop where there is one, else asyncio."""
+    wanted = os.environ.get("ANDAMIOS_TEST_LOOP", "uvloop")
+    if wanted == "uvloop" and importlib.util.find_spec("uvloop") is not None:
+        return {"uvloop": importlib.import_module("uvloop").new_event_loop}
+    return {"asyncio": asyncio.new_event_loop}
 
 
 @pytest.fixture(autouse=True)

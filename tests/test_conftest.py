@@ -1,4 +1,4 @@
-"""The rules of conftest.py about markers, tried on small suites."""
+"""The rules of conftest.py, tried on small suites."""
 
 from pathlib import Path
 
@@ -11,9 +11,8 @@ pytestmark = pytest.mark.integration
 def suite(pytester: pytest.Pytester, root: Path) -> pytest.Pytester:
     """Return an empty suite under this repository's conftest."""
     pytester.makeconftest((root / "conftest.py").read_text(encoding="utf-8"))
-    pytester.makeini(
-        "[pytest]\nasyncio_default_fixture_loop_scope = function\nmarkers = unit\n e2e\n db\n"
-    )
+    settings = ["asyncio_mode = auto", "asyncio_default_fixture_loop_scope = function"]
+    pytester.makeini("\n".join(["[pytest]", *settings, "markers =", " unit", " e2e", " db"]))
     return pytester
 
 
@@ -62,3 +61,27 @@ def test_only_a_marked_test_opens_a_database(
     outcome = suite.runpytest_subprocess("-p", "no:randomly")
 
     outcome.assert_outcomes(**outcomes)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "module"), [("", "uvloop"), ("uvloop", "uvloop"), ("asyncio", "asyncio.unix_events")]
+)
+def test_the_loop_is_the_one_asked_for(
+    suite: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, wanted: str, module: str
+) -> None:
+    monkeypatch.delenv("ANDAMIOS_TEST_LOOP", raising=False)
+    if wanted:
+        monkeypatch.setenv("ANDAMIOS_TEST_LOOP", wanted)
+    suite.makepyfile(
+        f"""
+        import asyncio, pytest
+
+        @pytest.mark.unit
+        async def test_loop():
+            assert type(asyncio.get_running_loop()).__module__ == "{module}"
+        """
+    )
+
+    outcome = suite.runpytest_subprocess("-p", "no:randomly")
+
+    outcome.assert_outcomes(passed=1)
