@@ -30,9 +30,9 @@ WORKERS ?= 2
 # More arguments for pytest: make test ARGS="-k gate -x"
 ARGS ?=
 PYTEST := $(RUN)/python -m pytest
-# A whole tier on all workers; its coverage data is one file with the name of tier and environment.
-TIER = @mkdir -p $(COVERAGE) && rm -f $(COVERAGE)/$(1)-$(NAME) $(COVERAGE)/$(1)-$(NAME).* && \
-	COVERAGE_FILE=$(COVERAGE)/$(1)-$(NAME) $(PYTEST) -n $(WORKERS) --cov --cov-report= --cov-fail-under=0
+# A whole tier on all workers. Every process leaves coverage data named for tier and environment.
+TIER = @mkdir -p $(COVERAGE) && rm -f $(COVERAGE)/$(1)-$(NAME).* && \
+	COVERAGE_FILE=$(CURDIR)/$(COVERAGE)/$(1)-$(NAME) $(RUN)/coverage run -m pytest -n $(WORKERS)
 
 .PHONY: help
 help: ## Print this list
@@ -102,8 +102,8 @@ fragments: setup ## Check that the changelog can be made from the fragments
 	@$(RUN)/towncrier build --draft --version next --date unreleased >/dev/null
 
 .PHONY: docs
-docs: setup ## Run the documentation: every code block, link, doctest and export list
-	@$(PYTEST) -p no:randomly tests/test_docs.py tests/test_public_names.py
+docs: setup ## Run the documentation: code blocks, links, doctests, examples, export lists
+	@$(PYTEST) -n $(WORKERS) tests/test_docs.py tests/test_examples.py tests/test_public_names.py
 
 .PHONY: coverage
 coverage: setup ## Report the coverage of all tiers whose data is there; fail below 100 %
@@ -111,7 +111,7 @@ coverage: setup ## Report the coverage of all tiers whose data is there; fail be
 
 .PHONY: audit
 audit: setup ## Look up known vulnerabilities of what the lock pins (needs the network)
-	@$(RUN)/pip-audit --requirement requirements.lock --disable-pip --progress-spinner off
+	@$(RUN)/pip-audit --requirement requirements.lock --disable-pip --strict --progress-spinner off
 	@$(RUN)/zizmor --offline --quiet .github/workflows
 
 ##@ Change

@@ -136,6 +136,20 @@ def test_hooks_call_targets() -> None:
     assert text.count("language: system") == len(entries)
 
 
+def test_an_issue_form_uses_labels_that_exist() -> None:
+    forms = sorted((ROOT / ".github" / "ISSUE_TEMPLATE").glob("*.yml"))
+    labels = re.findall(r"^- name: (.+)$", (ROOT / ".github/labels.yml").read_text(), re.MULTILINE)
+    used = {
+        form.stem: re.findall(r"^labels: \[(.+)\]$", form.read_text(), re.MULTILINE)
+        for form in forms
+    }
+
+    assert used.pop("config") == []
+    assert set(used) == {"bug", "documentation", "example", "feature", "performance", "testing"}
+    assert {label for found in used.values() for label in found} <= set(labels)
+    assert all(used.values())
+
+
 @pytest.mark.parametrize(
     "page", ["README.md", "CONTRIBUTING.md", "SECURITY.md", "docs/howto/run_tests.md"]
 )

@@ -1,4 +1,4 @@
-"""The built wheels install alone, in an empty environment."""
+"""The packages install alone, in an empty environment: built, and for development."""
 
 import re
 import subprocess
@@ -20,6 +20,13 @@ def run(*command: str, cwd: Path) -> str:
     finished = subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
     assert finished.returncode == 0, finished.stdout + finished.stderr
     return finished.stdout
+
+
+def empty_environment(folder: Path) -> str:
+    """Return the Python of a new environment in ``folder`` that holds nothing."""
+    environment = folder / "environment"
+    run(UV, "venv", "--quiet", "--python", sys.executable, str(environment), cwd=folder)
+    return str(environment / "bin" / "python")
 
 
 @pytest.fixture(scope="module")
@@ -50,9 +57,7 @@ def test_a_wheel_installs_alone_and_imports(
     name: str, wheels: Path, constraints: Path, tmp_path: Path
 ) -> None:
     module = name.replace("-", "_")
-    environment = tmp_path / "environment"
-    python = str(environment / "bin" / "python")
-    run(UV, "venv", "--quiet", "--python", sys.executable, str(environment), cwd=tmp_path)
+    python = empty_environment(tmp_path)
     (wheel,) = wheels.glob(f"{module}-*.whl")
 
     run(
@@ -64,7 +69,24 @@ def test_a_wheel_installs_alone_and_imports(
     said, file = run(python, "-W", "error", "-I", "-c", script, cwd=tmp_path).split()
 
     assert said == version(name)
-    assert file.startswith(str(environment))
+    assert file.startswith(str(Path(python).parent.parent))
+
+
+@pytest.mark.parametrize("name", PACKAGES)
+def test_a_package_installs_for_development(
+    name: str, wheels: Path, constraints: Path, root: Path, tmp_path: Path
+) -> None:
+    module = name.replace("-", "_")
+    python = empty_environment(tmp_path)
+
+    run(
+        *(UV, "pip", "install", "--quiet", "--python", python, "--find-links", str(wheels)),
+        *("--constraints", str(constraints), "--editable", f"{root / 'packages' / name}[dev]"),
+        cwd=tmp_path,
+    )
+    said = run(python, "-c", f"import {module}, pytest; print({module}.__file__)", cwd=tmp_path)
+
+    assert said.startswith(str(root))
 
 
 @pytest.mark.parametrize("name", PACKAGES)
