@@ -13,6 +13,7 @@ import pytest
 pytest_plugins = ["pytester"]
 
 KINDS = frozenset({"unit", "integration", "concurrency", "performance", "e2e"})
+SIZES = ("fast", "ci", "soak")
 # What every test that opens a database goes through, whatever lies on top of it.
 DOORS = ("duckdb.connect", "psycopg.Connection.connect", "psycopg.AsyncConnection.connect")
 
@@ -48,6 +49,19 @@ def _only_marked_tests_open_a_database(
 
 def _refuse(*_arguments: object, **_options: object) -> NoReturn:
     pytest.fail("this test opens a database: carry the marker db")
+
+
+@pytest.fixture(scope="session")
+def rounds() -> Callable[[int, int, int], int]:
+    """Return the function that picks how often to repeat: fast, at CI size, or soaking.
+
+    ``rounds(2, 20, 200)`` is 20 when ANDAMIOS_TEST_SIZE is ``ci``.
+    """
+    size = os.environ.get("ANDAMIOS_TEST_SIZE", "fast")
+    if size not in SIZES:
+        message = f"ANDAMIOS_TEST_SIZE={size}: set it to one of {', '.join(SIZES)}"
+        raise pytest.UsageError(message)
+    return lambda *choices: choices[SIZES.index(size)]
 
 
 @pytest.fixture(scope="session")

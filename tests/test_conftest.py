@@ -6,6 +6,9 @@ import pytest
 
 pytestmark = pytest.mark.integration
 
+# What the small suites do not need, so that they start sooner.
+WITHOUT = [f"-pno:{name}" for name in ("randomly", "inline_snapshot", "hypothesispytest", "xdist")]
+
 
 @pytest.fixture
 def suite(pytester: pytest.Pytester, root: Path) -> pytest.Pytester:
@@ -19,7 +22,7 @@ def suite(pytester: pytest.Pytester, root: Path) -> pytest.Pytester:
 def test_a_test_without_a_kind_is_refused(suite: pytest.Pytester) -> None:
     suite.makepyfile("def test_nothing(): pass")
 
-    outcome = suite.runpytest_subprocess("-p", "no:randomly")
+    outcome = suite.runpytest_subprocess(*WITHOUT)
 
     assert outcome.ret == pytest.ExitCode.USAGE_ERROR
     outcome.stderr.fnmatch_lines(["*test_nothing: carry exactly one marker of *unit"])
@@ -28,7 +31,7 @@ def test_a_test_without_a_kind_is_refused(suite: pytest.Pytester) -> None:
 def test_a_test_of_two_kinds_is_refused(suite: pytest.Pytester) -> None:
     suite.makepyfile("import pytest\n@pytest.mark.unit\n@pytest.mark.e2e\ndef test_both(): pass")
 
-    outcome = suite.runpytest_subprocess("-p", "no:randomly")
+    outcome = suite.runpytest_subprocess(*WITHOUT)
 
     assert outcome.ret == pytest.ExitCode.USAGE_ERROR
 
@@ -36,7 +39,7 @@ def test_a_test_of_two_kinds_is_refused(suite: pytest.Pytester) -> None:
 def test_a_test_of_one_kind_runs(suite: pytest.Pytester) -> None:
     suite.makepyfile("import pytest\n@pytest.mark.unit\ndef test_one(): pass")
 
-    outcome = suite.runpytest_subprocess("-p", "no:randomly")
+    outcome = suite.runpytest_subprocess(*WITHOUT)
 
     outcome.assert_outcomes(passed=1)
 
@@ -58,7 +61,7 @@ def test_only_a_marked_test_opens_a_database(
         """
     )
 
-    outcome = suite.runpytest_subprocess("-p", "no:randomly")
+    outcome = suite.runpytest_subprocess(*WITHOUT)
 
     outcome.assert_outcomes(**outcomes)
 
@@ -82,6 +85,40 @@ def test_the_loop_is_the_one_asked_for(
         """
     )
 
-    outcome = suite.runpytest_subprocess("-p", "no:randomly")
+    outcome = suite.runpytest_subprocess(*WITHOUT)
 
     outcome.assert_outcomes(passed=1)
+
+
+@pytest.mark.parametrize(("size", "chosen"), [(None, 1), ("fast", 1), ("ci", 10), ("soak", 100)])
+def test_the_size_of_the_run_picks_the_rounds(
+    suite: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, size: str | None, chosen: int
+) -> None:
+    monkeypatch.delenv("ANDAMIOS_TEST_SIZE", raising=False)
+    if size is not None:
+        monkeypatch.setenv("ANDAMIOS_TEST_SIZE", size)
+    suite.makepyfile(
+        f"""
+        import pytest
+
+        @pytest.mark.unit
+        def test_rounds(rounds):
+            assert rounds(1, 10, 100) == {chosen}
+        """
+    )
+
+    outcome = suite.runpytest_subprocess(*WITHOUT)
+
+    outcome.assert_outcomes(passed=1)
+
+
+def test_an_unknown_size_is_refused(
+    suite: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ANDAMIOS_TEST_SIZE", "huge")
+    suite.makepyfile("import pytest\n@pytest.mark.unit\ndef test_rounds(rounds): pass")
+
+    outcome = suite.runpytest_subprocess(*WITHOUT)
+
+    outcome.assert_outcomes(errors=1)
+    outcome.stdout.fnmatch_lines(["*set it to one of fast, ci, soak*"])
