@@ -1,0 +1,382 @@
+"""Connections and cursors as SQLAlchemy expects them, over a ``Channel``.
+
+The loop's side and the worker's side each change only their own state. What the
+loop knows of a transaction (was anything sent, did it write, did it fail) it
+learns from replies; the channel keeps its own account in the worker.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import weakref
+from collections import deque
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from sqlalchemy.engine import AdaptedConnection
+
+from andamios_orm.dialect.channel import Call, Channel, Reply, forked
+from andamios_orm.dialect.gate import Owner
+from andamios_orm.dialect.greenlets import await_
+from andamios_orm.dialect.worker import Worker
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    import duckdb
+
+    from andamios_orm.dialect.channel import Row, Rows
+    from andamios_orm.dialect.database import DuckDBDatabase
+
+__all__ = ["AsyncConnection", "AsyncCursor", "BlockingConnection", "BlockingCursor", "DriverConnection"]
+
+T = TypeVar("T")
+
+STREAM_BATCH = 1_000
+"""Rows fetched in one hop by a stream that was not told otherwise."""
+
+
+class _Cursor:
+    """A DBAPI cursor; rows are fetched in the hop that runs the statement."""
+
+    arraysize = 1
+    lastrowid = None
+
+    def __init__(self, connection: _Connection, *, server_side: bool = False) -> None:
+        self.connection = connection
+        self.server_side = server_side
+        self.description: Sequence[Any] | None = None
+        self.rowcount = -1
+        self.arrow: Any = None
+        self.batch = STREAM_BATCH
+        self.wants_arrow = False
+        self.timeout = connection.statement_timeout
+        self.hide_parameters = False
+        self._rows: deque[Row] = deque()
+        self._rest: Rows | None = None
+
+    def execute(self, statement: str, parameters: Any = None) -> None:
+        """Run one statement."""
+        self._take(self.connection.execute(self._call(statement, parameters)))
+
+    def executemany(self, statement: str, parameters: Any) -> None:
+        """Run one statement once for each set of parameters."""
+        call = self._call(statement, list(parameters))
+        call.many = True
+        self._take(self.connection.execute(call))
+
+    def fetchone(self) -> Row | None:
+        """Return the next row, or None."""
+        if not self._rows and self._rest is not None:
+            self._more(self.batch)
+        return self._rows.popleft() if self._rows else None
+
+    def fetchmany(self, size: int | None = None) -> list[Row]:
+        """Return up to ``size`` rows."""
+        count = self.arraysize if size is None else size
+        while len(self._rows) < count and self._rest is not None:
+            self._more(max(self.batch, count - len(self._rows)))
+        rows = self._rows
+        return [rows.popleft() for _ in range(min(count, len(rows)))]
+
+    def fetchall(self) -> list[Row]:
+        """Return all rows that are left."""
+        while self._rest is not None:
+            self._more(self.batch)
+        rows = list(self._rows)
+        self._rows.clear()
+        return rows
+
+    def close(self) -> None:
+        """Forget the rows that were not read."""
+        self._rows.clear()
+        self._rest = None
+
+    async def _async_soft_close(self) -> None:
+        """Do nothing: the rows are here already, and closing needs no await."""
+
+    def setinputsizes(self, *sizes: Any) -> None:
+        """Do nothing; DuckDB infers the types of parameters."""
+
+    def setoutputsize(self, size: Any, column: Any = None) -> None:
+        """Do nothing."""
+
+    def _call(self, statement: str, parameters: Any) -> Call:
+        return Call(
+            statement,
+            parameters or None,
+            self.connection.owner(),
+            batch=self.batch if self.server_side else None,
+            arrow=self.wants_arrow,
+            timeout=self.timeout,
+            hide_parameters=self.hide_parameters,
+        )
+
+    def _take(self, reply: Reply) -> None:
+        self.description = reply.description
+        self.rowcount = reply.rowcount
+        self.arrow = reply.arrow
+        self._rows = deque(reply.rows)
+        self._rest = reply.rest
+
+    def _more(self, count: int) -> None:
+        assert self._rest is not None  # noqa: S101 - callers have looked
+        rows = self.connection.fetch(self._rest, count, self._call("FETCH", None))
+        self._rows.extend(rows)
+        if len(rows) < count:
+            self._rest = None
+
+
+class _Connection:
+    """What async and blocking connections share: the loop's account of the transaction."""
+
+    cursor_class: type[_Cursor] = _Cursor
+
+    def __init__(self, database: DuckDBDatabase) -> None:
+        self.database = database
+        self.autocommit = False
+        self.write_intent = False
+        self.statement_timeout = database.options.statement_timeout
+        self.closed = False
+        self._channel = Channel(database)
+        self._used = False
+        self._wrote = False
+        self._failed = False
+
+    # what the two kinds do differently
+
+    def owner(self) -> Owner:
+        """Return who is asking."""
+        raise NotImplementedError
+
+    def _run(self, call: Call, function: Callable[..., T], *arguments: Any) -> T:
+        raise NotImplementedError
+
+    def _finish(self, function: Callable[[], None]) -> None:
+        raise NotImplementedError
+
+    def _post(self, function: Callable[[], None]) -> None:
+        raise NotImplementedError
+
+    # the DBAPI
+
+    def cursor(self, *, server_side: bool = False) -> Any:
+        """Return a new cursor."""
+        return self.cursor_class(self, server_side=server_side)
+
+    def execute(self, call: Call) -> Reply:
+        """Run ``call`` in this connection's transaction."""
+        call.autocommit = self.autocommit
+        call.write_intent = self.write_intent
+        self._used = True
+        try:
+            reply = self._run(call, self._channel.execute, call)
+        except BaseException:
+            self._failed = True
+            raise
+        self._wrote = self._wrote or reply.wrote
+        return reply
+
+    def fetch(self, rows: Rows, count: int, call: Call) -> list[Row]:
+        """Return up to ``count`` more rows of a stream."""
+        return self._run(call, self._channel.fetch, rows, count, call)
+
+    def hand_out(self, function: Callable[[duckdb.DuckDBPyConnection], T], *, write: bool) -> T:
+        """Return ``function(raw connection)``, run where the connection lives."""
+        call = Call("a call on the raw connection", None, self.owner())
+        call.autocommit = self.autocommit
+        call.write_intent = write or self.write_intent
+        self._used = self._wrote = True
+        try:
+            return self._run(call, self._channel.run, function, call)
+        except BaseException:
+            self._failed = True
+            raise
+
+    def begin(self) -> None:
+        """Do nothing: BEGIN travels with the first statement."""
+
+    def commit(self) -> None:
+        """Commit what was done since the last commit; nothing was done, nothing is sent."""
+        if not self._used:
+            return
+        careful = self._wrote or self._failed or not self._only_read()
+        self._forget()
+        if careful:
+            self._finish(self._channel.commit)
+        else:
+            self._post(self._channel.rollback)
+
+    def rollback(self) -> None:
+        """Undo what was done; for a transaction that only read nobody waits."""
+        if not self._used:
+            return
+        careful = self._wrote or self._failed
+        self._forget()
+        if careful:
+            self._finish(self._channel.rollback)
+        else:
+            self._post(self._channel.rollback)
+
+    def close(self) -> None:
+        """Give the connection back to DuckDB."""
+        if not self.closed:
+            self.closed = True
+            self._channel.retire()
+            self._post(self._channel.close)
+
+    def terminate(self) -> None:
+        """Close without waiting for what runs: it is interrupted."""
+        self._channel.interrupt()
+        self.close()
+
+    def _only_read(self) -> bool:
+        return not self.write_intent and not self._channel.streaming
+
+    def _forget(self) -> None:
+        self._used = self._wrote = self._failed = self.write_intent = False
+
+
+class AsyncCursor(_Cursor):
+    """A cursor for SQLAlchemy's greenlets; every statement is one hop."""
+
+
+class AsyncConnection(_Connection, AdaptedConnection):
+    """A connection whose statements run on a thread of its own."""
+
+    cursor_class = AsyncCursor
+
+    def __init__(self, database: DuckDBDatabase, worker: Worker) -> None:
+        """Use ``worker``, which belongs to this connection alone from now on."""
+        super().__init__(database)
+        self._worker = worker
+        self._connection = DriverConnection(self)
+        self._abandoned = weakref.finalize(self, _retire, worker, self._channel)
+        self._abandoned.atexit = False
+
+    @property
+    def hops(self) -> int:
+        """How often the loop has waited for the worker so far."""
+        return self._worker.hops
+
+    def owner(self) -> Owner:
+        """Return the current task."""
+        return Owner.of_task(asyncio.current_task())
+
+    def _run(self, call: Call, function: Callable[..., T], *arguments: Any) -> T:
+        self._check_process()
+        try:
+            return await_(self._worker.submit(function, *arguments))  # type: ignore[no-any-return]  # greenlets are untyped
+        except asyncio.CancelledError:
+            await_(self._abandon(call))
+            raise
+
+    async def _abandon(self, call: Call) -> None:
+        """Return when the worker is done with ``call``, interrupting it until it is."""
+        passed = self._worker.submit(_nothing)
+        while not passed.done():
+            self._channel.cancel(call)
+            try:
+                await asyncio.wait({passed}, timeout=_INTERRUPT_AGAIN)
+            except asyncio.CancelledError:
+                continue  # cancelled once more; the worker still has to be waited for
+
+    def _finish(self, function: Callable[[], None]) -> None:
+        self._check_process()
+        await_(_to_its_end(self._worker.submit(function)))
+
+    def _post(self, function: Callable[[], None]) -> None:
+        self._worker.post(function)
+
+    def close(self) -> None:
+        """Close in the worker's turn; the thread ends with it."""
+        super().close()
+        self._abandoned.detach()
+        self._worker.stop()
+
+    def _check_process(self) -> None:
+        if os.getpid() != self.database.pid:
+            raise forked(self.database)
+
+
+_INTERRUPT_AGAIN = 0.01
+
+
+def _nothing() -> None:
+    pass
+
+
+def _retire(worker: Worker, channel: Channel) -> None:
+    """Close what a connection left behind that was dropped without being closed."""
+    channel.retire()
+    channel.interrupt()
+    worker.post(channel.close)
+    worker.stop()
+
+
+async def _to_its_end(future: asyncio.Future[None]) -> None:
+    """Await a COMMIT or ROLLBACK, whose outcome is known before a cancellation leaves."""
+    try:
+        await asyncio.shield(future)
+    except asyncio.CancelledError:
+        while not future.done():
+            try:
+                await asyncio.wait({future})
+            except asyncio.CancelledError:
+                continue
+        if not future.cancelled() and (error := future.exception()) is not None:
+            raise asyncio.CancelledError from error
+        raise
+
+
+class BlockingCursor(_Cursor):
+    """A cursor of the sync engine."""
+
+
+class BlockingConnection(_Connection):
+    """A connection whose statements run on the thread that asks."""
+
+    cursor_class = BlockingCursor
+
+    def owner(self) -> Owner:
+        """Return the current thread."""
+        return Owner.of_thread()
+
+    def _run(self, call: Call, function: Callable[..., T], *arguments: Any) -> T:  # noqa: ARG002 - one signature with the async one
+        return function(*arguments)
+
+    def _finish(self, function: Callable[[], None]) -> None:
+        function()
+
+    def _post(self, function: Callable[[], None]) -> None:
+        function()
+
+
+class DriverConnection:
+    """What ``get_raw_connection()`` hands out of an async engine: the driver, off the loop."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        """Stand for ``connection``."""
+        self._adapter = weakref.ref(connection)
+
+    async def run(
+        self, function: Callable[[duckdb.DuckDBPyConnection], T], *, write: bool = False
+    ) -> T:
+        """Return ``function(duckdb connection)``, called on the connection's thread.
+
+        It runs inside the connection's transaction. Say ``write=True`` if it
+        changes anything: it then takes the write gate first.
+        """
+        from sqlalchemy.util import greenlet_spawn  # noqa: PLC0415 - a different name space in 2.0
+
+        adapter = self._adapter()
+        if adapter is None:
+            raise ReferenceError("the connection was closed")
+        result: T = await greenlet_spawn(lambda: adapter.hand_out(function, write=write))
+        return result
+
+    def interrupt(self) -> None:
+        """Interrupt the statement that runs now, if one does."""
+        adapter = self._adapter()
+        if adapter is not None:
+            adapter._channel.interrupt()  # noqa: SLF001 - the two are one

@@ -1,0 +1,607 @@
+"""One DuckDB connection and its transaction, used by one thread at a time.
+
+Everything here blocks. An async connection calls it from its worker's thread, a
+sync connection from the caller's. This is where the promises are kept: the gate
+before the first write, reads that are checked again, errors that poison their
+transaction, commits that are never interrupted.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import threading
+from collections import deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import duckdb
+
+from andamios_orm.dialect.gate import Owner, Ticket, Withdrawn
+from andamios_orm.dialect.translation import is_invalidated, statement_error
+from andamios_orm.exceptions import (
+    CommitOutcomeUnknown,
+    DatabaseClosed,
+    DatabaseFault,
+    ForkedProcess,
+    StatementTimeout,
+    TransactionAborted,
+    ValueRefused,
+    WriteConflict,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from andamios_orm.dialect.database import DuckDBDatabase
+    from andamios_orm.dialect.statements import ParsedStatement
+
+__all__ = ["Call", "Channel", "Reply", "Rows"]
+
+T = TypeVar("T")
+Row = tuple[Any, ...]
+
+_MOST_READS = 50
+_MOST_ROWS = 1_000
+
+
+@dataclass(slots=True, eq=False)
+class Call:
+    """One statement on its way to DuckDB."""
+
+    text: str
+    params: Any
+    owner: Owner
+    autocommit: bool = False
+    write_intent: bool = False
+    batch: int | None = None
+    arrow: bool = False
+    timeout: float | None = None
+    hide_parameters: bool = False
+    many: bool = False
+    cancelled: bool = False
+    timed_out: bool = False
+
+
+@dataclass(slots=True)
+class Reply:
+    """What came back: rows read so far, their description, the count of rows changed."""
+
+    description: Sequence[Any] | None = None
+    rows: list[Row] = field(default_factory=list)
+    rowcount: int = -1
+    rest: Rows | None = None
+    arrow: Any = None
+    wrote: bool = False
+
+
+class Rows:
+    """The unread part of a result; it stays readable when another statement runs."""
+
+    def __init__(self) -> None:
+        """Begin attached to the connection's open result."""
+        self._kept: deque[Row] | None = None
+
+    def keep(self, raw: duckdb.DuckDBPyConnection) -> None:
+        """Take what is left into memory, because DuckDB is about to drop it."""
+        if self._kept is None:
+            self._kept = deque(raw.fetchall())
+
+    def take(self, raw: duckdb.DuckDBPyConnection | None, count: int) -> list[Row]:
+        """Return up to ``count`` more rows."""
+        if self._kept is not None:
+            return [self._kept.popleft() for _ in range(min(count, len(self._kept)))]
+        return raw.fetchmany(count) if raw is not None else []
+
+    def drop(self) -> None:
+        """Forget what is left."""
+        self._kept = deque()
+
+
+class Channel:
+    """A connection to the database, with the state of its transaction."""
+
+    def __init__(self, database: DuckDBDatabase) -> None:
+        """Belong to ``database``; DuckDB is asked for a connection at the first use."""
+        self.database = database
+        self.retiring = False
+        self._raw: duckdb.DuckDBPyConnection | None = None
+        self._epoch = -1
+        self._lock = threading.Lock()
+        self._switch = threading.Lock()
+        self._running: Call | None = None
+        self._active = False
+        self._wrote = False
+        self._closed = False
+        self._failure: BaseException | None = None
+        self._ticket: Ticket | None = None
+        self._gated = False
+        self._snapshot = -1
+        self._reads: list[tuple[ParsedStatement, str, Any, list[Row]]] | None = []
+        self._read_rows = 0
+        self._open_rows: Rows | None = None
+        database.channels.add(self)
+
+    # ---- statements ----------------------------------------------------------
+
+    def execute(self, call: Call) -> Reply:
+        """Run one statement, inside the transaction unless ``call.autocommit``.
+
+        Raises:
+            TransactionAborted: an earlier statement of this transaction failed.
+            WriteConflict: it writes, and what was read before has changed.
+        """
+        self._check_process()
+        if self._failure is not None and not call.autocommit:
+            raise self._aborted(call)
+        try:
+            return self._execute(call)
+        except BaseException as error:
+            if not call.autocommit:
+                self._failure = error
+            raise
+        finally:
+            if call.autocommit and not self._active:
+                self._leave_gate()
+
+    def _execute(self, call: Call) -> Reply:
+        raw = self._connection()
+        try:
+            parsed = self.database.statements.parse(call.text, raw)
+        except duckdb.Error as error:
+            raise self._translated(error, call) from error
+        if parsed.prepared is None:
+            return Reply()
+        if parsed.writes or call.write_intent:
+            self._enter_gate(call)
+            raw = self._connection()
+        if not call.autocommit and not self._active:
+            self._begin(raw)
+        self._keep_open_rows(raw)
+        if call.autocommit and parsed.writes:
+            self.database.check_in_place()
+        reply = self._run(raw, parsed, call)
+        if parsed.writes:
+            self._note_write(call)
+            reply.wrote = True
+        elif not call.autocommit:
+            self._note_read(parsed, call, reply)
+        return reply
+
+    def _run(self, raw: duckdb.DuckDBPyConnection, parsed: ParsedStatement, call: Call) -> Reply:
+        def work() -> Reply:
+            if call.many:
+                raw.executemany(parsed.prepared, call.params)
+            elif call.params is None:
+                raw.execute(parsed.prepared)
+            else:
+                raw.execute(parsed.prepared, call.params)
+            return self._collect(raw, parsed, call)
+
+        return self._perform(call, work)
+
+    def _collect(self, raw: duckdb.DuckDBPyConnection, parsed: ParsedStatement, call: Call) -> Reply:
+        if not parsed.has_rows:
+            rows = raw.fetchall()
+            counted = parsed.counts_rows and rows and not call.many
+            return Reply(rowcount=rows[0][0] if counted else -1)
+        description = _description(raw)
+        if call.arrow:
+            return Reply(description=description, arrow=raw.to_arrow_table())
+        if call.batch is None or parsed.writes:
+            rows = raw.fetchall()
+            return Reply(description, rows, len(rows) if parsed.returning else -1)
+        rows = raw.fetchmany(call.batch)
+        if len(rows) < call.batch:
+            return Reply(description, rows)
+        self._open_rows = Rows()
+        return Reply(description, rows, rest=self._open_rows)
+
+    def fetch(self, rows: Rows, count: int, call: Call) -> list[Row]:
+        """Return up to ``count`` more rows of a result that is being streamed."""
+        return self._perform(call, lambda: rows.take(self._raw, count))
+
+    def run(self, function: Callable[[duckdb.DuckDBPyConnection], Any], call: Call) -> Any:
+        """Return ``function(connection)``: the hand-out of the driver's own connection.
+
+        What it does is taken for a write when ``call.write_intent`` is set.
+        """
+        self._check_process()
+        raw = self._connection()
+        if call.write_intent:
+            self._enter_gate(call)
+            raw = self._connection()
+        if not call.autocommit and not self._active:
+            self._begin(raw)
+        self._keep_open_rows(raw)
+        self._reads = None
+        try:
+            return self._perform(call, lambda: function(raw))
+        except BaseException as error:
+            if not call.autocommit:
+                self._failure = error
+            raise
+        finally:
+            if call.write_intent:
+                self._note_write(call)
+            if call.autocommit:
+                self._leave_gate()
+
+    @property
+    def streaming(self) -> bool:
+        """Whether a result is open that was not read to its end."""
+        return self._open_rows is not None
+
+    # ---- transactions --------------------------------------------------------
+
+    def enter(self, call: Call) -> None:
+        """Take the gate and begin, before the first statement: a write is intended."""
+        self._check_process()
+        self._enter_gate(call)
+        if not self._active:
+            self._begin(self._connection())
+
+    def commit(self) -> None:
+        """Make the transaction durable; it is never interrupted.
+
+        Raises:
+            TransactionAborted: a statement failed; everything was rolled back.
+            CommitOutcomeUnknown: the instance broke while it committed.
+        """
+        self._check_process()
+        failure = self._failure
+        if failure is not None:
+            self.rollback()
+            raise TransactionAborted(
+                f"nothing was committed: an earlier statement of this transaction failed "
+                f"({_brief(failure)}) and all of it was rolled back",
+                cause_message=_brief(failure),
+            ) from failure
+        if not self._active:
+            self._end()
+            return
+        raw = self._raw
+        if raw is None:
+            self._end()
+            raise self._lost()
+        try:
+            if self._wrote:
+                self.database.check_in_place()
+                self._keep_open_rows(raw)
+            else:
+                self._drop_open_rows()
+            with self._lock:
+                raw.execute(self.database.statements.own("COMMIT", raw))
+        except Exception as error:
+            raise self._failed_commit(error) from error
+        finally:
+            self._end()
+
+    def rollback(self) -> None:
+        """Undo the transaction; without one, nothing happens."""
+        raw, active = self._raw, self._active
+        self._drop_open_rows()
+        try:
+            if active and raw is not None and not self._closed:
+                with self._lock, contextlib.suppress(duckdb.TransactionException):
+                    raw.execute(self.database.statements.own("ROLLBACK", raw))
+        except duckdb.Error as error:
+            self._notice(error)
+            self._discard()
+        finally:
+            self._wrote = False
+            self._end()
+
+    def _begin(self, raw: duckdb.DuckDBPyConnection) -> None:
+        self._drop_open_rows()
+        self._snapshot = self.database.commits
+        try:
+            with self._lock:
+                raw.execute(self.database.statements.own("BEGIN", raw))
+        except duckdb.Error as error:
+            self._notice(error)
+            raise
+        self._active = True
+
+    def _end(self) -> None:
+        """Forget the transaction, and let the next writer in."""
+        if self._wrote:
+            self.database.commits += 1
+        self._active = self._wrote = False
+        self._failure = None
+        self._reads = []
+        self._read_rows = 0
+        self._leave_gate()
+
+    def _failed_commit(self, error: Exception) -> BaseException:
+        """Undo what is left of a failed COMMIT and return the error to raise for it."""
+        raw = self._raw
+        if raw is not None:
+            with contextlib.suppress(duckdb.Error), self._lock:
+                raw.execute(self.database.statements.own("ROLLBACK", raw))
+        if isinstance(error, DatabaseFault):
+            return error
+        if is_invalidated(error) or isinstance(error, duckdb.InternalException):
+            self._notice(error)
+            return CommitOutcomeUnknown(
+                f"the database broke while it committed, so the transaction may or may not have "
+                f"happened ({_brief(error)}); look before you repeat it",
+                statement="COMMIT",
+                orig=error,
+            )
+        translated = statement_error(error, "COMMIT", None, hide_parameters=True)
+        if translated is error and isinstance(error, duckdb.TransactionException):
+            return WriteConflict(f"the commit was refused: {_brief(error)}", orig=error)
+        return translated
+
+    # ---- the gate ------------------------------------------------------------
+
+    def _enter_gate(self, call: Call) -> None:
+        if self._gated:
+            if self._ticket is not None:
+                self._ticket.last_statement = call.text
+            return
+        ticket = self._ticket = Ticket(call.owner, call.text)
+        if call.cancelled:
+            raise Withdrawn
+        self.database.gate.acquire(ticket, self.database.options.write_timeout)
+        self._gated = True
+        if self._active and self.database.commits != self._snapshot:
+            self._refresh(call)
+
+    def _leave_gate(self) -> None:
+        ticket, self._ticket = self._ticket, None
+        if self._gated and ticket is not None:
+            self._gated = False
+            self.database.gate.release(ticket)
+
+    def withdraw(self) -> None:
+        """Stop waiting for the gate; called from the loop when a task was cancelled."""
+        ticket = self._ticket
+        if ticket is not None and not self._gated:
+            self.database.gate.withdraw(ticket)
+
+    def _refresh(self, call: Call) -> None:
+        """Move a transaction that has only read to a new snapshot, if its reads still hold."""
+        reads = self._reads
+        if reads is None:
+            raise WriteConflict(
+                "another writer committed since this transaction began, and what it read cannot be "
+                "checked again (a stream, an Arrow result, or more than "
+                f"{_MOST_READS} statements or {_MOST_ROWS} rows): run it again, or take "
+                "transaction(write=True)",
+                statement=call.text,
+            )
+        raw = self._connection()
+        self._keep_open_rows(raw)
+        with self._lock:
+            raw.execute(self.database.statements.own("ROLLBACK", raw))
+        self._active = False
+        self._begin(raw)
+        for parsed, text, params, rows in reads:
+            again = self._perform(call, lambda: _read(raw, parsed, params))  # noqa: B023 - called at once
+            if not _same(rows, again) and _reads_tables(raw, text):
+                raise WriteConflict(
+                    "another writer changed what this transaction had read before it wrote: run it "
+                    "again, or use transaction(retry=True)",
+                    statement=text,
+                )
+
+    def _note_read(self, parsed: ParsedStatement, call: Call, reply: Reply) -> None:
+        reads = self._reads
+        if reads is None or self._gated:
+            return
+        self._read_rows += len(reply.rows)
+        unchecked = reply.rest is not None or reply.arrow is not None
+        if unchecked or len(reads) >= _MOST_READS or self._read_rows > _MOST_ROWS:
+            self._reads = None
+        elif parsed.kind != "EXPLAIN":
+            reads.append((parsed, call.text, call.params, reply.rows))
+
+    def _note_write(self, call: Call) -> None:
+        if call.autocommit:
+            self.database.commits += 1
+        else:
+            self._wrote = True
+
+    # ---- running, cancelling, timing out -------------------------------------
+
+    def _perform(self, call: Call, work: Callable[[], T]) -> T:
+        """Return ``work()``, run as ``call``: with a slot, a deadline, and open to interruption."""
+        database = self.database
+        slot = database.slots.acquire()
+        try:
+            with self._lock:
+                self._start(call)
+                try:
+                    return work()
+                finally:
+                    self._stop(call)
+        except Exception as error:
+            self._notice(error)
+            raise self._translated(error, call) from error
+        finally:
+            if slot:
+                database.slots.release()
+
+    def _start(self, call: Call) -> None:
+        with self._switch:
+            if call.cancelled:
+                raise Withdrawn
+            self._running = call
+        if call.timeout is not None:
+            self.database.watchdog.watch(call, call.timeout, lambda: self._time_out(call))
+
+    def _stop(self, call: Call) -> None:
+        with self._switch:
+            self._running = None
+        if call.timeout is not None:
+            self.database.watchdog.forget(call)
+
+    def cancel(self, call: Call) -> None:
+        """Give ``call`` up: it does not start any more, or is interrupted."""
+        call.cancelled = True
+        self.withdraw()
+        self._interrupt(call)
+
+    def interrupt(self) -> None:
+        """Interrupt whatever runs."""
+        call = self._running
+        if call is not None:
+            self._interrupt(call)
+
+    def _interrupt(self, call: Call) -> None:
+        with self._switch:
+            raw = self._raw
+            if self._running is call and raw is not None:
+                with contextlib.suppress(duckdb.Error):
+                    raw.interrupt()
+
+    def _time_out(self, call: Call) -> None:
+        call.timed_out = True
+        self._interrupt(call)
+
+    def _translated(self, error: Exception, call: Call) -> BaseException:
+        if call.timed_out and isinstance(error, duckdb.InterruptException):
+            return StatementTimeout(
+                f"the statement was stopped after {call.timeout:g} s: make it cheaper, or give it "
+                f"more time with execution_options(statement_timeout=...)",
+                seconds=call.timeout or 0.0,
+                statement=call.text,
+                params=call.params,
+                orig=error,
+                hide_parameters=call.hide_parameters,
+            )
+        if isinstance(error, RuntimeError) and "Unable to cast" in str(error):
+            return ValueRefused("it cannot be encoded as UTF-8 (a lone surrogate?)", call.params)
+        return statement_error(
+            error, call.text, call.params, hide_parameters=call.hide_parameters
+        )
+
+    # ---- the connection ------------------------------------------------------
+
+    def _connection(self) -> duckdb.DuckDBPyConnection:
+        raw = self._raw
+        if raw is not None and self._epoch == self.database.epoch and self.database.state == "open":
+            return raw
+        if self._closed:
+            raise DatabaseClosed("the connection was closed", path=self.database.path)
+        if self._active:
+            raise self._lost()
+        self._discard()
+        self._raw, self._epoch = self.database.cursor()
+        return self._raw
+
+    def _lost(self) -> DatabaseFault:
+        return TransactionAborted(
+            "the database was closed or opened anew during this transaction, which was lost whole: "
+            "run it again"
+        )
+
+    def _notice(self, error: BaseException) -> None:
+        if is_invalidated(error):
+            self.database.invalidate(self._epoch)
+
+    def _aborted(self, call: Call) -> TransactionAborted:
+        failure = self._failure
+        return TransactionAborted(
+            f"this transaction is already aborted by an earlier error ({_brief(failure)}); roll it back",
+            cause_message=_brief(failure),
+            statement=call.text,
+            params=call.params,
+            hide_parameters=call.hide_parameters,
+        )
+
+    def _check_process(self) -> None:
+        if os.getpid() != self.database.pid:
+            raise forked(self.database)
+
+    def _keep_open_rows(self, raw: duckdb.DuckDBPyConnection) -> None:
+        rows, self._open_rows = self._open_rows, None
+        if rows is not None:
+            with self._lock:
+                rows.keep(raw)
+
+    def _drop_open_rows(self) -> None:
+        rows, self._open_rows = self._open_rows, None
+        if rows is not None:
+            rows.drop()
+
+    def _discard(self) -> None:
+        raw, self._raw = self._raw, None
+        if raw is not None:
+            with contextlib.suppress(duckdb.Error):
+                raw.close()
+
+    def detach(self, patience: float = 2.0) -> None:
+        """Close DuckDB's connection from outside, because its instance is closing."""
+        self.interrupt()
+        taken = self._lock.acquire(timeout=patience)
+        try:
+            if taken:
+                self._discard()
+        finally:
+            if taken:
+                self._lock.release()
+
+    def retire(self) -> None:
+        """Note, on the loop's side, that ``close`` is on its way: nobody waits in vain."""
+        self.retiring = True
+        ticket = self._ticket
+        if ticket is not None:
+            ticket.leaving = True
+
+    def close(self) -> None:
+        """Roll back, close, and tell the database."""
+        if self._closed:
+            return
+        self.rollback()
+        self._closed = True
+        self._discard()
+        self.database.forget(self)
+
+
+def forked(database: DuckDBDatabase) -> ForkedProcess:
+    """Return the error for an engine that was carried over a fork."""
+    return ForkedProcess(
+        f"the engine of {database.path or database.name or ':memory:'} was opened in process "
+        f"{database.pid} and this is process {os.getpid()}: a fork cannot share DuckDB. Open the "
+        f"engine after the fork, or start processes with 'spawn'"
+    )
+
+
+def _description(raw: duckdb.DuckDBPyConnection) -> list[Any] | None:
+    """Return the description with types that can be hashed, as SQLAlchemy needs them."""
+    columns = raw.description
+    if columns is None:
+        return None
+    return [(column[0], str(column[1]), *column[2:]) for column in columns]
+
+
+def _read(raw: duckdb.DuckDBPyConnection, parsed: ParsedStatement, params: Any) -> list[Row]:
+    if params is None:
+        return raw.execute(parsed.prepared).fetchall()
+    return raw.execute(parsed.prepared, params).fetchall()
+
+
+def _same(before: list[Row], after: list[Row]) -> bool:
+    return before == after or (len(before) == len(after) and repr(before) == repr(after))
+
+
+def _reads_tables(raw: duckdb.DuckDBPyConnection, text: str) -> bool:
+    """Whether a query depends on rows at all; ``SELECT now()`` differs every time."""
+    try:
+        return bool(raw.get_table_names(_PARAMETER.sub("NULL", text)))
+    except duckdb.Error:
+        return True
+
+
+_PARAMETER = re.compile(r"\$\d+")
+
+
+def _brief(error: BaseException | None) -> str:
+    if error is None:
+        return ""
+    origin = getattr(error, "orig", None) or error
+    return f"{type(origin).__name__}: {str(origin).splitlines()[0] if str(origin) else ''}"

@@ -1,0 +1,443 @@
+"""One private DuckDB instance per file or named memory database.
+
+Every engine of this process that names the same file shares one instance, found
+by device and inode, so that the write gate is one as well. Files are opened
+through ``:memory:`` + ATTACH: a plain ``connect(path)`` can fail for ever after
+a crash that followed an ALTER (DuckDB issues 18259, 19712, 20543).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import logging
+import os
+import re
+import shutil
+import tempfile
+import threading
+import time
+import weakref
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+
+from andamios_orm.dialect.gate import Owner, Slots, Ticket, WaitGraph, WriteGate
+from andamios_orm.dialect.options import unknown_setting
+from andamios_orm.dialect.statements import StatementCache
+from andamios_orm.dialect.translation import opening_error
+from andamios_orm.dialect.watchdog import Watchdog
+from andamios_orm.exceptions import (
+    ConfigurationError,
+    DatabaseAlreadyOpen,
+    DatabaseClosed,
+    DatabaseReplaced,
+    DatabaseUnavailable,
+    MissingExtra,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from andamios_orm.dialect.channel import Channel
+    from andamios_orm.dialect.options import DatabaseOptions
+
+__all__ = ["DuckDBDatabase", "Registry", "registry"]
+
+logger = logging.getLogger("andamios_orm.dialect")
+
+_RESERVED_ALIASES = frozenset({"memory", "temp", "system", "main", "pg_catalog", "information_schema"})
+
+_HARDENING = (
+    "autoinstall_known_extensions=false",
+    "autoload_known_extensions=false",
+    "allow_community_extensions=false",
+    "allow_persistent_secrets=false",
+    "python_enable_replacements=false",
+    "enable_external_access=false",
+)
+
+_GRACE = 2.0
+"""Seconds that closing waits for connections which are on their way out."""
+
+
+def quoted(identifier: str) -> str:
+    """Return ``identifier`` as DuckDB reads it in SQL text."""
+    return '"' + identifier.replace('"', '""') + '"'
+
+
+def literal(text: str) -> str:
+    """Return ``text`` as a string literal."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+class DuckDBDatabase:
+    """An instance of DuckDB and everything its connections share."""
+
+    def __init__(self, path: Path | None, name: str, options: DatabaseOptions, graph: WaitGraph) -> None:
+        """Describe the database; nothing is opened before ``open()``."""
+        self.path = path
+        self.name = name
+        self.options = options
+        self.alias = _alias(path) if path else None
+        self.gate = WriteGate(graph, str(path or name))
+        self.slots = Slots(options.running_statements)
+        self.watchdog = Watchdog()
+        self.statements = StatementCache(
+            hardened=options.hardened,
+            allow=options.allow,
+            own_files=(path.name.lower(), f"{path.name.lower()}.wal") if path else (),
+        )
+        self.identity = _identity(path) if path else None
+        self.commits = 0
+        self.epoch = 0
+        self.recovered_from_log = False
+        self.pid = os.getpid()
+        self.references = 0
+        self.channels: weakref.WeakSet[Channel] = weakref.WeakSet()
+        self.retiring = 0
+        self.state = "new"
+        self._anchor: duckdb.DuckDBPyConnection | None = None
+        self._spill: str | None = None
+        self._lock = threading.RLock()
+        self._changed = threading.Condition(self._lock)
+        self._finalizer: weakref.finalize[Any, Any] | None = None
+
+    def __repr__(self) -> str:
+        """Return the path or the name, and the state."""
+        return f"<DuckDBDatabase {self.path or self.name} {self.state}>"
+
+    # ---- opening -------------------------------------------------------------
+
+    def open(self) -> None:
+        """Open the instance, if it is not open; this blocks (a log may be replayed)."""
+        with self._lock:
+            if self._anchor is not None:
+                return
+            if self.state == "closed":
+                raise DatabaseClosed(f"{self.path or self.name} was closed", path=self.path)
+            self._check_folder()
+            self.recovered_from_log = _has_log(self.path)
+            try:
+                anchor = self._connect()
+            except Exception as error:
+                named = opening_error(error, self.path)
+                if named is error:
+                    raise
+                raise named from error
+            self._anchor = anchor
+            self.identity = _identity(self.path) if self.path else None
+            self.state = "open"
+            self._finalizer = weakref.finalize(
+                self, _finish, self.pid, self.channels, anchor, self._spill
+            )
+
+    def cursor(self) -> tuple[duckdb.DuckDBPyConnection, int]:
+        """Return a new connection to the instance with its epoch; opens or recovers it first."""
+        with self._lock:
+            if self.state == "invalid":
+                if self.path is None:
+                    raise DatabaseUnavailable(
+                        "DuckDB has invalidated this memory database and its content is lost: "
+                        "dispose of the engine and fill a new one"
+                    )
+                self._recover()
+            self.open()
+            anchor = self._anchor
+            assert anchor is not None  # noqa: S101 - open() has just set it
+            raw = anchor.cursor()
+            if self.alias is not None:
+                raw.execute(f"USE {quoted(self.alias)}")
+            return raw, self.epoch
+
+    def _check_folder(self) -> None:
+        if self.path is not None and not self.path.parent.is_dir():
+            raise ConfigurationError(
+                f"the folder {self.path.parent} of the database does not exist: create it first"
+            )
+
+    def _connect(self) -> duckdb.DuckDBPyConnection:
+        """Return the anchor: attached, configured, hardened and locked, in this order."""
+        options = self.options
+        anchor = duckdb.connect(":memory:", config={"threads": options.threads})
+        try:
+            if self.path is not None and self.alias is not None:
+                mode = " (READ_ONLY)" if options.read_only else ""
+                anchor.execute(f"ATTACH {literal(str(self.path))} AS {quoted(self.alias)}{mode}")
+                anchor.execute(f"USE {quoted(self.alias)}")
+                anchor.execute("DETACH memory")
+            for extension in options.extensions:
+                anchor.execute(f"LOAD {literal(_extension_path(extension))}")
+            anchor.execute("SET GLOBAL TimeZone='UTC'")
+            self._configure(anchor)
+            if options.hardened:
+                for setting in _HARDENING:
+                    anchor.execute(f"SET {setting}")
+                anchor.execute("SET lock_configuration=true")
+        except BaseException:
+            anchor.close()
+            raise
+        return anchor
+
+    def _configure(self, anchor: duckdb.DuckDBPyConnection) -> None:
+        settings = dict(self.options.settings)
+        if "temp_directory" not in settings:
+            settings["temp_directory"] = self._spill_folder()
+        known = [row[0] for row in anchor.execute("SELECT name FROM duckdb_settings()").fetchall()]
+        for name, value in settings.items():
+            if name not in known:
+                raise unknown_setting(name, known)
+            try:
+                anchor.execute(f"SET GLOBAL {name}={literal(value)}")
+            except duckdb.Error as error:
+                raise ConfigurationError(f"{name}={value!r}: {error}") from error
+
+    def _spill_folder(self) -> str:
+        if self.path is not None:
+            return f"{self.path}.tmp"
+        if self._spill is None:
+            self._spill = str(Path(tempfile.gettempdir()) / f"andamios-{os.getpid()}-{id(self):x}")
+        return self._spill
+
+    # ---- while open ----------------------------------------------------------
+
+    def check_in_place(self) -> None:
+        """Raise if the file is no longer the one that was opened: writes would be lost."""
+        if self.path is not None and _identity(self.path) != self.identity:
+            raise DatabaseReplaced(
+                f"{self.path} was deleted or replaced while it was open, so nothing written now "
+                f"would be found again: close the engine and open it anew",
+                path=self.path,
+            )
+
+    def invalidate(self, epoch: int) -> None:
+        """Note that the instance of ``epoch`` can no longer be used; the next use reopens it."""
+        with self._lock:
+            if self.epoch == epoch and self.state == "open":
+                self.state = "invalid"
+                logger.warning("database %s was invalidated by DuckDB", self.path or self.name)
+
+    def _recover(self) -> None:
+        """Open the file anew; every connection of the old instance is closed first."""
+        for channel in list(self.channels):
+            channel.detach()
+        self._drop_anchor()
+        self.epoch += 1
+        self.statements.clear()
+        self.state = "new"
+        self.open()
+        logger.warning("database %s was opened anew", self.path or self.name)
+
+    @contextlib.contextmanager
+    def raw(self, *, write: bool = False, timeout: float | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
+        """Yield a plain DuckDB connection; with ``write=True`` it holds the write gate.
+
+        It blocks the thread that uses it, commits each statement by itself, and
+        is hardened like every other connection.
+        """
+        raw, _ = self.cursor()
+        ticket = Ticket(Owner.of_thread(), "raw connection")
+        if write:
+            self.gate.acquire(ticket, self.options.write_timeout if timeout is None else timeout)
+        try:
+            yield raw
+        finally:
+            raw.close()
+            if write:
+                self.commits += 1
+                self.gate.release(ticket)
+
+    # ---- closing -------------------------------------------------------------
+
+    def forget(self, channel: Channel) -> None:
+        """Note that ``channel`` has closed; the last one out closes the instance."""
+        with self._changed:
+            self.channels.discard(channel)
+            self._changed.notify_all()
+        if self.references == 0:
+            registry.close_if_unused(self)
+
+    def wait_for_retiring(self) -> None:
+        """Wait, at most a moment, for connections that are closing."""
+        deadline = time.monotonic() + _GRACE
+        with self._changed:
+            while any(channel.retiring for channel in self.channels):
+                if not self._changed.wait(max(0.0, deadline - time.monotonic())):
+                    return
+
+    def close(self) -> None:
+        """Close the instance; what still runs is interrupted."""
+        with self._lock:
+            for channel in list(self.channels):
+                channel.detach()
+            self._drop_anchor()
+            self.watchdog.stop()
+            self.state = "closed"
+            if self._spill is not None:
+                shutil.rmtree(self._spill, ignore_errors=True)
+
+    def _drop_anchor(self) -> None:
+        if self._finalizer is not None:
+            self._finalizer.detach()
+            self._finalizer = None
+        anchor, self._anchor = self._anchor, None
+        if anchor is not None:
+            with contextlib.suppress(duckdb.Error):
+                anchor.close()
+
+
+class Registry:
+    """The databases that are open in this process: one object per file.
+
+    This is the one piece of state that belongs to the process, because DuckDB's
+    lock on a file does.
+    """
+
+    def __init__(self) -> None:
+        """Begin empty."""
+        self.graph = WaitGraph()
+        self._databases: list[DuckDBDatabase] = []
+        self._changed = threading.Condition()
+
+    def acquire(self, database: str, options: DatabaseOptions) -> DuckDBDatabase:
+        """Return the database named in a URL, opened, with one more reference to it.
+
+        Raises:
+            DatabaseAlreadyOpen: it is open with other options.
+        """
+        path, name = _place(database)
+        with self._changed:
+            found = self._find(path, name)
+            while found is not None and found.state == "closing":
+                self._changed.wait()
+                found = self._find(path, name)
+            if found is None:
+                found = DuckDBDatabase(path, name, options, self.graph)
+                self._databases.append(found)
+            elif difference := options.conflict_with(found.options):
+                raise DatabaseAlreadyOpen(
+                    f"{path or name} is open in this process already, with another {difference}: give "
+                    f"both engines the same options, or use one engine",
+                    path=path,
+                )
+            found.references += 1
+        try:
+            found.open()
+        except BaseException:
+            self.release(found)
+            raise
+        return found
+
+    def release(self, database: DuckDBDatabase) -> None:
+        """Drop one reference; the last one closes the database. Blocks while it closes."""
+        with self._changed:
+            database.references -= 1
+        if database.references == 0:
+            database.wait_for_retiring()
+            self.close_if_unused(database)
+
+    def close_if_unused(self, database: DuckDBDatabase) -> None:
+        """Close ``database`` if no engine refers to it and no connection is open."""
+        with self._changed:
+            if database.references or len(database.channels) or database.state in {"closing", "closed"}:
+                return
+            database.state = "closing"
+        try:
+            database.close()
+        finally:
+            with self._changed:
+                if database in self._databases:
+                    self._databases.remove(database)
+                self._changed.notify_all()
+
+    def __iter__(self) -> Iterator[DuckDBDatabase]:
+        """Iterate over the open databases."""
+        return iter(list(self._databases))
+
+    def _find(self, path: Path | None, name: str) -> DuckDBDatabase | None:
+        if path is None:
+            if not name:
+                return None
+            return next((d for d in self._databases if d.path is None and d.name == name), None)
+        identity = _identity(path)
+        for database in self._databases:
+            if database.path is None or database.pid != os.getpid():
+                continue
+            if database.path == path or (identity is not None and database.identity == identity):
+                return database
+        return None
+
+
+registry = Registry()
+
+
+def _place(database: str) -> tuple[Path | None, str]:
+    """Return (path, name) of what stands in the URL; anonymous memory has neither."""
+    if database in {"", ":memory:"}:
+        return None, ""
+    if database.startswith(":memory:"):
+        return None, database
+    return Path(database).expanduser().resolve(), database
+
+
+def _alias(path: Path) -> str:
+    alias = path.name.split(".", 1)[0] or path.name
+    return f"{alias}_db" if alias.lower() in _RESERVED_ALIASES else alias
+
+
+def _identity(path: Path | None) -> tuple[int, int] | None:
+    if path is None:
+        return None
+    try:
+        status = os.stat(path)  # noqa: PTH116 - the fast form; it runs at every commit
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
+
+
+def _has_log(path: Path | None) -> bool:
+    if path is None:
+        return False
+    log = Path(f"{path}.wal")
+    return log.exists() and log.stat().st_size > 0
+
+
+_EXTENSION = re.compile(r"[a-z][a-z0-9_]*\Z")
+
+
+def _extension_path(extension: str) -> str:
+    """Return the file of an extension, given by path or by the name of its wheel."""
+    if not _EXTENSION.match(extension):
+        return str(Path(extension).resolve())
+    import importlib.util  # noqa: PLC0415 - only engines with extensions need it
+
+    found = importlib.util.find_spec(f"duckdb_extension_{extension}")
+    if found is None or found.origin is None:
+        raise MissingExtra(
+            f"the DuckDB extension {extension!r} is not installed: "
+            f"pip install duckdb-extension-{extension.replace('_', '-')}=={duckdb.__version__}"
+        )
+    folder = Path(found.origin).parent / "extensions" / f"v{duckdb.__version__}"
+    return str(folder / f"{extension}.duckdb_extension")
+
+
+def _finish(
+    pid: int,
+    channels: weakref.WeakSet[Channel],
+    anchor: duckdb.DuckDBPyConnection,
+    spill: str | None,
+) -> None:
+    """Let the interpreter end: stop what runs, then close, so that the log is written back."""
+    if os.getpid() != pid:
+        # A forked child must not close the instance: that would write the parent's file.
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(anchor))
+        return
+    for channel in list(channels):
+        channel.interrupt()
+    for channel in list(channels):
+        channel.detach(patience=0.5)
+    with contextlib.suppress(duckdb.Error):
+        anchor.close()
+    if spill is not None:
+        shutil.rmtree(spill, ignore_errors=True)

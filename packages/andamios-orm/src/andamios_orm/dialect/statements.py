@@ -1,0 +1,286 @@
+"""What DuckDB's own parser says of a statement: its kind, whether it writes, whether it may run."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import duckdb
+
+from andamios_orm.exceptions import StatementRefused
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["ParsedStatement", "StatementCache"]
+
+READS = frozenset({"SELECT", "EXPLAIN"})
+COUNTED = frozenset({"INSERT", "UPDATE", "DELETE", "MERGE_INTO"})
+"""Kinds that answer with a count of rows, unless they have a RETURNING clause."""
+
+_REMEDY = {
+    "TRANSACTION": "use begin(), commit() and rollback() of the connection or session",
+    "SET": "give settings to the engine: in its URL, or in connect_args",
+    "PRAGMA": "give settings to the engine: in its URL, or in connect_args",
+    "COPY": "read and write files with andamios_orm.bulk, or open the engine with allow='COPY'",
+    "ATTACH": "open an engine of its own for the other file",
+    "LOAD": "name extensions when the engine is opened: extensions='fts'",
+    "PREPARE": "statements are prepared and cached by the engine itself",
+    "EXECUTE": "statements are prepared and cached by the engine itself",
+}
+
+_ALWAYS_ALLOWED = frozenset(
+    {"SELECT", "EXPLAIN", "CREATE", "DROP", "ALTER", "VACUUM", "ANALYZE"} | COUNTED
+)
+
+_FORBIDDEN_FUNCTIONS = frozenset(
+    {
+        "arrow_scan",
+        "arrow_scan_dumb",
+        "checkpoint",
+        "disable_logging",
+        "disable_profiling",
+        "enable_logging",
+        "enable_profiling",
+        "force_checkpoint",
+        "from_substrait",
+        "from_substrait_json",
+        "getenv",
+        "glob",
+        "json_execute_serialized_sql",
+        "pandas_scan",
+        "parquet_scan",
+        "python_map_function",
+        "query",
+        "query_table",
+        "seq_scan",
+        "set_config",
+        "sniff_csv",
+        "truncate_duckdb_logs",
+        "write_log",
+    }
+)
+"""Functions that open files, run text as SQL, follow pointers or change the instance."""
+
+_FORBIDDEN_PREFIXES = ("read_", "parquet_")
+_SEQUENCE_FUNCTIONS = frozenset({"nextval", "setval"})
+
+_WORTH_A_LOOK = re.compile(
+    "|".join(
+        sorted(
+            {*_FORBIDDEN_FUNCTIONS, *_FORBIDDEN_PREFIXES, *_SEQUENCE_FUNCTIONS}
+            | {"secret", "database", "returning", "explain", "checkpoint"}
+        )
+    ),
+    re.IGNORECASE,
+)
+"""A text without any of these needs no token by token reading."""
+
+_CACHEABLE = 16 * 1024
+_BYTES_PER_TEXT = 2048
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedStatement:
+    """One statement: DuckDB's parsed form, its kind, and what running it does."""
+
+    prepared: Any
+    kind: str
+    writes: bool
+    returning: bool
+
+    @property
+    def counts_rows(self) -> bool:
+        """Whether the only result is the number of rows changed."""
+        return self.kind in COUNTED and not self.returning
+
+    @property
+    def has_rows(self) -> bool:
+        """Whether running it gives rows to read."""
+        return self.returning or self.kind in _ANSWERS
+
+
+_ANSWERS = READS | {"CALL", "PRAGMA", "EXECUTE"}
+
+NOTHING = ParsedStatement(None, "NOTHING", writes=False, returning=False)
+"""The empty statement: allowed, and does nothing."""
+
+
+class Token(NamedTuple):
+    """A word of a statement: where it starts (in bytes), its type, its lowered text."""
+
+    start: int
+    kind: Any
+    word: str
+
+
+class StatementCache:
+    """Parsed statements by text, the least recently used dropped first.
+
+    The bound is in bytes because one text can weigh a thousand times another
+    (a select about 2 KB, an INSERT of 1,000 rows about 1 MB).
+    """
+
+    def __init__(
+        self,
+        *,
+        hardened: bool,
+        allow: frozenset[str] = frozenset(),
+        own_files: tuple[str, ...] = (),
+        size: int = 8 * 1024 * 1024,
+    ) -> None:
+        """Keep at most ``size`` bytes (estimated); ``own_files`` are never to be read as text."""
+        self._hardened = hardened
+        self._allow = allow
+        self._own_files = own_files
+        self._room = size
+        self._parsed: OrderedDict[str, ParsedStatement] = OrderedDict()
+        self._own: dict[str, Any] = {}
+        self._lock = threading.Lock()
+
+    def __len__(self) -> int:
+        """Return the number of statements kept."""
+        return len(self._parsed)
+
+    def parse(self, text: str, connection: duckdb.DuckDBPyConnection) -> ParsedStatement:
+        """Return the parsed form of ``text``, which must be one allowed statement.
+
+        Raises:
+            StatementRefused: more than one statement, or one that is not allowed.
+        """
+        parsed = self._parsed.get(text)
+        if parsed is not None:
+            return parsed
+        parsed = self._read(text, connection)
+        if len(text) <= _CACHEABLE:
+            self._keep(text, parsed)
+        return parsed
+
+    def own(self, text: str, connection: duckdb.DuckDBPyConnection) -> Any:
+        """Return the prepared form of a statement of the library itself, such as COMMIT."""
+        prepared = self._own.get(text)
+        if prepared is None:
+            prepared = self._own[text] = connection.extract_statements(text)[0]
+        return prepared
+
+    def clear(self) -> None:
+        """Forget everything; for an instance that was opened anew."""
+        with self._lock:
+            self._room += sum(map(_weight, self._parsed))
+            self._parsed.clear()
+            self._own.clear()
+
+    def _keep(self, text: str, parsed: ParsedStatement) -> None:
+        with self._lock:
+            if text not in self._parsed:
+                self._parsed[text] = parsed
+                self._room -= _weight(text)
+            while self._room < 0:
+                dropped, _ = self._parsed.popitem(last=False)
+                self._room += _weight(dropped)
+
+    def _read(self, text: str, connection: duckdb.DuckDBPyConnection) -> ParsedStatement:
+        statements = _extract(text, connection)
+        if not statements:
+            return NOTHING
+        if len(statements) > 1:
+            raise StatementRefused(
+                f"{len(statements)} statements in one text: send them one by one",
+                kind="MULTI",
+                statement=text,
+            )
+        kind = statements[0].type.name
+        tokens = list(_tokens(text)) if self._worth_a_look(text) else []
+        words = [token.word for token in tokens]
+        if self._hardened:
+            self._refuse(text, kind, tokens)
+        writes = kind not in READS or not _SEQUENCE_FUNCTIONS.isdisjoint(words)
+        if kind == "EXPLAIN":
+            inner = self._read(_behind_explain(text, tokens), connection)
+            writes = inner.writes and not {"analyze", "analyse"}.isdisjoint(words)
+        return ParsedStatement(
+            statements[0], kind, writes, returning=kind in COUNTED and "returning" in words
+        )
+
+    def _worth_a_look(self, text: str) -> bool:
+        lowered = text.lower()
+        return bool(_WORTH_A_LOOK.search(text)) or any(name in lowered for name in self._own_files)
+
+    def _refuse(self, text: str, kind: str, tokens: list[Token]) -> None:
+        words = [token.word for token in tokens]
+        if kind == "CALL" and "checkpoint" in words[:2]:
+            return
+        if kind not in _ALWAYS_ALLOWED and kind not in self._allow:
+            raise _refusal(text, kind)
+        if kind == "CREATE" and "secret" in words[1:5]:
+            raise _refusal(text, "CREATE SECRET")
+        if kind == "ALTER" and words[1:2] == ["database"]:
+            raise _refusal(text, "ALTER DATABASE")
+        for called in _called(tokens):
+            if called in _FORBIDDEN_FUNCTIONS or called.startswith(_FORBIDDEN_PREFIXES):
+                raise _refusal(text, f"{called}()")
+        for word in words:
+            if word.endswith(self._own_files) and self._own_files:
+                raise _refusal(text, "the name of the database's own file in a statement")
+
+
+def _extract(text: str, connection: duckdb.DuckDBPyConnection) -> list[Any]:
+    try:
+        return connection.extract_statements(text)
+    except (duckdb.IOException, duckdb.PermissionException, duckdb.InternalException) as error:
+        raise StatementRefused(
+            "the statement would read files before it runs; it was not run",
+            statement=text,
+            orig=error,
+        ) from None
+
+
+def _weight(text: str) -> int:
+    return _BYTES_PER_TEXT + 8 * len(text)
+
+
+def _refusal(text: str, kind: str) -> StatementRefused:
+    remedy = _REMEDY.get(kind, "open the engine with hardened=False if you trust every statement")
+    return StatementRefused(f"{kind} is refused on this engine: {remedy}", kind=kind, statement=text)
+
+
+def _tokens(text: str) -> Iterator[Token]:
+    encoded = text.encode("utf-8", "surrogatepass")
+    spans = duckdb.tokenize(text)
+    ends = [start for start, _ in spans[1:]] + [len(encoded)]
+    for (start, kind), end in zip(spans, ends, strict=True):
+        yield Token(start, kind, _bare(encoded[start:end].decode("utf-8", "replace")))
+
+
+def _bare(word: str) -> str:
+    """Return an identifier or literal lowered, without its quotes and trailing comments."""
+    word = word.strip().lower()
+    for quote in ('"', "'"):
+        if word.startswith(quote) and (end := word.rfind(quote)) > 0:
+            return word[1:end].replace(quote * 2, quote)
+    return word.split("/*", 1)[0].split("--", 1)[0].strip()
+
+
+def _called(tokens: list[Token]) -> Iterator[str]:
+    for token, following in zip(tokens, tokens[1:], strict=False):
+        if following.word.startswith("("):
+            yield token.word
+
+
+def _behind_explain(text: str, tokens: list[Token]) -> str:
+    """Return the statement that an EXPLAIN explains."""
+    at = 1
+    while at < len(tokens) and tokens[at].word in {"analyze", "analyse", "verbose"}:
+        at += 1
+    if at < len(tokens) and tokens[at].word == "(" and tokens[at + 1].word in _EXPLAIN_OPTIONS:
+        while at < len(tokens) and tokens[at].word != ")":
+            at += 1
+        at += 1
+    start = tokens[at].start if at < len(tokens) else len(text)
+    return text.encode("utf-8", "surrogatepass")[start:].decode("utf-8", "surrogatepass")
+
+
+_EXPLAIN_OPTIONS = frozenset({"analyze", "analyse", "format"})

@@ -1,0 +1,93 @@
+"""The thread that alone touches an async connection."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["Worker"]
+
+T = TypeVar("T")
+
+
+class _Job(NamedTuple):
+    function: Callable[..., Any]
+    arguments: tuple[Any, ...]
+    loop: asyncio.AbstractEventLoop | None
+    future: asyncio.Future[Any] | None
+
+
+class Worker:
+    """One thread that runs blocking calls in the order they were submitted.
+
+    The thread starts with the first call and is a daemon: a query that still
+    runs never keeps the interpreter from ending. Nothing of asyncio is kept
+    between calls, so a worker outlives the loop that used it.
+    """
+
+    def __init__(self, name: str) -> None:
+        """Give the thread-to-be a name."""
+        self._name = name
+        self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
+        self._thread: threading.Thread | None = None
+        self.hops = 0
+
+    def submit(self, function: Callable[..., T], *arguments: Any) -> asyncio.Future[T]:
+        """Return a future of ``function(*arguments)`` on the running loop."""
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[T] = loop.create_future()
+        self.hops += 1
+        self._put(_Job(function, arguments, loop, future))
+        return future
+
+    def post(self, function: Callable[..., object], *arguments: Any) -> None:
+        """Run ``function(*arguments)`` in its turn; nobody waits for the outcome."""
+        self._put(_Job(function, arguments, None, None))
+
+    def stop(self) -> None:
+        """End the thread when what was submitted before is done."""
+        if self._thread is not None:
+            self._jobs.put(None)
+
+    def _put(self, job: _Job) -> None:
+        self._jobs.put(job)
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
+            self._thread.start()
+
+    def _run(self) -> None:
+        jobs = self._jobs
+        while (job := jobs.get()) is not None:
+            try:
+                answer, failure = job.function(*job.arguments), None
+            except BaseException as error:  # noqa: BLE001 - handed to whoever waits
+                answer, failure = None, error
+            if job.future is not None and job.loop is not None:
+                _deliver(job.loop, job.future, answer, failure)
+            del job, answer, failure
+
+
+def _deliver(
+    loop: asyncio.AbstractEventLoop,
+    future: asyncio.Future[Any],
+    answer: Any,
+    failure: BaseException | None,
+) -> None:
+    try:
+        loop.call_soon_threadsafe(_settle, future, answer, failure)
+    except RuntimeError:
+        return  # the loop was closed while the call ran; nobody waits any more
+
+
+def _settle(future: asyncio.Future[Any], answer: Any, failure: BaseException | None) -> None:
+    if future.done():
+        return
+    if failure is None:
+        future.set_result(answer)
+    else:
+        future.set_exception(failure)

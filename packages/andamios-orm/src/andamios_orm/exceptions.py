@@ -1,0 +1,366 @@
+"""Every error this package raises, in one tree.
+
+Each one that a SQLAlchemy user would catch today is a subclass of what they
+catch, so ``except IntegrityError`` keeps working::
+
+    AndamiosError
+    ├── ConfigurationError                  ValueError
+    ├── MissingExtra                        ImportError
+    ├── NotFound                            LookupError
+    ├── ValueRefused                        ValueError
+    ├── PoolExhausted                       sqlalchemy TimeoutError
+    └── DatabaseFault                       sqlalchemy DBAPIError
+        ├── ConstraintViolation             sqlalchemy IntegrityError
+        │   ├── DuplicateKey
+        │   ├── ForeignKeyViolation
+        │   ├── NotNullViolation
+        │   └── CheckViolation
+        ├── StatementRefused                sqlalchemy ProgrammingError
+        ├── NestedTransactionUnsupported    sqlalchemy NotSupportedError
+        └── OperationFault                  sqlalchemy OperationalError
+            ├── ConcurrencyConflict
+            │   ├── WriteConflict
+            │   └── StaleVersion            sqlalchemy StaleDataError
+            ├── TransactionAborted
+            ├── CommitOutcomeUnknown
+            ├── StatementTimeout            TimeoutError
+            ├── WriteGateTimeout            TimeoutError
+            ├── WriteDeadlock
+            ├── ForkedProcess
+            └── DatabaseUnavailable
+                ├── DatabaseLocked
+                ├── DatabaseAlreadyOpen
+                ├── DatabaseCorrupt
+                ├── DatabaseReplaced
+                ├── DatabaseClosed
+                └── DiskFull
+
+``UncommittedChanges`` is a warning. Attributes that a handler may want
+(``error.table``, ``error.pid``) are documented with each class.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import exc as sa_exc
+from sqlalchemy.orm import exc as orm_exc
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+__all__ = [
+    "AndamiosError",
+    "CheckViolation",
+    "CommitOutcomeUnknown",
+    "ConcurrencyConflict",
+    "ConfigurationError",
+    "ConstraintViolation",
+    "DatabaseAlreadyOpen",
+    "DatabaseClosed",
+    "DatabaseCorrupt",
+    "DatabaseFault",
+    "DatabaseLocked",
+    "DatabaseReplaced",
+    "DatabaseUnavailable",
+    "DiskFull",
+    "DuplicateKey",
+    "ForeignKeyViolation",
+    "ForkedProcess",
+    "MissingExtra",
+    "NestedTransactionUnsupported",
+    "NotFound",
+    "NotNullViolation",
+    "OperationFault",
+    "PoolExhausted",
+    "StaleVersion",
+    "StatementRefused",
+    "StatementTimeout",
+    "TransactionAborted",
+    "UncommittedChanges",
+    "ValueRefused",
+    "WriteConflict",
+    "WriteDeadlock",
+    "WriteGateTimeout",
+]
+
+
+class AndamiosError(Exception):
+    """The root of everything this package raises on purpose."""
+
+
+class UncommittedChanges(ResourceWarning):
+    """A session closed with writes that were flushed and never committed."""
+
+
+class ConfigurationError(AndamiosError, ValueError):
+    """An option, setting or URL is unknown or does not make sense."""
+
+
+class MissingExtra(AndamiosError, ImportError):
+    """An optional dependency is needed; the message says which pip install mends it."""
+
+
+class NotFound(AndamiosError, LookupError):
+    """The row asked for does not exist. Attributes: ``model`` (name), ``key``."""
+
+    def __init__(self, model: str, key: object) -> None:
+        """Name the model and the key that was looked up."""
+        self.model = model
+        self.key = key
+        super().__init__(model, key)
+
+    def __str__(self) -> str:
+        """Return "Project 7 does not exist"."""
+        return f"{self.model} {self.key} does not exist"
+
+
+class ValueRefused(AndamiosError, ValueError, sa_exc.DontWrapMixin):
+    """A value would have been changed in silence by the database.
+
+    Attributes: ``column`` (None until known), ``value``, ``reason``.
+    """
+
+    def __init__(self, reason: str, value: object, column: str | None = None) -> None:
+        """Keep what was refused and why."""
+        self.reason = reason
+        self.value = value
+        self.column = column
+        super().__init__(reason, value, column)
+
+    def __str__(self) -> str:
+        """Return the column, the value (shortened) and the reason."""
+        shown = repr(self.value)
+        if len(shown) > _SHOWN:
+            shown = f"{shown[:_SHOWN]}…"
+        where = f"column {self.column!r}: " if self.column else ""
+        return f"{where}{shown} is refused: {self.reason}"
+
+
+_SHOWN = 80
+
+
+class PoolExhausted(AndamiosError, sa_exc.TimeoutError):
+    """No connection came free in time. Attribute: ``holders`` (who has one, since when)."""
+
+    code = None
+
+    def __init__(self, message: str, holders: Sequence[str] = ()) -> None:
+        """Keep the holders beside the message."""
+        self.holders = tuple(holders)
+        super().__init__(message)
+
+
+class DatabaseFault(AndamiosError, sa_exc.DBAPIError):
+    """The database, or the way to it, refused something.
+
+    Attributes: ``statement``, ``params``, ``orig`` (the driver's own error, if any).
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        statement: str | None = None,
+        params: Any = None,
+        orig: BaseException | None = None,
+        hide_parameters: bool = False,
+        connection_invalidated: bool = False,
+    ) -> None:
+        """Build the error with the statement it belongs to, if there is one."""
+        sa_exc.StatementError.__init__(
+            self,
+            message,
+            statement,
+            params,
+            orig,  # type: ignore[arg-type]  # SQLAlchemy accepts None here
+            hide_parameters=hide_parameters,
+        )
+        self.connection_invalidated = connection_invalidated
+
+    def __reduce__(self) -> Any:
+        """Pickle by state: subclasses have signatures of their own."""
+        return _rebuild, (type(self), self.args, self.__dict__)
+
+
+def _rebuild(kind: type[DatabaseFault], args: tuple[Any, ...], state: dict[str, Any]) -> Any:
+    error = kind.__new__(kind)
+    error.args = args
+    error.__dict__.update(state)
+    return error
+
+
+class ConstraintViolation(DatabaseFault, sa_exc.IntegrityError):
+    """A row breaks a rule of its table; nothing of the statement was kept.
+
+    Attributes: ``table``, ``columns`` (names), ``value`` (as the database prints
+    it), ``constraint`` (its name where the database tells it).
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        table: str | None = None,
+        columns: Sequence[str] = (),
+        value: object = None,
+        constraint: str | None = None,
+        **context: Any,
+    ) -> None:
+        """Keep what is known of the broken rule."""
+        super().__init__(message, **context)
+        self.table = table
+        self.columns = tuple(columns)
+        self.value = value
+        self.constraint = constraint
+
+
+class DuplicateKey(ConstraintViolation):
+    """A row with this key, or with this unique value, exists already."""
+
+
+class ForeignKeyViolation(ConstraintViolation):
+    """The row referred to does not exist, or is still referred to."""
+
+
+class NotNullViolation(ConstraintViolation):
+    """A column that must have a value has none."""
+
+
+class CheckViolation(ConstraintViolation):
+    """A CHECK rule of the table does not hold."""
+
+
+class StatementRefused(DatabaseFault, sa_exc.ProgrammingError):
+    """The statement is not allowed on this engine; it was not run.
+
+    Attribute: ``kind`` (DuckDB's statement type, such as ``COPY``).
+    """
+
+    def __init__(self, message: str, *, kind: str | None = None, **context: Any) -> None:
+        """Keep the kind of statement that was refused."""
+        super().__init__(message, **context)
+        self.kind = kind
+
+
+class NestedTransactionUnsupported(DatabaseFault, sa_exc.NotSupportedError):
+    """DuckDB has no SAVEPOINT, so ``begin_nested()`` cannot keep its promise there."""
+
+
+class OperationFault(DatabaseFault, sa_exc.OperationalError):
+    """Something went wrong in running the statement rather than in the statement."""
+
+
+class ConcurrencyConflict(OperationFault):
+    """Another writer was first; run the unit of work again from its beginning."""
+
+
+class WriteConflict(ConcurrencyConflict):
+    """What this transaction read was changed by another writer before it wrote."""
+
+
+class StaleVersion(ConcurrencyConflict, orm_exc.StaleDataError):
+    """The row has a newer version. Attributes: ``expected`` and ``actual`` version."""
+
+    def __init__(
+        self, message: str, *, expected: object = None, actual: object = None, **context: Any
+    ) -> None:
+        """Keep both versions."""
+        super().__init__(message, **context)
+        self.expected = expected
+        self.actual = actual
+
+
+class TransactionAborted(OperationFault):
+    """An earlier statement failed, so the transaction can only be rolled back.
+
+    Attribute: ``cause_message`` (what that statement's error said).
+    """
+
+    def __init__(self, message: str, *, cause_message: str = "", **context: Any) -> None:
+        """Keep the message of the statement that failed first."""
+        super().__init__(message, **context)
+        self.cause_message = cause_message
+
+
+class CommitOutcomeUnknown(OperationFault):
+    """The connection broke during COMMIT: it may or may not have happened."""
+
+
+class StatementTimeout(OperationFault, TimeoutError):
+    """The statement ran longer than its time. Attribute: ``seconds``."""
+
+    def __init__(self, message: str, *, seconds: float = 0.0, **context: Any) -> None:
+        """Keep the limit in seconds."""
+        super().__init__(message, **context)
+        self.seconds = seconds
+
+
+class WriteGateTimeout(OperationFault, TimeoutError):
+    """Another transaction kept the write gate too long.
+
+    Attributes: ``holder`` (its task or thread), ``age`` (seconds it has held the
+    gate), ``last_statement`` (what it ran last).
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        holder: str = "",
+        age: float = 0.0,
+        last_statement: str = "",
+        **context: Any,
+    ) -> None:
+        """Keep who held the gate."""
+        super().__init__(message, **context)
+        self.holder = holder
+        self.age = age
+        self.last_statement = last_statement
+
+
+class WriteDeadlock(OperationFault):
+    """The task would have waited for itself; it was refused at once."""
+
+
+class ForkedProcess(OperationFault):
+    """The engine was opened before ``fork()``; a child process must open its own."""
+
+
+class DatabaseUnavailable(OperationFault):
+    """The database cannot be opened or used as it is. Attribute: ``path``."""
+
+    def __init__(self, message: str, *, path: Path | str | None = None, **context: Any) -> None:
+        """Keep the file concerned."""
+        super().__init__(message, **context)
+        self.path = path
+
+
+class DatabaseLocked(DatabaseUnavailable):
+    """Another process has the file open. Attribute: ``pid`` (None if not told)."""
+
+    def __init__(self, message: str, *, pid: int | None = None, **context: Any) -> None:
+        """Keep the process that holds the lock."""
+        super().__init__(message, **context)
+        self.pid = pid
+
+
+class DatabaseAlreadyOpen(DatabaseUnavailable):
+    """The file is open in this process already, in a way that excludes this one."""
+
+
+class DatabaseCorrupt(DatabaseUnavailable):
+    """The file is damaged or is no DuckDB database; restore it from a backup."""
+
+
+class DatabaseReplaced(DatabaseUnavailable):
+    """The file was deleted or swapped under the open engine; writes would be lost."""
+
+
+class DatabaseClosed(DatabaseUnavailable):
+    """The database was closed while something still wanted to use it."""
+
+
+class DiskFull(DatabaseUnavailable):
+    """There is no space left; what was committed before is safe and readable."""
