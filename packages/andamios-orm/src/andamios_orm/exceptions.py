@@ -90,7 +90,7 @@ class AndamiosError(Exception):
     """The root of everything this package raises on purpose."""
 
 
-class UncommittedChanges(ResourceWarning):
+class UncommittedChanges(RuntimeWarning):
     """A session closed with writes that were flushed and never committed."""
 
 

@@ -47,7 +47,9 @@ __all__ = ["DuckDBDatabase", "Registry", "registry"]
 
 logger = logging.getLogger("andamios_orm.dialect")
 
-_RESERVED_ALIASES = frozenset({"memory", "temp", "system", "main", "pg_catalog", "information_schema"})
+_RESERVED_ALIASES = frozenset(
+    {"memory", "temp", "system", "main", "pg_catalog", "information_schema"}
+)
 
 _HARDENING = (
     "autoinstall_known_extensions=false",
@@ -75,7 +77,9 @@ def literal(text: str) -> str:
 class DuckDBDatabase:
     """An instance of DuckDB and everything its connections share."""
 
-    def __init__(self, path: Path | None, name: str, options: DatabaseOptions, graph: WaitGraph) -> None:
+    def __init__(
+        self, path: Path | None, name: str, options: DatabaseOptions, graph: WaitGraph
+    ) -> None:
         """Describe the database; nothing is opened before ``open()``."""
         self.path = path
         self.name = name
@@ -202,9 +206,14 @@ class DuckDBDatabase:
 
     # ---- while open ----------------------------------------------------------
 
+    @property
+    def in_place(self) -> bool:
+        """Whether the file is still the one that was opened."""
+        return self.path is None or _identity(self.path) == self.identity
+
     def check_in_place(self) -> None:
         """Raise if the file is no longer the one that was opened: writes would be lost."""
-        if self.path is not None and _identity(self.path) != self.identity:
+        if not self.in_place:
             raise DatabaseReplaced(
                 f"{self.path} was deleted or replaced while it was open, so nothing written now "
                 f"would be found again: close the engine and open it anew",
@@ -230,7 +239,9 @@ class DuckDBDatabase:
         logger.warning("database %s was opened anew", self.path or self.name)
 
     @contextlib.contextmanager
-    def raw(self, *, write: bool = False, timeout: float | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
+    def raw(
+        self, *, write: bool = False, timeout: float | None = None
+    ) -> Iterator[duckdb.DuckDBPyConnection]:
         """Yield a plain DuckDB connection; with ``write=True`` it holds the write gate.
 
         It blocks the thread that uses it, commits each statement by itself, and
@@ -340,7 +351,11 @@ class Registry:
     def close_if_unused(self, database: DuckDBDatabase) -> None:
         """Close ``database`` if no engine refers to it and no connection is open."""
         with self._changed:
-            if database.references or len(database.channels) or database.state in {"closing", "closed"}:
+            if (
+                database.references
+                or len(database.channels)
+                or database.state in {"closing", "closed"}
+            ):
                 return
             database.state = "closing"
         try:

@@ -79,7 +79,9 @@ class DuckDBExecutionContext(PGExecutionContext):
 
     def create_server_side_cursor(self) -> Any:
         cursor = self._configured(self._dbapi_connection.cursor(server_side=True))
-        batch = self.execution_options.get("yield_per") or self.execution_options.get("max_row_buffer")
+        batch = self.execution_options.get("yield_per") or self.execution_options.get(
+            "max_row_buffer"
+        )
         if batch:
             cursor.batch = int(batch)
         return cursor
@@ -122,7 +124,10 @@ class _DDLCompiler(duckdb_sqlalchemy.DuckDBDDLCompiler):
     def visit_foreign_key_constraint(self, constraint: Any, **options: Any) -> Any:
         """Return the clause, or None if the engine or the table keeps its keys otherwise."""
         table = constraint.table
-        if self.dialect.options.foreign_keys == "none" or table.info.get("duckdb_foreign_keys") == "none":
+        if (
+            self.dialect.options.foreign_keys == "none"
+            or table.info.get("duckdb_foreign_keys") == "none"
+        ):
             return None
         return super().visit_foreign_key_constraint(constraint, **options)
 
@@ -205,7 +210,9 @@ class _Dialect(duckdb_sqlalchemy.Dialect):
         self.options = parse_options(dict(url.query), self._arguments)
         return (), {"url_options": dict(url.query)}
 
-    def open_database(self, url_options: dict[str, Any], arguments: dict[str, Any]) -> DuckDBDatabase:
+    def open_database(
+        self, url_options: dict[str, Any], arguments: dict[str, Any]
+    ) -> DuckDBDatabase:
         """Return this engine's database, opened; blocks the first time."""
         holder = self.holder
         with holder.lock:
@@ -224,6 +231,12 @@ class _Dialect(duckdb_sqlalchemy.Dialect):
                 worker.stop()
         else:
             _release(self.holder)
+
+    def gate_holder(self) -> Any:
+        """Return the task or thread inside the write gate, if any."""
+        database = self.holder.database
+        holder = database.gate.holder if database is not None else None
+        return holder.owner.key if holder is not None else None
 
     def initialize(self, connection: Connection) -> None:
         """Learn nothing that is not known already: DuckDB's version is the driver's."""
@@ -259,7 +272,9 @@ class _Dialect(duckdb_sqlalchemy.Dialect):
         """Run one statement that has no parameters."""
         cursor.execute(statement, None)
 
-    def do_executemany(self, cursor: Any, statement: str, parameters: Any, context: Any = None) -> None:
+    def do_executemany(
+        self, cursor: Any, statement: str, parameters: Any, context: Any = None
+    ) -> None:
         """Run one statement once for each set of parameters, in one hop."""
         cursor.executemany(statement, parameters)
 
@@ -282,7 +297,9 @@ class _Dialect(duckdb_sqlalchemy.Dialect):
                 connection, cursor, statement, parameters, generic_setinputsizes, context
             )
             return
-        size = context.execution_options.get("insertmanyvalues_page_size", self.insertmanyvalues_page_size)
+        size = context.execution_options.get(
+            "insertmanyvalues_page_size", self.insertmanyvalues_page_size
+        )
         returned: list[Any] | None = [] if context.compiled.effective_returning else None
         if returned is not None:
             context._insertmanyvalues_rows = returned  # noqa: SLF001 - where SQLAlchemy looks for them

@@ -1,0 +1,32 @@
+"""Engines, sessions, transactions, and what can be seen of them."""
+
+from __future__ import annotations
+
+from andamios_orm.core.connection import driver_connection, fetch_arrow
+from andamios_orm.core.engine import Database, GateHealth, Health, PoolHealth, create_engine
+from andamios_orm.core.observe import Observer, StatementRecord, observe
+from andamios_orm.core.postgresql import guard
+from andamios_orm.core.session import Session, SessionManager
+from andamios_orm.core.settings import Settings
+from andamios_orm.core.telemetry import trace_statements
+from andamios_orm.core.transaction import Attempt, Transaction
+
+__all__ = [
+    "Attempt",
+    "Database",
+    "GateHealth",
+    "Health",
+    "Observer",
+    "PoolHealth",
+    "Session",
+    "SessionManager",
+    "Settings",
+    "StatementRecord",
+    "Transaction",
+    "create_engine",
+    "driver_connection",
+    "fetch_arrow",
+    "guard",
+    "observe",
+    "trace_statements",
+]

@@ -1,0 +1,61 @@
+"""Beyond rows: results as Arrow, and the driver's own connection."""
+
+from __future__ import annotations
+
+import importlib.util
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
+
+from andamios_orm.exceptions import MissingExtra
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping
+
+    import pyarrow
+    from sqlalchemy import Executable
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
+    from andamios_orm.dialect import DriverConnection
+
+__all__ = ["driver_connection", "fetch_arrow"]
+
+
+async def fetch_arrow(
+    source: AsyncSession | AsyncConnection,
+    statement: Executable,
+    parameters: Mapping[str, Any] | None = None,
+) -> pyarrow.Table:
+    """Return the result of a query as an Arrow table.
+
+    On DuckDB the columns never pass through Python rows; on PostgreSQL they do.
+
+    Raises:
+        MissingExtra: pyarrow is not installed.
+    """
+    if importlib.util.find_spec("pyarrow") is None:
+        raise MissingExtra("pyarrow is not installed: pip install 'andamios-orm[arrow]'")
+    connection = await source.connection() if isinstance(source, AsyncSession) else source
+    result = await connection.execute(statement, parameters, execution_options={"arrow": True})
+    table = getattr(result.context, "arrow", None)
+    if table is not None:
+        result.close()
+        return table
+    import pyarrow  # noqa: PLC0415 - an extra
+
+    names = list(result.keys())
+    columns = list(zip(*result.all(), strict=True)) or [[] for _ in names]
+    return pyarrow.table(dict(zip(names, map(list, columns), strict=True)))
+
+
+@asynccontextmanager
+async def driver_connection(engine: AsyncEngine) -> AsyncIterator[DriverConnection]:
+    """Yield the driver's own connection, whose calls run off the loop.
+
+    ``await raw.run(function)`` calls ``function(duckdb_connection)`` on the
+    connection's thread; say ``write=True`` if it changes anything.
+    """
+    async with engine.connect() as connection:
+        fairy: Any = await connection.get_raw_connection()
+        yield fairy.driver_connection

@@ -1,0 +1,271 @@
+"""The public async object: one database with its engine, sessions and transactions."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeVar, overload
+
+from sqlalchemy import Table, inspect, text
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.orm import make_transient_to_detached
+from sqlalchemy.orm.attributes import set_committed_value
+
+from andamios_orm import dialect as _dialect  # noqa: F401 - makes duckdb:// ours
+from andamios_orm.core import postgresql
+from andamios_orm.core.grouping import GroupCommit
+from andamios_orm.core.observe import observe
+from andamios_orm.core.session import SessionManager
+from andamios_orm.core.settings import Settings
+from andamios_orm.exceptions import AndamiosError, ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from contextlib import AbstractContextManager
+    from types import TracebackType
+
+    import duckdb
+    from sqlalchemy import RowMapping
+    from sqlalchemy.ext.asyncio import AsyncEngine
+    from sqlalchemy.orm import Mapper
+
+    from andamios_orm.core.observe import Observer
+
+__all__ = ["Database", "GateHealth", "Health", "PoolHealth", "create_engine"]
+
+ModelT = TypeVar("ModelT")
+
+_ENGINE_OPTIONS = (
+    "pool_size",
+    "max_overflow",
+    "pool_timeout",
+    "pool_recycle",
+    "pool_pre_ping",
+    "query_cache_size",
+)
+_POLL = 0.01
+
+
+@dataclass(frozen=True, slots=True)
+class PoolHealth:
+    """Connections: in use, idle, the most there may be, and who has one for how long."""
+
+    in_use: int
+    idle: int
+    limit: int
+    holders: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class GateHealth:
+    """The write gate: who is inside, for how many seconds, and how many wait."""
+
+    holder: str | None
+    age: float
+    waiting: int
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """How a database is. ``latency`` is one round trip in seconds; ``error`` says what is wrong.
+
+    ``in_place`` is whether the file is still the one that was opened;
+    ``recovered`` whether the last opening had to replay a log, as after a crash.
+    """
+
+    ok: bool
+    system: str
+    latency: float
+    pool: PoolHealth
+    gate: GateHealth | None = None
+    path: str | None = None
+    in_place: bool | None = None
+    recovered: bool | None = None
+    epoch: int | None = None
+    error: str | None = field(default=None)
+
+
+def create_engine(settings: Settings) -> AsyncEngine:
+    """Return an async engine made from ``settings``; errors are typed on both systems."""
+    options = {
+        name: value for name in _ENGINE_OPTIONS if (value := getattr(settings, name)) is not None
+    }
+    url = settings.parsed_url
+    if url.get_backend_name() == "duckdb":
+        options["connect_args"] = dict(settings.options)
+    elif settings.options:
+        raise ConfigurationError(
+            f"{', '.join(sorted(settings.options))}: unknown for {url.get_backend_name()}; "
+            f"give such options in the URL"
+        )
+    engine = create_async_engine(url, echo=settings.echo, **options)
+    if url.get_backend_name() == "postgresql":
+        postgresql.guard(engine)
+    return engine
+
+
+class Database(SessionManager):
+    """A database: ``async with Database("duckdb:///file.duckdb") as database``.
+
+    Nothing is opened before the first statement.
+    """
+
+    def __init__(
+        self, url: str | None = None, *, settings: Settings | None = None, **options: Any
+    ) -> None:
+        """Describe a database by its URL, by settings, or by both.
+
+        Raises:
+            ConfigurationError: an option that makes no sense.
+        """
+        base = settings or Settings()
+        given = options if url is None else {"url": url, **options}
+        self.settings = base.with_values(given)
+        super().__init__(create_engine(self.settings))
+        self.observer: Observer = observe(
+            self.engine, slow=self.settings.slow_query, explain=self.settings.explain_slow
+        )
+        self._groups = GroupCommit(self.engine)
+
+    def __repr__(self) -> str:
+        """Return the URL without its secrets."""
+        return f"Database({self.settings.safe_url!r})"
+
+    async def __aenter__(self) -> Database:
+        """Return the database."""
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Close it."""
+        await self.close()
+
+    # ---- single writes, each with its own commit --------------------------------
+
+    async def insert(self, target: Table | type[Any], values: Mapping[str, Any]) -> RowMapping:
+        """Return the row inserted into ``target`` (a table or a model), after its commit.
+
+        Concurrent calls share one statement and one commit; each has its own
+        outcome. For anything that belongs together, use ``transaction()``.
+
+        Raises:
+            DuplicateKey: a row with this key exists; other rules raise likewise.
+        """
+        table = target if isinstance(target, Table) else _table(inspect(target))
+        return await self._groups.insert(table, values)
+
+    @overload
+    async def create(self, model: type[ModelT], values: Mapping[str, Any]) -> ModelT: ...
+
+    @overload
+    async def create(self, model: ModelT) -> ModelT: ...
+
+    async def create(self, model: Any, values: Mapping[str, Any] | None = None) -> Any:
+        """Return a new, committed instance: ``create(User, {...})`` or ``create(User(...))``.
+
+        It belongs to no session. Concurrent calls share a commit, as with ``insert``.
+        """
+        instance = model if values is None else model(**values)
+        mapper: Mapper[Any] = inspect(type(instance))
+        state: Any = inspect(instance)
+        given = {
+            column.key: state.dict[attribute.key]
+            for attribute in mapper.column_attrs
+            if attribute.key in state.dict
+            for column in attribute.columns[:1]
+        }
+        row = await self._groups.insert(_table(mapper), given)
+        for attribute in mapper.column_attrs:
+            set_committed_value(instance, attribute.key, row[attribute.columns[0].name])
+        make_transient_to_detached(instance)
+        return instance
+
+    # ---- beside the ORM ----------------------------------------------------------
+
+    def raw(self, *, write: bool = False) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
+        """Return a context with a plain DuckDB connection to the same database.
+
+        It blocks: use it in a thread. With ``write=True`` it holds the write gate.
+
+        Raises:
+            ConfigurationError: the database is no DuckDB, or nothing has opened it yet.
+        """
+        opened = self._duckdb()
+        if opened is None:
+            raise ConfigurationError(
+                "raw() needs a DuckDB database that is open: run a statement first"
+            )
+        context: AbstractContextManager[duckdb.DuckDBPyConnection] = opened.raw(write=write)
+        return context
+
+    async def health(self) -> Health:
+        """Return how the database is; a database that is down is reported, not raised."""
+        started = time.perf_counter()
+        error: str | None = None
+        try:
+            async with self.engine.connect() as connection:
+                await connection.execute(text("SELECT 1"))
+        except (AndamiosError, SQLAlchemyError, OSError) as failure:
+            error = f"{type(failure).__name__}: {failure}".splitlines()[0]
+        latency = time.perf_counter() - started
+        return self._health(latency, error)
+
+    async def close(self, grace: float = 5.0) -> None:
+        """Close all connections; those in use have ``grace`` seconds to come back first."""
+        deadline = time.monotonic() + grace
+        while self._pool().in_use and time.monotonic() < deadline:
+            await asyncio.sleep(_POLL)
+        await self.engine.dispose()
+
+    def _health(self, latency: float, error: str | None) -> Health:
+        system = self.engine.dialect.name
+        opened = self._duckdb()
+        if opened is None:
+            return Health(error is None, system, latency, self._pool(), error=error)
+        holder = opened.gate.holder
+        in_place = opened.in_place
+        if error is None and not in_place:
+            error = f"{opened.path} was deleted or replaced while it was open"
+        return Health(
+            ok=error is None,
+            system=system,
+            latency=latency,
+            pool=self._pool(),
+            gate=GateHealth(
+                holder.owner.name if holder else None,
+                holder.age if holder else 0.0,
+                opened.gate.waiting,
+            ),
+            path=str(opened.path) if opened.path else None,
+            in_place=in_place,
+            recovered=opened.recovered_from_log,
+            epoch=opened.epoch,
+            error=error,
+        )
+
+    def _pool(self) -> PoolHealth:
+        pool: Any = self.engine.pool
+        holders = getattr(pool, "holders", list)()
+        return PoolHealth(
+            pool.checkedout(),
+            pool.checkedin(),
+            pool.size() + pool._max_overflow,
+            tuple(holders),  # noqa: SLF001 - SQLAlchemy does not publish its limit
+        )
+
+    def _duckdb(self) -> Any:
+        holder = getattr(self.engine.dialect, "holder", None)
+        return holder.database if holder is not None else None
+
+
+def _table(mapper: Mapper[Any]) -> Table:
+    table = mapper.local_table
+    if not isinstance(table, Table):
+        raise ConfigurationError(f"{mapper.class_.__name__} is not mapped to a table")
+    return table

@@ -1,0 +1,257 @@
+"""PostgreSQL through psycopg 3: its errors in our tree, and no COMMIT that lies.
+
+PostgreSQL rolls a transaction back as soon as one of its statements fails, yet
+answers "ok" to the COMMIT that follows. A caller who swallows an error inside a
+transaction would lose everything in silence. Here the next statement and the COMMIT
+raise ``TransactionAborted``; an error in a SAVEPOINT that was rolled back is forgiven.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from sqlalchemy import event
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from andamios_orm import exceptions
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection, Engine
+    from sqlalchemy.engine import ExceptionContext
+
+__all__ = ["guard"]
+
+FaultT = TypeVar("FaultT", bound=exceptions.DatabaseFault)
+
+# What is kept in the ``info`` of a connection while a transaction runs.
+_FAILURE = "andamios.failure"
+_COMMITTING = "andamios.committing"
+
+_IN_FAILED_TRANSACTION = "25P02"
+_CONSTRAINTS = {
+    "23001": exceptions.ForeignKeyViolation,  # ON DELETE RESTRICT, from PostgreSQL 18 on
+    "23502": exceptions.NotNullViolation,
+    "23503": exceptions.ForeignKeyViolation,
+    "23505": exceptions.DuplicateKey,
+    "23514": exceptions.CheckViolation,
+    "23P01": exceptions.ConstraintViolation,  # EXCLUDE
+}
+_OPERATIONS: dict[str, type[exceptions.OperationFault]] = {
+    "40001": exceptions.WriteConflict,  # could not serialize
+    "40P01": exceptions.WriteConflict,  # deadlock: the other one goes on
+    "53100": exceptions.DiskFull,
+    "57014": exceptions.StatementTimeout,
+}
+# The server ends the connection; the driver notices at the next use only.
+_ENDING = frozenset({"25P03", "25P04", "57P01", "57P02", "57P03", "57P05"})
+_KEY = re.compile(r"\((?P<columns>.*?)\)=\((?P<value>.*)\)", re.DOTALL)
+_COLUMN = re.compile(r'(?:"(?:[^"]|"")*"|\([^()]*(?:\([^()]*\)[^()]*)*\)|[^,"()])+')
+_PARENT = re.compile(r'update or delete on table "(?P<table>.+?)" violates')
+
+
+def guard(engine: Engine | AsyncEngine) -> None:
+    """Make ``engine`` raise our errors, and refuse a transaction that has failed.
+
+    Guarding an engine twice is the same as guarding it once.
+
+    Raises:
+        ConfigurationError: the engine does not use psycopg 3.
+    """
+    target = engine.sync_engine if isinstance(engine, AsyncEngine) else engine
+    if (target.dialect.name, target.dialect.driver) not in {
+        ("postgresql", "psycopg"),
+        ("postgresql", "psycopg_async"),
+    }:
+        message = f"{target.url!r} cannot be guarded: use postgresql+psycopg://"
+        raise exceptions.ConfigurationError(message)
+    if event.contains(target, "commit", _commit):
+        return
+    event.listen(target, "handle_error", _handle_error, retval=True)
+    event.listen(target, "begin", _forgive)
+    event.listen(target, "rollback", _forgive)
+    event.listen(target, "rollback_savepoint", _forgive)
+    event.listen(target, "before_cursor_execute", _refuse_after_failure)
+    event.listen(target, "commit", _commit)
+    event.listen(target, "prepare_twophase", _commit)
+    event.listen(target, "commit_twophase", _commit)
+
+
+def _forgive(connection: Connection, *_savepoint: object) -> None:
+    """Forget a failure: the work it belonged to is undone, or was another's."""
+    if not connection.invalidated:
+        connection.info.pop(_FAILURE, None)
+        connection.info.pop(_COMMITTING, None)
+
+
+def _refuse_after_failure(connection: Connection, _cursor: object, statement: str, *_: Any) -> None:
+    """Raise if a statement of this transaction failed, before another one runs."""
+    failure = connection.info.get(_FAILURE)
+    if failure is not None:
+        raise _aborted(failure, statement=statement)
+
+
+def _commit(connection: Connection, *_transaction: object) -> None:
+    """Raise after a real ROLLBACK if the server would roll back and say "ok"."""
+    if connection.invalidated:
+        return  # SQLAlchemy refuses this COMMIT by itself
+    status = _status(connection)
+    failure = connection.info.get(_FAILURE)
+    if failure is None and status != "INERROR":
+        # Nothing is sent in an empty transaction, nor on a connection known as dead.
+        connection.info[_COMMITTING] = status == "INTRANS"
+        return
+    dialect = connection.dialect
+    try:
+        dialect.do_rollback(connection.connection)
+    except dialect.loaded_dbapi.Error as error:
+        connection.invalidate(error)
+    raise _aborted(failure or "", statement="COMMIT")
+
+
+def _handle_error(context: ExceptionContext) -> exceptions.DatabaseFault | None:
+    """Return our error for the driver's, and remember that a statement failed."""
+    if context.sqlalchemy_exception is None or context.is_pre_ping:
+        return None
+    code = getattr(context.original_exception, "sqlstate", None)
+    if code in _ENDING:
+        context.is_disconnect = True
+    error = _translated(context, code)
+    connection = context.connection
+    ran = context.execution_context is not None
+    if connection is not None and ran and not context.is_disconnect:
+        _remember(connection, context.original_exception, code)
+    return error
+
+
+def _remember(connection: Connection, error: BaseException, code: str | None) -> None:
+    """Note which failure ended the transaction of ``connection``.
+
+    An error of the driver itself counts as well: of an executemany, or of a batch of
+    inserts, a part may have been sent before it.
+    """
+    driver: Any = connection.connection.driver_connection
+    if not driver.autocommit and code != _IN_FAILED_TRANSACTION:
+        connection.info[_FAILURE] = _first_line(error)
+
+
+def _translated(context: ExceptionContext, code: str | None) -> exceptions.DatabaseFault | None:
+    """Return the error of our tree that means the same, or None to leave it."""
+    if context.connection is None:
+        return _fault(context, exceptions.DatabaseUnavailable, _unreachable(context))
+    if context.is_disconnect:
+        return _cut(context, context.connection)
+    if code == _IN_FAILED_TRANSACTION:
+        failure = context.connection.info.get(_FAILURE, "")
+        return _aborted(failure, statement=context.statement, orig=context.original_exception)
+    if code in _CONSTRAINTS:
+        return _violation(context, _CONSTRAINTS[code])
+    kind = _OPERATIONS.get(code or "")
+    if kind is None or "due to user request" in str(context.original_exception):
+        return None
+    return _fault(context, kind, str(context.original_exception))
+
+
+def _cut(context: ExceptionContext, connection: Connection) -> exceptions.OperationFault:
+    """Return the error for a connection that broke."""
+    if context.statement is None and connection.info.get(_COMMITTING):
+        return _fault(context, exceptions.CommitOutcomeUnknown, _OUTCOME)
+    message = f"the connection to PostgreSQL broke: {context.original_exception}"
+    return _fault(context, exceptions.DatabaseUnavailable, message)
+
+
+_OUTCOME = (
+    "the connection broke while COMMIT was under way: the transaction may be stored or not; "
+    "look for its rows before doing it again"
+)
+
+
+def _unreachable(context: ExceptionContext) -> str:
+    """Say which server could not be reached, without its password."""
+    where = "the server" if context.engine is None else repr(context.engine.url)
+    return f"PostgreSQL at {where} cannot be used: {context.original_exception}"
+
+
+def _violation(
+    context: ExceptionContext, kind: type[exceptions.ConstraintViolation]
+) -> exceptions.ConstraintViolation:
+    """Return the broken rule with its table, columns and value."""
+    original: Any = context.original_exception
+    diagnosis = original.diag
+    primary = diagnosis.message_primary or ""
+    columns: tuple[str, ...] = (diagnosis.column_name,) if diagnosis.column_name else ()
+    value = None
+    key = _KEY.search(diagnosis.message_detail or "")
+    if key is not None:
+        columns, value = _columns(key["columns"]), key["value"]
+    # A parent is refused in the name of its child: the columns are the parent's.
+    parent = _PARENT.match(primary) if kind is exceptions.ForeignKeyViolation else None
+    hidden = context.engine is not None and context.engine.hide_parameters
+    return _fault(
+        context,
+        kind,
+        primary if hidden else str(original),
+        table=parent["table"] if parent else diagnosis.table_name,
+        columns=columns,
+        value=value,
+        constraint=diagnosis.constraint_name,
+    )
+
+
+def _columns(listed: str) -> tuple[str, ...]:
+    """Return the names, or expressions, in a list as the server prints it.
+
+    >>> _columns('id, "Odd, name", lower(a, b)')
+    ('id', 'Odd, name', 'lower(a, b)')
+    """
+    names = [name.strip() for name in _COLUMN.findall(listed)]
+    return tuple(_unquoted(name) for name in names)
+
+
+def _unquoted(name: str) -> str:
+    return name[1:-1].replace('""', '"') if name.startswith('"') else name
+
+
+def _fault(
+    context: ExceptionContext,
+    kind: type[FaultT],
+    message: str,
+    **details: Any,
+) -> FaultT:
+    """Return an error of ``kind`` that carries what SQLAlchemy's own would."""
+    wrapped = context.sqlalchemy_exception
+    error = kind(
+        message,
+        statement=context.statement,
+        params=getattr(wrapped, "params", None),
+        orig=context.original_exception,
+        hide_parameters=getattr(wrapped, "hide_parameters", False),
+        connection_invalidated=context.is_disconnect,
+        **details,
+    )
+    error.ismulti = getattr(wrapped, "ismulti", None)
+    return error
+
+
+def _aborted(
+    failure: str, *, statement: str | None, orig: BaseException | None = None
+) -> exceptions.TransactionAborted:
+    cause = f': "{failure}"' if failure else ""
+    message = (
+        f"an earlier statement of this transaction failed{cause}; nothing of it is stored: "
+        "roll back and run it again, or try what may fail inside begin_nested()"
+    )
+    return exceptions.TransactionAborted(
+        message, cause_message=failure, statement=statement, orig=orig
+    )
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).partition("\n")[0]
+
+
+def _status(connection: Connection) -> str:
+    """Return the state of the transaction as psycopg names it."""
+    driver: Any = connection.connection.driver_connection
+    name: str = driver.info.transaction_status.name
+    return name

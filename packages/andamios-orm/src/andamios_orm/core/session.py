@@ -1,0 +1,156 @@
+"""Sessions that never commit by themselves, and warn when work is about to be lost."""
+
+from __future__ import annotations
+
+import inspect
+import warnings
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import event
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import ORMExecuteState
+from sqlalchemy.orm import Session as SyncSession
+from sqlalchemy.orm.exc import StaleDataError
+
+from andamios_orm.core.transaction import Transaction
+from andamios_orm.exceptions import StaleVersion, UncommittedChanges
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+    from types import TracebackType
+
+    from sqlalchemy.ext.asyncio import AsyncEngine
+
+__all__ = ["Session", "SessionManager"]
+
+
+class _Session(SyncSession):
+    """What runs inside ``Session``: remembers whether anything waits to be committed."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.uncommitted: str | None = None
+
+    def flush(self, objects: Sequence[Any] | None = None) -> None:
+        """Write what changed.
+
+        Raises:
+            StaleVersion: a row has a newer version than the one that was read.
+        """
+        try:
+            super().flush(objects)
+        except StaleVersion:
+            raise
+        except StaleDataError as error:
+            raise StaleVersion(f"a row was changed meanwhile: {error}") from error
+
+
+@event.listens_for(_Session, "after_flush")
+def _note_flush(session: _Session, _context: Any) -> None:
+    if changed := [*session.new, *session.dirty, *session.deleted]:
+        session.uncommitted = type(changed[0]).__name__
+
+
+@event.listens_for(_Session, "do_orm_execute")
+def _note_statement(state: ORMExecuteState) -> None:
+    if isinstance(state.session, _Session) and (
+        state.is_insert or state.is_update or state.is_delete
+    ):
+        table = getattr(state.statement, "table", None)
+        state.session.uncommitted = str(getattr(table, "name", "a table"))
+
+
+@event.listens_for(_Session, "after_commit")
+@event.listens_for(_Session, "after_rollback")
+def _note_end(session: _Session) -> None:
+    session.uncommitted = None
+
+
+class Session(AsyncSession):
+    """An ``AsyncSession`` whose instances stay usable after a commit.
+
+    Closing it with writes that were flushed and never committed warns with
+    ``UncommittedChanges``: they are rolled back.
+    """
+
+    sync_session_class = _Session
+
+    def __init__(self, bind: AsyncEngine | None = None, **options: Any) -> None:
+        """Bind to an engine; ``expire_on_commit`` is off unless it is asked for."""
+        options.setdefault("expire_on_commit", False)
+        super().__init__(bind, **options)
+
+    async def close(self) -> None:
+        """Roll back what was not committed, and give the connection back."""
+        self._warn()
+        await super().close()
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Close; an error on its way out needs no warning beside it."""
+        if kind is not None and isinstance(self.sync_session, _Session):
+            self.sync_session.uncommitted = None
+        await super().__aexit__(kind, error, traceback)
+
+    def _warn(self) -> None:
+        inner = self.sync_session
+        if isinstance(inner, _Session) and inner.uncommitted is not None:
+            written, inner.uncommitted = inner.uncommitted, None
+            warnings.warn(
+                f"a session was closed with changes to {written} that were flushed and not "
+                f"committed; they are rolled back. Call commit(), or use transaction()",
+                UncommittedChanges,
+                stacklevel=3,
+            )
+
+
+class SessionManager:
+    """Hands out sessions and transactions of one engine."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        """Serve sessions of ``engine``."""
+        self.engine = engine
+
+    @asynccontextmanager
+    async def session(self) -> AsyncIterator[Session]:
+        """Yield a session; what is not committed inside is rolled back."""
+        async with Session(self.engine) as session:
+            yield session
+
+    def transaction(self, *, retry: bool | int = False, write: bool = False) -> Transaction:
+        """Return a transaction that commits on success and rolls back on any error.
+
+        With ``write=True`` it takes DuckDB's write gate from its start. With
+        ``retry`` it is a loop, because only the caller can repeat what it read::
+
+            async for attempt in database.transaction(retry=True):
+                async with attempt as session:
+                    ...
+        """
+        return Transaction(self._open, retry=retry, write=write)
+
+    async def execute_in_transaction(
+        self,
+        steps: Iterable[Callable[[Session], Awaitable[Any] | Any]],
+        *,
+        retry: bool | int = False,
+        write: bool = False,
+    ) -> list[Any]:
+        """Return the results of ``steps``, each called with the session, all or nothing."""
+        calls = list(steps)
+        results: list[Any] = []
+        async for attempt in self.transaction(retry=retry, write=write):
+            async with attempt as session:
+                results = []
+                for step in calls:
+                    result = step(session)
+                    results.append(await result if inspect.isawaitable(result) else result)
+        return results
+
+    def _open(self) -> Session:
+        return Session(self.engine)
