@@ -21,7 +21,7 @@ def run(main: Coroutine[Any, Any, T], *, debug: bool | None = None) -> T:
     """
     factory = None
     if importlib.util.find_spec("uvloop") is not None:
-        import uvloop  # noqa: PLC0415 - not on Windows, not on PyPy
+        import uvloop
 
         factory = uvloop.new_event_loop
     with asyncio.Runner(debug=debug, loop_factory=factory) as runner:

@@ -42,7 +42,7 @@ async def fetch_arrow(
     if table is not None:
         result.close()
         return table
-    import pyarrow  # noqa: PLC0415 - an extra
+    import pyarrow
 
     names = list(result.keys())
     columns = list(zip(*result.all(), strict=True)) or [[] for _ in names]

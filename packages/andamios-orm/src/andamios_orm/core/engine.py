@@ -256,7 +256,7 @@ class Database(SessionManager):
             pool.checkedout(),
             pool.checkedin(),
             pool.size() + pool._max_overflow,
-            tuple(holders),  # noqa: SLF001 - SQLAlchemy does not publish its limit
+            tuple(holders),
         )
 
     def _duckdb(self) -> Any:

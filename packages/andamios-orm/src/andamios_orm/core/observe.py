@@ -89,7 +89,7 @@ class Observer:
     def _before(self, connection: Connection, *_: Any) -> None:
         connection.info["andamios_started"] = time.perf_counter()
 
-    def _after(  # noqa: PLR0913 - SQLAlchemy's signature
+    def _after(
         self,
         connection: Connection,
         cursor: Any,

@@ -29,7 +29,7 @@ def trace_statements(observer: Observer, *, tracer_provider: Any = None) -> Call
         MissingExtra: OpenTelemetry is not installed.
     """
     try:
-        from opentelemetry import trace  # noqa: PLC0415 - an extra
+        from opentelemetry import trace
     except ImportError as error:
         raise MissingExtra(
             "OpenTelemetry is not installed: pip install 'andamios-orm[opentelemetry]'"

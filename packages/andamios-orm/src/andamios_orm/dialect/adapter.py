@@ -28,7 +28,13 @@ if TYPE_CHECKING:
     from andamios_orm.dialect.channel import Row, Rows
     from andamios_orm.dialect.database import DuckDBDatabase
 
-__all__ = ["AsyncConnection", "AsyncCursor", "BlockingConnection", "BlockingCursor", "DriverConnection"]
+__all__ = [
+    "AsyncConnection",
+    "AsyncCursor",
+    "BlockingConnection",
+    "BlockingCursor",
+    "DriverConnection",
+]
 
 T = TypeVar("T")
 
@@ -342,7 +348,7 @@ class BlockingConnection(_Connection):
         """Return the current thread."""
         return Owner.of_thread()
 
-    def _run(self, call: Call, function: Callable[..., T], *arguments: Any) -> T:  # noqa: ARG002 - one signature with the async one
+    def _run(self, call: Call, function: Callable[..., T], *arguments: Any) -> T:
         return function(*arguments)
 
     def _finish(self, function: Callable[[], None]) -> None:
@@ -367,7 +373,7 @@ class DriverConnection:
         It runs inside the connection's transaction. Say ``write=True`` if it
         changes anything: it then takes the write gate first.
         """
-        from sqlalchemy.util import greenlet_spawn  # noqa: PLC0415 - a different name space in 2.0
+        from sqlalchemy.util import greenlet_spawn
 
         adapter = self._adapter()
         if adapter is None:

@@ -171,7 +171,9 @@ class Channel:
 
     def _run(self, raw: duckdb.DuckDBPyConnection, parsed: ParsedStatement, call: Call) -> Reply:
         def work() -> Reply:
-            if call.many:
+            if parsed.parts:
+                self._run_parts(raw, parsed.parts, own_transaction=call.autocommit)
+            elif call.many:
                 raw.executemany(parsed.prepared, call.params)
             elif call.params is None:
                 raw.execute(parsed.prepared)
@@ -181,7 +183,26 @@ class Channel:
 
         return self._perform(call, work)
 
-    def _collect(self, raw: duckdb.DuckDBPyConnection, parsed: ParsedStatement, call: Call) -> Reply:
+    def _run_parts(
+        self, raw: duckdb.DuckDBPyConnection, parts: Sequence[Any], *, own_transaction: bool
+    ) -> None:
+        if not own_transaction:
+            for part in parts:
+                raw.execute(part)
+            return
+        raw.execute("BEGIN")
+        try:
+            for part in parts:
+                raw.execute(part)
+            raw.execute("COMMIT")
+        except duckdb.Error:
+            with contextlib.suppress(duckdb.TransactionException):
+                raw.execute("ROLLBACK")
+            raise
+
+    def _collect(
+        self, raw: duckdb.DuckDBPyConnection, parsed: ParsedStatement, call: Call
+    ) -> Reply:
         if not parsed.has_rows:
             rows = raw.fetchall()
             counted = parsed.counts_rows and rows and not call.many
@@ -475,9 +496,7 @@ class Channel:
             )
         if isinstance(error, RuntimeError) and "Unable to cast" in str(error):
             return ValueRefused("it cannot be encoded as UTF-8 (a lone surrogate?)", call.params)
-        return statement_error(
-            error, call.text, call.params, hide_parameters=call.hide_parameters
-        )
+        return statement_error(error, call.text, call.params, hide_parameters=call.hide_parameters)
 
     # ---- the connection ------------------------------------------------------
 

@@ -425,7 +425,7 @@ def _extension_path(extension: str) -> str:
     """Return the file of an extension, given by path or by the name of its wheel."""
     if not _EXTENSION.match(extension):
         return str(Path(extension).resolve())
-    import importlib.util  # noqa: PLC0415 - only engines with extensions need it
+    import importlib.util
 
     found = importlib.util.find_spec(f"duckdb_extension_{extension}")
     if found is None or found.origin is None:

@@ -282,7 +282,7 @@ class _Dialect(duckdb_sqlalchemy.Dialect):
         """Whether the connection is of no use any more."""
         return isinstance(e, duckdb.ConnectionException)
 
-    def _deliver_insertmanyvalues_batches(  # noqa: PLR0913 - SQLAlchemy's signature
+    def _deliver_insertmanyvalues_batches(
         self,
         connection: Any,
         cursor: Any,

@@ -65,7 +65,7 @@ class Ticket:
         return time.monotonic() - self.since if self.since else 0.0
 
 
-class Withdrawn(Exception):  # noqa: N818 - an answer, not an error; it never leaves the dialect
+class Withdrawn(Exception):
     """The statement was given up while it waited."""
 
 
@@ -171,7 +171,11 @@ class WriteGate:
     def _refuse_frozen_loop(self, ticket: Ticket) -> None:
         """Raise if a blocking wait would stop the loop that the others need to finish."""
         for other in (self._holder, *self._queue):
-            if other is not None and other.owner.is_task and other.owner.thread == ticket.owner.thread:
+            if (
+                other is not None
+                and other.owner.is_task
+                and other.owner.thread == ticket.owner.thread
+            ):
                 raise WriteDeadlock(
                     f"a blocking write to {self._database} on the event loop's own thread would wait "
                     f"for {other.owner.name}, which needs that loop to finish: use the async engine "

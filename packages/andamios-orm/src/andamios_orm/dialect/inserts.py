@@ -38,7 +38,11 @@ class UnnestInsert:
 
     @classmethod
     def of(
-        cls, dialect: DefaultDialect, context: DefaultExecutionContext, statement: str, parameters: Sequence[Any]
+        cls,
+        dialect: DefaultDialect,
+        context: DefaultExecutionContext,
+        statement: str,
+        parameters: Sequence[Any],
     ) -> UnnestInsert | None:
         """Return the rewritten INSERT, or None if this one cannot go by column."""
         compiled: Any = context.compiled
@@ -58,7 +62,9 @@ class UnnestInsert:
             f"unnest(${number}::{type_}[]) AS p{number}" for number, type_ in enumerate(types, 1)
         )
         expression = _PLACEHOLDER.sub(r"_rows.p\1", imv.single_values_expr)
-        rewritten = statement.replace(values, f"SELECT {expression} FROM (SELECT {columns}) AS _rows")
+        rewritten = statement.replace(
+            values, f"SELECT {expression} FROM (SELECT {columns}) AS _rows"
+        )
         return cls(context, statement, rewritten)
 
     def batches(self, parameters: Sequence[Any], size: int) -> Iterator[_InsertManyValuesBatch]:

@@ -115,7 +115,9 @@ def _pragmas(value: object) -> dict[str, str]:
     if isinstance(parts, dict):
         return {str(key): str(setting) for key, setting in parts.items()}
     if not isinstance(parts, (list, tuple)):
-        raise ConfigurationError(f"pragma={value!r} is not of the form 'threads=4; memory_limit=2GB'")
+        raise ConfigurationError(
+            f"pragma={value!r} is not of the form 'threads=4; memory_limit=2GB'"
+        )
     pragmas = {}
     for part in parts:
         if not str(part).strip():

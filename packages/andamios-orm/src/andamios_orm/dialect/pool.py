@@ -63,7 +63,7 @@ class FairQueue(sa_queue.QueueCommon[Any]):
                 raise sa_queue.Full
             self._items.append(item)
 
-    def put(self, item: Any, block: bool = True, timeout: float | None = None) -> None:  # noqa: ARG002, FBT001, FBT002
+    def put(self, item: Any, block: bool = True, timeout: float | None = None) -> None:  # noqa: FBT001, FBT002
         """Add an item; it never waits, because a pool has room for what it gave out."""
         self.put_nowait(item)
 

@@ -85,12 +85,17 @@ _BYTES_PER_TEXT = 2048
 
 @dataclass(frozen=True, slots=True)
 class ParsedStatement:
-    """One statement: DuckDB's parsed form, its kind, and what running it does."""
+    """One statement: DuckDB's parsed form, its kind, and what running it does.
+
+    ``parts`` is set where DuckDB makes several of one: all of them have to be
+    run, in one transaction.
+    """
 
     prepared: Any
     kind: str
     writes: bool
     returning: bool
+    parts: tuple[Any, ...] = ()
 
     @property
     def counts_rows(self) -> bool:
@@ -186,6 +191,12 @@ class StatementCache:
         statements = _extract(text, connection)
         if not statements:
             return NOTHING
+        if _is_one_alter(statements):
+            if self._hardened:
+                self._refuse(text, "ALTER", list(_tokens(text)))
+            return ParsedStatement(
+                statements[1], "ALTER", writes=True, returning=False, parts=tuple(statements[1:-1])
+            )
         if len(statements) > 1:
             raise StatementRefused(
                 f"{len(statements)} statements in one text: send them one by one",
@@ -238,13 +249,28 @@ def _extract(text: str, connection: duckdb.DuckDBPyConnection) -> list[Any]:
         ) from None
 
 
+_ONE_ALTER = ["TRANSACTION", "ALTER", "UPDATE", "ALTER", "TRANSACTION"]
+
+
+def _is_one_alter(statements: list[Any]) -> bool:
+    """Whether it was one ``ADD COLUMN ... DEFAULT expression``, which DuckDB's parser takes apart.
+
+    Statements that the caller wrote carry their text, those that the parser made do not.
+    """
+    return [statement.type.name for statement in statements] == _ONE_ALTER and not any(
+        statement.query for statement in statements
+    )
+
+
 def _weight(text: str) -> int:
     return _BYTES_PER_TEXT + 8 * len(text)
 
 
 def _refusal(text: str, kind: str) -> StatementRefused:
     remedy = _REMEDY.get(kind, "open the engine with hardened=False if you trust every statement")
-    return StatementRefused(f"{kind} is refused on this engine: {remedy}", kind=kind, statement=text)
+    return StatementRefused(
+        f"{kind} is refused on this engine: {remedy}", kind=kind, statement=text
+    )
 
 
 def _tokens(text: str) -> Iterator[Token]:

@@ -29,18 +29,28 @@ if TYPE_CHECKING:
 
 __all__ = ["is_invalidated", "opening_error", "statement_error"]
 
-_NO_SPACE = ("no space left on device", "disk full", "file too large", "error 28", "not enough space")
+_NO_SPACE = (
+    "no space left on device",
+    "disk full",
+    "file too large",
+    "error 28",
+    "not enough space",
+)
 _CONFLICT = re.compile(
     r"Conflict on|write-write conflict|Transaction conflict|has been altered by a different"
     r"|conflict on commit|Failed to commit: (?!PRIMARY KEY)",
     re.IGNORECASE,
 )
 _DUPLICATE = re.compile(r'[Dd]uplicate key "(?P<key>.*?)"(?: violates|\.|$)', re.DOTALL)
-_NOT_NULL = re.compile(r"NOT NULL constraint failed: (?P<table>.+)\.(?P<column>[^.]+)$", re.MULTILINE)
+_NOT_NULL = re.compile(
+    r"NOT NULL constraint failed: (?P<table>.+)\.(?P<column>[^.]+)$", re.MULTILINE
+)
 _CHECK = re.compile(
     r"CHECK constraint failed on table (?P<table>.+?) with expression (?P<rule>.*)", re.DOTALL
 )
-_FOREIGN = re.compile(r'foreign key constraint because key "(?P<key>.*?)" (?P<what>does not|is still)')
+_FOREIGN = re.compile(
+    r'foreign key constraint because key "(?P<key>.*?)" (?P<what>does not|is still)'
+)
 _TARGET = re.compile(
     r"^\s*(?:insert\s+(?:or\s+\w+\s+)?into|update|delete\s+from|merge\s+into)\s+"
     r'(?P<table>(?:"(?:[^"]|"")+"|[\w$]+)(?:\.(?:"(?:[^"]|"")+"|[\w$]+))*)',
@@ -123,7 +133,9 @@ def opening_error(error: BaseException, path: Path | None) -> DatabaseFault | Ba
             orig=error,
         )
     if _is_disk_full(message):
-        return DiskFull(f"no space left to open {path}: {_first_line(message)}", path=path, orig=error)
+        return DiskFull(
+            f"no space left to open {path}: {_first_line(message)}", path=path, orig=error
+        )
     if any(mark in lowered for mark in _CORRUPT):
         return DatabaseCorrupt(
             f"{path} is damaged or is no DuckDB database ({_first_line(message)}): restore it from "
