@@ -159,19 +159,19 @@ class _Dialect(duckdb_sqlalchemy.Dialect):
     insertmanyvalues_implicit_sentinel = InsertmanyvaluesSentinelOpts.ANY_AUTOINCREMENT
     has_terminate = True
 
-    def __init__(
+    # Not keyword-only: create_engine() looks for its arguments among the positional names.
+    def __init__(  # noqa: PLR0913, PLR0917 - one for each option
         self,
-        *,
         threads: int | None = None,
-        read_only: bool | None = None,
-        hardened: bool | None = None,
+        read_only: bool | None = None,  # noqa: FBT001
+        hardened: bool | None = None,  # noqa: FBT001
         allow: Any = None,
         extensions: Any = None,
         foreign_keys: str | None = None,
         statement_timeout: Any = _UNSET,
         write_timeout: Any = _UNSET,
         running_statements: int | None = None,
-        exact_decimal_division: bool = False,
+        exact_decimal_division: bool = False,  # noqa: FBT001, FBT002
         **kwargs: Any,
     ) -> None:
         super().__init__(exact_decimal_division=exact_decimal_division, **kwargs)
