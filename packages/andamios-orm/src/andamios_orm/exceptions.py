@@ -158,6 +158,8 @@ class DatabaseFault(AndamiosError, sa_exc.DBAPIError):
     Attributes: ``statement``, ``params``, ``orig`` (the driver's own error, if any).
     """
 
+    code = None  # SQLAlchemy's link to its own error pages says nothing of ours
+
     def __init__(
         self,
         message: str,
@@ -174,7 +176,7 @@ class DatabaseFault(AndamiosError, sa_exc.DBAPIError):
             message,
             statement,
             params,
-            orig,  # type: ignore[arg-type]  # SQLAlchemy accepts None here
+            orig,
             hide_parameters=hide_parameters,
         )
         self.connection_invalidated = connection_invalidated

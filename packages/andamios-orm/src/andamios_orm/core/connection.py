@@ -13,7 +13,7 @@ from andamios_orm.exceptions import MissingExtra
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
-    import pyarrow
+    from pyarrow.lib import Table as ArrowTable
     from sqlalchemy import Executable
     from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -26,7 +26,7 @@ async def fetch_arrow(
     source: AsyncSession | AsyncConnection,
     statement: Executable,
     parameters: Mapping[str, Any] | None = None,
-) -> pyarrow.Table:
+) -> ArrowTable:
     """Return the result of a query as an Arrow table.
 
     On DuckDB the columns never pass through Python rows; on PostgreSQL they do.
@@ -42,11 +42,12 @@ async def fetch_arrow(
     if table is not None:
         result.close()
         return table
-    import pyarrow
+    from pyarrow.lib import Table
 
     names = list(result.keys())
-    columns = list(zip(*result.all(), strict=True)) or [[] for _ in names]
-    return pyarrow.table(dict(zip(names, map(list, columns), strict=True)))
+    rows = result.all()
+    columns = [[row[at] for row in rows] for at in range(len(names))]
+    return Table.from_pydict(dict(zip(names, columns, strict=True)))
 
 
 @asynccontextmanager

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
 
 from sqlalchemy import Table, inspect, text
 from sqlalchemy.exc import SQLAlchemyError
@@ -133,7 +133,7 @@ class Database(SessionManager):
         """Return the URL without its secrets."""
         return f"Database({self.settings.safe_url!r})"
 
-    async def __aenter__(self) -> Database:
+    async def __aenter__(self) -> Self:
         """Return the database."""
         return self
 
@@ -219,7 +219,7 @@ class Database(SessionManager):
     async def close(self, grace: float = 5.0) -> None:
         """Close all connections; those in use have ``grace`` seconds to come back first."""
         deadline = time.monotonic() + grace
-        while self._pool().in_use and time.monotonic() < deadline:
+        while self._pool().in_use and time.monotonic() < deadline:  # noqa: ASYNC110 - a pool has no event
             await asyncio.sleep(_POLL)
         await self.engine.dispose()
 
@@ -251,11 +251,11 @@ class Database(SessionManager):
 
     def _pool(self) -> PoolHealth:
         pool: Any = self.engine.pool
-        holders = getattr(pool, "holders", list)()
+        holders: list[str] = pool.holders() if hasattr(pool, "holders") else []
         return PoolHealth(
             pool.checkedout(),
             pool.checkedin(),
-            pool.size() + pool._max_overflow,
+            pool.size() + pool._max_overflow,  # noqa: SLF001 - SQLAlchemy does not publish its limit
             tuple(holders),
         )
 

@@ -96,7 +96,7 @@ class Observer:
         statement: str,
         parameters: Any,
         _: Any,
-        many: bool,
+        many: bool,  # noqa: FBT001 - SQLAlchemy's signature
     ) -> None:
         seconds = self._since(connection)
         slow = self.slow is not None and seconds >= self.slow

@@ -128,7 +128,7 @@ async def take_gate(session: Session) -> None:
         raw.dbapi_connection.write_intent = True
 
 
-def _attempts(retry: bool | int) -> int:
+def _attempts(retry: int) -> int:
     if retry is True:
         return DEFAULT_ATTEMPTS
     if retry < 0:

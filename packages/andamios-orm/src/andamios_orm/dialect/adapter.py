@@ -15,18 +15,19 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy.engine import AdaptedConnection
 
-from andamios_orm.dialect.channel import Call, Channel, Reply, forked
+from andamios_orm.dialect.calls import Call, Reply
+from andamios_orm.dialect.channel import Channel, forked
 from andamios_orm.dialect.gate import Owner
 from andamios_orm.dialect.greenlets import await_
-from andamios_orm.dialect.worker import Worker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     import duckdb
 
-    from andamios_orm.dialect.channel import Row, Rows
+    from andamios_orm.dialect.calls import Row, Rows
     from andamios_orm.dialect.database import DuckDBDatabase
+    from andamios_orm.dialect.worker import Worker
 
 __all__ = [
     "AsyncConnection",
@@ -194,10 +195,11 @@ class _Connection:
         call.write_intent = write or self.write_intent
         self._used = self._wrote = True
         try:
-            return self._run(call, self._channel.run, function, call)
+            result: T = self._run(call, self._channel.run, function, call)
         except BaseException:
             self._failed = True
             raise
+        return result
 
     def begin(self) -> None:
         """Do nothing: BEGIN travels with the first statement."""
@@ -256,7 +258,7 @@ class AsyncConnection(_Connection, AdaptedConnection):
         """Use ``worker``, which belongs to this connection alone from now on."""
         super().__init__(database)
         self._worker = worker
-        self._connection = DriverConnection(self)
+        self._connection: Any = DriverConnection(self)
         self._abandoned = weakref.finalize(self, _retire, worker, self._channel)
         self._abandoned.atexit = False
 
@@ -272,7 +274,7 @@ class AsyncConnection(_Connection, AdaptedConnection):
     def _run(self, call: Call, function: Callable[..., T], *arguments: Any) -> T:
         self._check_process()
         try:
-            return await_(self._worker.submit(function, *arguments))  # type: ignore[no-any-return]  # greenlets are untyped
+            return await_(self._worker.submit(function, *arguments))
         except asyncio.CancelledError:
             await_(self._abandon(call))
             raise

@@ -10,15 +10,14 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import threading
-from collections import deque
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import duckdb
 
-from andamios_orm.dialect.gate import Owner, Ticket, Withdrawn
+from andamios_orm.dialect.calls import Call, Reply, Row, Rows
+from andamios_orm.dialect.gate import Ticket, Withdrawn
+from andamios_orm.dialect.reads import ReadLog
 from andamios_orm.dialect.translation import is_invalidated, statement_error
 from andamios_orm.exceptions import (
     CommitOutcomeUnknown,
@@ -32,71 +31,14 @@ from andamios_orm.exceptions import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from andamios_orm.dialect.database import DuckDBDatabase
     from andamios_orm.dialect.statements import ParsedStatement
 
-__all__ = ["Call", "Channel", "Reply", "Rows"]
+__all__ = ["Channel"]
 
 T = TypeVar("T")
-Row = tuple[Any, ...]
-
-_MOST_READS = 50
-_MOST_ROWS = 1_000
-
-
-@dataclass(slots=True, eq=False)
-class Call:
-    """One statement on its way to DuckDB."""
-
-    text: str
-    params: Any
-    owner: Owner
-    autocommit: bool = False
-    write_intent: bool = False
-    batch: int | None = None
-    arrow: bool = False
-    timeout: float | None = None
-    hide_parameters: bool = False
-    many: bool = False
-    cancelled: bool = False
-    timed_out: bool = False
-
-
-@dataclass(slots=True)
-class Reply:
-    """What came back: rows read so far, their description, the count of rows changed."""
-
-    description: Sequence[Any] | None = None
-    rows: list[Row] = field(default_factory=list)
-    rowcount: int = -1
-    rest: Rows | None = None
-    arrow: Any = None
-    wrote: bool = False
-
-
-class Rows:
-    """The unread part of a result; it stays readable when another statement runs."""
-
-    def __init__(self) -> None:
-        """Begin attached to the connection's open result."""
-        self._kept: deque[Row] | None = None
-
-    def keep(self, raw: duckdb.DuckDBPyConnection) -> None:
-        """Take what is left into memory, because DuckDB is about to drop it."""
-        if self._kept is None:
-            self._kept = deque(raw.fetchall())
-
-    def take(self, raw: duckdb.DuckDBPyConnection | None, count: int) -> list[Row]:
-        """Return up to ``count`` more rows."""
-        if self._kept is not None:
-            return [self._kept.popleft() for _ in range(min(count, len(self._kept)))]
-        return raw.fetchmany(count) if raw is not None else []
-
-    def drop(self) -> None:
-        """Forget what is left."""
-        self._kept = deque()
 
 
 class Channel:
@@ -118,8 +60,7 @@ class Channel:
         self._ticket: Ticket | None = None
         self._gated = False
         self._snapshot = -1
-        self._reads: list[tuple[ParsedStatement, str, Any, list[Row]]] | None = []
-        self._read_rows = 0
+        self._reads = ReadLog()
         self._open_rows: Rows | None = None
         database.channels.add(self)
 
@@ -165,16 +106,14 @@ class Channel:
         if parsed.writes:
             self._note_write(call)
             reply.wrote = True
-        elif not call.autocommit:
-            self._note_read(parsed, call, reply)
+        elif not call.autocommit and not self._gated:
+            self._reads.note(parsed, call, reply)
         return reply
 
     def _run(self, raw: duckdb.DuckDBPyConnection, parsed: ParsedStatement, call: Call) -> Reply:
         def work() -> Reply:
-            if parsed.parts:
-                self._run_parts(raw, parsed.parts, own_transaction=call.autocommit)
-            elif call.many:
-                raw.executemany(parsed.prepared, call.params)
+            if parsed.parts or call.many:
+                self._run_several(raw, parsed, call)
             elif call.params is None:
                 raw.execute(parsed.prepared)
             else:
@@ -183,28 +122,31 @@ class Channel:
 
         return self._perform(call, work)
 
-    def _run_parts(
-        self, raw: duckdb.DuckDBPyConnection, parts: Sequence[Any], *, own_transaction: bool
+    def _run_several(
+        self, raw: duckdb.DuckDBPyConnection, parsed: ParsedStatement, call: Call
     ) -> None:
-        if not own_transaction:
-            for part in parts:
-                raw.execute(part)
-            return
-        raw.execute("BEGIN")
+        """Run what DuckDB takes for several statements: all of them, or none."""
+        if call.autocommit:
+            raw.begin()
         try:
-            for part in parts:
-                raw.execute(part)
-            raw.execute("COMMIT")
-        except duckdb.Error:
-            with contextlib.suppress(duckdb.TransactionException):
-                raw.execute("ROLLBACK")
+            if parsed.parts:
+                for part in parsed.parts:
+                    raw.execute(part)
+            else:
+                raw.executemany(parsed.prepared, call.params)
+            if call.autocommit:
+                raw.commit()
+        except BaseException:
+            if call.autocommit:
+                with contextlib.suppress(duckdb.TransactionException):
+                    raw.rollback()
             raise
 
     def _collect(
         self, raw: duckdb.DuckDBPyConnection, parsed: ParsedStatement, call: Call
     ) -> Reply:
         if not parsed.has_rows:
-            rows = raw.fetchall()
+            rows = [] if call.autocommit and (parsed.parts or call.many) else raw.fetchall()
             counted = parsed.counts_rows and rows and not call.many
             return Reply(rowcount=rows[0][0] if counted else -1)
         description = _description(raw)
@@ -236,7 +178,7 @@ class Channel:
         if not call.autocommit and not self._active:
             self._begin(raw)
         self._keep_open_rows(raw)
-        self._reads = None
+        self._reads.give_up()
         try:
             return self._perform(call, lambda: function(raw))
         except BaseException as error:
@@ -331,8 +273,7 @@ class Channel:
             self.database.commits += 1
         self._active = self._wrote = False
         self._failure = None
-        self._reads = []
-        self._read_rows = 0
+        self._reads = ReadLog()
         self._leave_gate()
 
     def _failed_commit(self, error: Exception) -> BaseException:
@@ -385,40 +326,14 @@ class Channel:
 
     def _refresh(self, call: Call) -> None:
         """Move a transaction that has only read to a new snapshot, if its reads still hold."""
-        reads = self._reads
-        if reads is None:
-            raise WriteConflict(
-                "another writer committed since this transaction began, and what it read cannot be "
-                "checked again (a stream, an Arrow result, or more than "
-                f"{_MOST_READS} statements or {_MOST_ROWS} rows): run it again, or take "
-                "transaction(write=True)",
-                statement=call.text,
-            )
+        self._reads.require_complete(call.text)
         raw = self._connection()
         self._keep_open_rows(raw)
         with self._lock:
             raw.execute(self.database.statements.own("ROLLBACK", raw))
         self._active = False
         self._begin(raw)
-        for parsed, text, params, rows in reads:
-            again = self._perform(call, lambda: _read(raw, parsed, params))  # noqa: B023 - called at once
-            if not _same(rows, again) and _reads_tables(raw, text):
-                raise WriteConflict(
-                    "another writer changed what this transaction had read before it wrote: run it "
-                    "again, or use transaction(retry=True)",
-                    statement=text,
-                )
-
-    def _note_read(self, parsed: ParsedStatement, call: Call, reply: Reply) -> None:
-        reads = self._reads
-        if reads is None or self._gated:
-            return
-        self._read_rows += len(reply.rows)
-        unchecked = reply.rest is not None or reply.arrow is not None
-        if unchecked or len(reads) >= _MOST_READS or self._read_rows > _MOST_ROWS:
-            self._reads = None
-        elif parsed.kind != "EXPLAIN":
-            reads.append((parsed, call.text, call.params, reply.rows))
+        self._perform(call, lambda: self._reads.repeat(raw))
 
     def _note_write(self, call: Call) -> None:
         if call.autocommit:
@@ -441,7 +356,10 @@ class Channel:
                     self._stop(call)
         except Exception as error:
             self._notice(error)
-            raise self._translated(error, call) from error
+            named = self._translated(error, call)
+            if named is error:
+                raise
+            raise named from error
         finally:
             if slot:
                 database.slots.release()
@@ -525,7 +443,8 @@ class Channel:
     def _aborted(self, call: Call) -> TransactionAborted:
         failure = self._failure
         return TransactionAborted(
-            f"this transaction is already aborted by an earlier error ({_brief(failure)}); roll it back",
+            f"this transaction is already aborted by an earlier error ({_brief(failure)}); "
+            f"roll it back",
             cause_message=_brief(failure),
             statement=call.text,
             params=call.params,
@@ -590,33 +509,9 @@ def forked(database: DuckDBDatabase) -> ForkedProcess:
     )
 
 
-def _description(raw: duckdb.DuckDBPyConnection) -> list[Any] | None:
+def _description(raw: duckdb.DuckDBPyConnection) -> list[Any]:
     """Return the description with types that can be hashed, as SQLAlchemy needs them."""
-    columns = raw.description
-    if columns is None:
-        return None
-    return [(column[0], str(column[1]), *column[2:]) for column in columns]
-
-
-def _read(raw: duckdb.DuckDBPyConnection, parsed: ParsedStatement, params: Any) -> list[Row]:
-    if params is None:
-        return raw.execute(parsed.prepared).fetchall()
-    return raw.execute(parsed.prepared, params).fetchall()
-
-
-def _same(before: list[Row], after: list[Row]) -> bool:
-    return before == after or (len(before) == len(after) and repr(before) == repr(after))
-
-
-def _reads_tables(raw: duckdb.DuckDBPyConnection, text: str) -> bool:
-    """Whether a query depends on rows at all; ``SELECT now()`` differs every time."""
-    try:
-        return bool(raw.get_table_names(_PARAMETER.sub("NULL", text)))
-    except duckdb.Error:
-        return True
-
-
-_PARAMETER = re.compile(r"\$\d+")
+    return [(column[0], str(column[1]), *column[2:]) for column in raw.description]
 
 
 def _brief(error: BaseException | None) -> str:

@@ -328,8 +328,8 @@ class Registry:
                 self._databases.append(found)
             elif difference := options.conflict_with(found.options):
                 raise DatabaseAlreadyOpen(
-                    f"{path or name} is open in this process already, with another {difference}: give "
-                    f"both engines the same options, or use one engine",
+                    f"{path or name} is open in this process already, with another {difference}: "
+                    f"give both engines the same options, or use one engine",
                     path=path,
                 )
             found.references += 1

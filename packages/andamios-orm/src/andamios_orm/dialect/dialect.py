@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 import duckdb_sqlalchemy
 from sqlalchemy import event
-from sqlalchemy.dialects.postgresql.base import PGExecutionContext, PGIdentifierPreparer
+from sqlalchemy.dialects.postgresql.base import PGExecutionContext
 from sqlalchemy.engine.default import DefaultDialect
 from sqlalchemy.schema import Index
 from sqlalchemy.sql.compiler import InsertmanyvaluesSentinelOpts
@@ -21,9 +21,9 @@ from sqlalchemy.sql.compiler import InsertmanyvaluesSentinelOpts
 from andamios_orm.dialect.adapter import AsyncConnection, BlockingConnection
 from andamios_orm.dialect.binds import CheckedCompiler
 from andamios_orm.dialect.database import registry
+from andamios_orm.dialect.ddl import DDLCompiler, IdentifierPreparer
 from andamios_orm.dialect.greenlets import await_, in_greenlet
 from andamios_orm.dialect.inserts import ROWS_PER_BATCH, UnnestInsert
-from andamios_orm.dialect.keywords import RESERVED_WORDS
 from andamios_orm.dialect.options import parse_options
 from andamios_orm.dialect.pool import AsyncFairPool, BlockingPool
 from andamios_orm.dialect.translation import nested_unsupported
@@ -106,42 +106,9 @@ class DuckDBExecutionContext(PGExecutionContext):
     def _setup_result_proxy(self) -> Any:
         rows = getattr(self, "_insertmanyvalues_rows", None)
         if rows is not None:
-            self._rowcount = self.cursor.rowcount = len(rows)
-        return super()._setup_result_proxy()
-
-
-class _IdentifierPreparer(duckdb_sqlalchemy.DuckDBIdentifierPreparer):
-    """Quotes identifiers; the reserved words are listed, so that no database is asked."""
-
-    def __init__(self, dialect: Any, **options: Any) -> None:
-        PGIdentifierPreparer.__init__(self, dialect, **options)  # type: ignore[no-untyped-call]  # SQLAlchemy's
-        self.reserved_words = {*self.reserved_words, *RESERVED_WORDS}
-
-
-class _DDLCompiler(duckdb_sqlalchemy.DuckDBDDLCompiler):
-    """Leaves out foreign keys where they are not wanted, and indexes marked so."""
-
-    def visit_foreign_key_constraint(self, constraint: Any, **options: Any) -> Any:
-        """Return the clause, or None if the engine or the table keeps its keys otherwise."""
-        table = constraint.table
-        if (
-            self.dialect.options.foreign_keys == "none"
-            or table.info.get("duckdb_foreign_keys") == "none"
-        ):
-            return None
-        return super().visit_foreign_key_constraint(constraint, **options)
-
-    def visit_create_index(self, create: Any, **options: Any) -> Any:
-        """Return the statement; an index with ``duckdb_index=False`` is not built."""
-        if not create.element.dialect_options["duckdb"]["index"]:
-            return ""
-        return super().visit_create_index(create, **options)
-
-    def visit_drop_index(self, drop: Any, **options: Any) -> Any:
-        """Return the statement; an index that was not built is not dropped."""
-        if not drop.element.dialect_options["duckdb"]["index"]:
-            return ""
-        return super().visit_drop_index(drop, **options)
+            cursor: Any = self.cursor
+            self._rowcount = cursor.rowcount = len(rows)
+        return super()._setup_result_proxy()  # type: ignore[no-untyped-call]  # SQLAlchemy's
 
 
 class _Dialect(duckdb_sqlalchemy.Dialect):
@@ -149,11 +116,11 @@ class _Dialect(duckdb_sqlalchemy.Dialect):
 
     driver = "andamios"
     supports_comments = True
-    execution_ctx_cls = DuckDBExecutionContext
-    preparer = _IdentifierPreparer
-    ddl_compiler = _DDLCompiler
+    execution_ctx_cls: Any = DuckDBExecutionContext
+    preparer = IdentifierPreparer
+    ddl_compiler = DDLCompiler
     statement_compiler = CheckedCompiler
-    colspecs = {**duckdb_sqlalchemy.Dialect.colspecs, **COLSPECS}
+    colspecs = {**duckdb_sqlalchemy.Dialect.colspecs, **COLSPECS}  # noqa: RUF012 - SQLAlchemy's own form
     construct_arguments = [(Index, {"index": True})]  # noqa: RUF012 - SQLAlchemy's own name and form
     insertmanyvalues_page_size = ROWS_PER_BATCH
     insertmanyvalues_implicit_sentinel = InsertmanyvaluesSentinelOpts.ANY_AUTOINCREMENT
@@ -293,7 +260,7 @@ class _Dialect(duckdb_sqlalchemy.Dialect):
     ) -> Iterator[Any]:
         by_column = UnnestInsert.of(self, context, statement, parameters)
         if by_column is None:
-            yield from super()._deliver_insertmanyvalues_batches(
+            yield from super()._deliver_insertmanyvalues_batches(  # type: ignore[no-untyped-call]  # SQLAlchemy's
                 connection, cursor, statement, parameters, generic_setinputsizes, context
             )
             return

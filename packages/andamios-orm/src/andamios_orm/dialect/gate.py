@@ -117,6 +117,10 @@ class WriteGate:
             self._queue.append(ticket)
             self._graph.waiting[ticket.owner.key] = self
         ticket._signal.acquire(timeout=-1 if timeout is None else timeout)  # noqa: SLF001
+        self._come_in(ticket, timeout)
+
+    def _come_in(self, ticket: Ticket, timeout: float | None) -> None:
+        """Settle how the wait of ``ticket`` has ended."""
         with self._graph.lock:
             if self._graph.waiting.get(ticket.owner.key) is self:
                 del self._graph.waiting[ticket.owner.key]
@@ -177,9 +181,9 @@ class WriteGate:
                 and other.owner.thread == ticket.owner.thread
             ):
                 raise WriteDeadlock(
-                    f"a blocking write to {self._database} on the event loop's own thread would wait "
-                    f"for {other.owner.name}, which needs that loop to finish: use the async engine "
-                    f"here, or run the blocking write in a thread (asyncio.to_thread)"
+                    f"a blocking write to {self._database} on the event loop's own thread would "
+                    f"wait for {other.owner.name}, which needs that loop to finish: use the async "
+                    f"engine here, or run the blocking write in a thread (asyncio.to_thread)"
                 )
 
     def _itself(self, ticket: Ticket, holder: Ticket, *, direct: bool) -> str:

@@ -63,7 +63,8 @@ class UnnestInsert:
         )
         expression = _PLACEHOLDER.sub(r"_rows.p\1", imv.single_values_expr)
         rewritten = statement.replace(
-            values, f"SELECT {expression} FROM (SELECT {columns}) AS _rows"
+            values,
+            f"SELECT {expression} FROM (SELECT {columns}) AS _rows",  # noqa: S608 # nosec B608 - compiled text
         )
         return cls(context, statement, rewritten)
 

@@ -6,6 +6,7 @@ import re
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import duckdb
@@ -291,7 +292,7 @@ def _bare(word: str) -> str:
 
 
 def _called(tokens: list[Token]) -> Iterator[str]:
-    for token, following in zip(tokens, tokens[1:], strict=False):
+    for token, following in pairwise(tokens):
         if following.word.startswith("("):
             yield token.word
 

@@ -183,7 +183,7 @@ def _constraint(message: str, context: dict[str, Any]) -> ConstraintViolation | 
         if found["what"] == "does not":
             said = f"{table or 'the row'} refers to {names} = {value!r}, which does not exist"
         else:
-            said = f"{table or 'the row'} with {names} = {value!r} is still referred to by another table"
+            said = f"{table or 'the row'} with {names} = {value!r} is still referred to elsewhere"
         return ForeignKeyViolation(said, table=table, columns=columns, value=value, **context)
     return None
 

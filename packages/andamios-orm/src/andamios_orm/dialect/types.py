@@ -1,15 +1,16 @@
 """How SQLAlchemy's types travel to DuckDB and back.
 
 Over what duckdb-sqlalchemy brings, these types keep values that the driver
-would lose: points in time come back in ``datetime.UTC``, times of day west of
-Greenwich and nanosecond times are sent as text, BIGNUM comes back as an int,
-JSON is written by orjson and never with NaN, structs are sent with the fields
+would lose: points in time come back in ``datetime.UTC``, times of day with an
+offset, nanosecond times and BIGNUM are sent as text, BIGNUM comes back as an
+int, JSON is written by orjson and never with NaN, structs are sent with the fields
 they declare, maps with keys that no dict can have go both ways as
 ``{"key": [...], "value": [...]}``.
 
-Two things cannot be kept. A nanosecond column read from elsewhere is cut to
+Some things cannot be kept. A nanosecond column read from elsewhere is cut to
 microseconds by Python's own types, and DuckDB's ``infinity`` arrives as
-``datetime.max``. BIGNUM cannot be a key of a map: the driver cannot read it.
+``datetime.max``. Neither BIGNUM nor TIME_NS can be a key of a map: the driver cannot
+read them there.
 """
 # the signatures are SQLAlchemy's
 
@@ -47,7 +48,6 @@ __all__ = ["COLSPECS", "AnyValue", "decode_json", "duckdb_type", "encode_json", 
 
 Processor = Callable[[Any], Any]
 
-_INT128 = range(-(2**127), 2**128)
 _JUST_FLOATS = {float}
 _OFFSETS_END = dt.timedelta(hours=16)
 _UNHASHABLE = (ARRAY, FixedArray, Map, Struct)
@@ -80,7 +80,11 @@ class DuckDBTime(types.Time):
     """TIME and TIMETZ."""
 
     def bind_processor(self, dialect: Dialect) -> Processor | None:
-        """Write times with a negative offset as text: the driver cannot send them."""
+        """Write aware times as text.
+
+        The driver cannot send a negative offset, and DuckDB's own cast to text, as in
+        a list of both, takes the seconds of an offset for minutes.
+        """
         return _offset_time if self.timezone else None
 
 
@@ -94,7 +98,7 @@ def _offset_time(value: Any) -> Any:
     if abs(offset) >= _OFFSETS_END or offset.microseconds:
         reason = "DuckDB keeps offsets of whole seconds, below 16 hours"
         raise ValueRefused(reason, value)
-    return Rendered(value.isoformat()) if offset.days else value
+    return Rendered(value.isoformat())
 
 
 class DuckDBTimeNs(TimeNs):
@@ -109,10 +113,8 @@ class DuckDBVarInt(VarInt):
     """BIGNUM, an integer of any size, which the driver knows as text only."""
 
     def bind_processor(self, dialect: Dialect) -> Processor:
-        """Write what 128 bits do not hold as text."""
-        return lambda value: (
-            Rendered(value) if isinstance(value, int) and value not in _INT128 else value
-        )
+        """Write the integer as text: DuckDB casts 2**56 from BIGINT to the BIGNUM 0."""
+        return lambda value: Rendered(int(value)) if isinstance(value, int) else value
 
     def result_processor(self, dialect: Dialect, coltype: object) -> Processor:
         """Read the text."""

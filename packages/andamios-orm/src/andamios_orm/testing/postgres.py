@@ -58,7 +58,7 @@ folder=$1; shift; exec 3<&0
     cat <&3 >/dev/null
     read -r pid <"$folder/data/postmaster.pid" && kill -INT "$pid"
     wait
-    rm -rf "$folder"
+    rm -rf "${folder%/*}"
 } &
 """
 

@@ -1,0 +1,71 @@
+"""What travels between a connection and its channel: statements down, results up."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import duckdb
+
+    from andamios_orm.dialect.gate import Owner
+
+__all__ = ["Call", "Reply", "Row", "Rows"]
+
+Row = tuple[Any, ...]
+
+
+@dataclass(slots=True, eq=False)
+class Call:
+    """One statement on its way to DuckDB."""
+
+    text: str
+    params: Any
+    owner: Owner
+    autocommit: bool = False
+    write_intent: bool = False
+    batch: int | None = None
+    arrow: bool = False
+    timeout: float | None = None
+    hide_parameters: bool = False
+    many: bool = False
+    cancelled: bool = False
+    timed_out: bool = False
+
+
+@dataclass(slots=True)
+class Reply:
+    """What came back: rows read so far, their description, the count of rows changed."""
+
+    description: Sequence[Any] | None = None
+    rows: list[Row] = field(default_factory=list)
+    rowcount: int = -1
+    rest: Rows | None = None
+    arrow: Any = None
+    wrote: bool = False
+
+
+class Rows:
+    """The unread part of a result; it stays readable when another statement runs."""
+
+    def __init__(self) -> None:
+        """Begin attached to the connection's open result."""
+        self._kept: deque[Row] | None = None
+
+    def keep(self, raw: duckdb.DuckDBPyConnection) -> None:
+        """Take what is left into memory, because DuckDB is about to drop it."""
+        if self._kept is None:
+            self._kept = deque(raw.fetchall())
+
+    def take(self, raw: duckdb.DuckDBPyConnection | None, count: int) -> list[Row]:
+        """Return up to ``count`` more rows."""
+        if self._kept is not None:
+            return [self._kept.popleft() for _ in range(min(count, len(self._kept)))]
+        return raw.fetchmany(count) if raw is not None else []
+
+    def drop(self) -> None:
+        """Forget what is left."""
+        self._kept = deque()

@@ -1,0 +1,46 @@
+"""How names and schema are written for DuckDB."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import duckdb_sqlalchemy
+from sqlalchemy.dialects.postgresql.base import PGIdentifierPreparer
+
+from andamios_orm.dialect.keywords import RESERVED_WORDS
+
+__all__ = ["DDLCompiler", "IdentifierPreparer"]
+
+
+class IdentifierPreparer(duckdb_sqlalchemy.DuckDBIdentifierPreparer):
+    """Quotes identifiers; the reserved words are listed, so that no database is asked."""
+
+    def __init__(self, dialect: Any, **options: Any) -> None:
+        PGIdentifierPreparer.__init__(self, dialect, **options)
+        self.reserved_words = {*self.reserved_words, *RESERVED_WORDS}
+
+
+class DDLCompiler(duckdb_sqlalchemy.DuckDBDDLCompiler):
+    """Leaves out foreign keys where they are not wanted, and indexes marked so."""
+
+    def visit_foreign_key_constraint(self, constraint: Any, **options: Any) -> Any:
+        """Return the clause, or None if the engine or the table does without."""
+        dialect: Any = self.dialect
+        if "none" in (
+            dialect.options.foreign_keys,
+            constraint.table.info.get("duckdb_foreign_keys"),
+        ):
+            return None
+        return super().visit_foreign_key_constraint(constraint, **options)  # type: ignore[no-untyped-call]  # SQLAlchemy's
+
+    def visit_create_index(self, create: Any, *args: Any, **options: Any) -> Any:
+        """Return the statement; an index with ``duckdb_index=False`` is not built."""
+        if not create.element.dialect_options["duckdb"]["index"]:
+            return ""
+        return super().visit_create_index(create, *args, **options)  # type: ignore[no-untyped-call]  # SQLAlchemy's
+
+    def visit_drop_index(self, drop: Any, **options: Any) -> Any:
+        """Return the statement; an index that was not built is not dropped."""
+        if not drop.element.dialect_options["duckdb"]["index"]:
+            return ""
+        return super().visit_drop_index(drop, **options)  # type: ignore[no-untyped-call]  # SQLAlchemy's
