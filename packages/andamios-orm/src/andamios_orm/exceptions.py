@@ -144,7 +144,7 @@ _SHOWN = 80
 class PoolExhausted(AndamiosError, sa_exc.TimeoutError):
     """No connection came free in time. Attribute: ``holders`` (who has one, since when)."""
 
-    code = None
+    code = ""
 
     def __init__(self, message: str, holders: Sequence[str] = ()) -> None:
         """Keep the holders beside the message."""
@@ -158,7 +158,7 @@ class DatabaseFault(AndamiosError, sa_exc.DBAPIError):
     Attributes: ``statement``, ``params``, ``orig`` (the driver's own error, if any).
     """
 
-    code = None  # SQLAlchemy's link to its own error pages says nothing of ours
+    code = ""  # SQLAlchemy's link to its own error pages says nothing of ours
 
     def __init__(
         self,
