@@ -97,7 +97,9 @@ class _Cursor:
     def close(self) -> None:
         """Forget the rows that were not read."""
         self._rows.clear()
-        self._rest = None
+        if self._rest is not None:
+            self._rest.abandoned = True
+            self._rest = None
 
     async def _async_soft_close(self) -> None:
         """Do nothing: the rows are here already, and closing needs no await."""
@@ -207,6 +209,7 @@ class _Connection:
     def commit(self) -> None:
         """Commit what was done since the last commit; nothing was done, nothing is sent."""
         if not self._used:
+            self.write_intent = False
             return
         careful = self._wrote or self._failed or not self._only_read()
         self._forget()
@@ -218,6 +221,7 @@ class _Connection:
     def rollback(self) -> None:
         """Undo what was done; for a transaction that only read nobody waits."""
         if not self._used:
+            self.write_intent = False
             return
         careful = self._wrote or self._failed
         self._forget()

@@ -6,6 +6,8 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from andamios_orm.exceptions import TransactionAborted
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -53,19 +55,29 @@ class Rows:
 
     def __init__(self) -> None:
         """Begin attached to the connection's open result."""
+        self.abandoned = False
         self._kept: deque[Row] | None = None
+        self._ended = False
 
     def keep(self, raw: duckdb.DuckDBPyConnection) -> None:
         """Take what is left into memory, because DuckDB is about to drop it."""
         if self._kept is None:
-            self._kept = deque(raw.fetchall())
+            self._kept = deque(() if self.abandoned else raw.fetchall())
 
     def take(self, raw: duckdb.DuckDBPyConnection | None, count: int) -> list[Row]:
-        """Return up to ``count`` more rows."""
+        """Return up to ``count`` more rows.
+
+        Raises:
+            TransactionAborted: the transaction that the rows belong to has ended.
+        """
         if self._kept is not None:
             return [self._kept.popleft() for _ in range(min(count, len(self._kept)))]
-        return raw.fetchmany(count) if raw is not None else []
+        if self._ended or raw is None:
+            raise TransactionAborted(
+                "the transaction of this stream was rolled back before all rows were read"
+            )
+        return raw.fetchmany(count)
 
-    def drop(self) -> None:
-        """Forget what is left."""
-        self._kept = deque()
+    def end(self) -> None:
+        """Note that the rest is gone with its transaction."""
+        self._ended = True

@@ -464,9 +464,10 @@ class Channel:
     def _drop_open_rows(self) -> None:
         rows, self._open_rows = self._open_rows, None
         if rows is not None:
-            rows.drop()
+            rows.end()
 
     def _discard(self) -> None:
+        self._drop_open_rows()
         raw, self._raw = self._raw, None
         if raw is not None:
             with contextlib.suppress(duckdb.Error):
