@@ -27,7 +27,6 @@ from andamios_orm.exceptions import (
     StatementTimeout,
     TransactionAborted,
     ValueRefused,
-    WriteConflict,
 )
 
 if TYPE_CHECKING:
@@ -284,18 +283,18 @@ class Channel:
                 raw.execute(self.database.statements.own("ROLLBACK", raw))
         if isinstance(error, DatabaseFault):
             return error
-        if is_invalidated(error) or isinstance(error, duckdb.InternalException):
-            self._notice(error)
-            return CommitOutcomeUnknown(
-                f"the database broke while it committed, so the transaction may or may not have "
-                f"happened ({_brief(error)}); look before you repeat it",
-                statement="COMMIT",
-                orig=error,
-            )
-        translated = statement_error(error, "COMMIT", None, hide_parameters=True)
-        if translated is error and isinstance(error, duckdb.TransactionException):
-            return WriteConflict(f"the commit was refused: {_brief(error)}", orig=error)
-        return translated
+        self._notice(error)
+        translated = statement_error(
+            error, "COMMIT", None, hide_parameters=True, path=self.database.path
+        )
+        if translated is not error:
+            return translated
+        return CommitOutcomeUnknown(
+            f"the database broke while it committed, so the transaction may or may not have "
+            f"happened ({_brief(error)}); look before you repeat it",
+            statement="COMMIT",
+            orig=error,
+        )
 
     # ---- the gate ------------------------------------------------------------
 
@@ -414,7 +413,13 @@ class Channel:
             )
         if isinstance(error, RuntimeError) and "Unable to cast" in str(error):
             return ValueRefused("it cannot be encoded as UTF-8 (a lone surrogate?)", call.params)
-        return statement_error(error, call.text, call.params, hide_parameters=call.hide_parameters)
+        return statement_error(
+            error,
+            call.text,
+            call.params,
+            hide_parameters=call.hide_parameters,
+            path=self.database.path,
+        )
 
     # ---- the connection ------------------------------------------------------
 

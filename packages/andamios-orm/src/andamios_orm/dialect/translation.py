@@ -38,7 +38,7 @@ _NO_SPACE = (
 )
 _CONFLICT = re.compile(
     r"Conflict on|write-write conflict|Transaction conflict|has been altered by a different"
-    r"|conflict on commit|Failed to commit: (?!PRIMARY KEY)",
+    r"|conflict on commit",
     re.IGNORECASE,
 )
 _DUPLICATE = re.compile(r'[Dd]uplicate key "(?P<key>.*?)"(?: violates|\.|$)', re.DOTALL)
@@ -71,15 +71,32 @@ _CORRUPT = (
 )
 
 
+_ABOUT_FILES = (
+    duckdb.IOException,
+    duckdb.TransactionException,
+    duckdb.FatalException,
+    duckdb.OutOfMemoryException,
+)
+
+
 def is_invalidated(error: BaseException) -> bool:
     """Whether the whole instance can no longer be used and must be opened anew."""
     return isinstance(error, duckdb.FatalException) or "database has been invalidated" in str(error)
 
 
 def statement_error(
-    error: BaseException, statement: str, params: Any, *, hide_parameters: bool
+    error: BaseException,
+    statement: str,
+    params: Any,
+    *,
+    hide_parameters: bool,
+    path: Path | None = None,
 ) -> BaseException:
-    """Return the error to raise instead of ``error``, or ``error`` itself."""
+    """Return the error to raise instead of ``error``, or ``error`` itself.
+
+    A message may quote what a user has written, so its words count only in the
+    kinds of error that can carry them.
+    """
     context: dict[str, Any] = {
         "statement": statement,
         "params": params,
@@ -87,12 +104,19 @@ def statement_error(
         "hide_parameters": hide_parameters,
     }
     message = str(error)
-    if isinstance(error, duckdb.ConstraintException) or "duplicate key" in message:
+    if isinstance(error, duckdb.ConstraintException) or (
+        isinstance(error, duckdb.TransactionException) and "duplicate key" in message
+    ):
         return _constraint(message, context) or error
-    if _CONFLICT.search(message) and isinstance(error, duckdb.Error):
+    if isinstance(error, _ABOUT_FILES) and _is_disk_full(message):
+        return DiskFull(
+            f"no space left for the database, what was committed before is safe: "
+            f"{_first_line(message)}",
+            path=path,
+            **context,
+        )
+    if isinstance(error, duckdb.TransactionException) and _CONFLICT.search(message):
         return WriteConflict(f"another writer was first: {_first_line(message)}", **context)
-    if _is_disk_full(message):
-        return DiskFull(f"no space left for the database: {_first_line(message)}", **context)
     if isinstance(error, duckdb.PermissionException):
         return StatementRefused(
             f"refused on this engine: {_first_line(message)}", kind="FILE", **context
