@@ -1,5 +1,6 @@
 """The rules of conftest.py, tried on small suites."""
 
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -122,3 +123,28 @@ def test_an_unknown_size_is_refused(
 
     outcome.assert_outcomes(errors=1)
     outcome.stdout.fnmatch_lines(["*set it to one of fast, ci, soak*"])
+
+
+@pytest.mark.parametrize("loop", ["uvloop", "asyncio"])
+def test_a_test_that_never_ends_is_ended(
+    suite: pytest.Pytester, root: Path, monkeypatch: pytest.MonkeyPatch, loop: str
+) -> None:
+    monkeypatch.setenv("ANDAMIOS_TEST_LOOP", loop)
+    settings = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))
+    method = settings["tool"]["pytest"]["ini_options"]["timeout_method"]
+    suite.makepyfile(
+        """
+        import asyncio, pytest
+
+        @pytest.mark.unit
+        async def test_waiting():
+            await asyncio.Event().wait()
+        """
+    )
+
+    outcome = suite.runpytest_subprocess(
+        *WITHOUT, "--timeout=1", f"--timeout-method={method}", timeout=60
+    )
+
+    assert outcome.ret == 1
+    outcome.stderr.fnmatch_lines(["*Timeout*"])
