@@ -147,4 +147,4 @@ def test_a_test_that_never_ends_is_ended(
     )
 
     assert outcome.ret == 1
-    outcome.stderr.fnmatch_lines(["*Timeout*"])
+    outcome.stdout.fnmatch_lines(["*Timeout*"])
