@@ -17,6 +17,7 @@ from sqlalchemy.dialects.postgresql.base import PGExecutionContext
 from sqlalchemy.engine.default import DefaultDialect
 from sqlalchemy.schema import Index
 from sqlalchemy.sql.compiler import InsertmanyvaluesSentinelOpts
+from sqlalchemy.types import NullType
 
 from andamios_orm.dialect.adapter import AsyncConnection, BlockingConnection
 from andamios_orm.dialect.binds import CheckedCompiler
@@ -27,7 +28,7 @@ from andamios_orm.dialect.inserts import ROWS_PER_BATCH, UnnestInsert
 from andamios_orm.dialect.options import parse_options
 from andamios_orm.dialect.pool import AsyncFairPool, BlockingPool
 from andamios_orm.dialect.translation import nested_unsupported
-from andamios_orm.dialect.types import COLSPECS
+from andamios_orm.dialect.types import COLSPECS, AnyValue
 from andamios_orm.dialect.worker import Worker
 from andamios_orm.exceptions import ConfigurationError
 
@@ -159,6 +160,11 @@ class _Dialect(duckdb_sqlalchemy.Dialect):
         self.options = parse_options(self._arguments)
         self.holder = _Holder()
         self._place = ":memory:"
+
+    def type_descriptor(self, typeobj: Any) -> Any:
+        """Return this dialect's form of a type; an unknown one reads what the driver tells."""
+        found = super().type_descriptor(typeobj)
+        return AnyValue() if isinstance(found, NullType) else found
 
     # ---- engines -------------------------------------------------------------
 

@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.sql.compiler import _InsertManyValuesBatch
 
+from andamios_orm.dialect.binds import as_list
 from andamios_orm.dialect.types import duckdb_type
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from sqlalchemy.engine.default import DefaultDialect, DefaultExecutionContext
+    from sqlalchemy.types import TypeEngine
 
 __all__ = ["UnnestInsert"]
 
@@ -30,11 +32,18 @@ ROWS_PER_BATCH = 4_000
 class UnnestInsert:
     """An INSERT of many rows, rewritten to take its values as columns."""
 
-    def __init__(self, context: DefaultExecutionContext, statement: str, rewritten: str) -> None:
+    def __init__(
+        self,
+        context: DefaultExecutionContext,
+        statement: str,
+        rewritten: str,
+        types: Sequence[TypeEngine[Any]],
+    ) -> None:
         """Keep the parts; use ``of()`` to make one."""
         self._context = context
         self._statement = statement
         self._rewritten = rewritten
+        self._types = types
 
     @classmethod
     def of(
@@ -55,18 +64,19 @@ class UnnestInsert:
         used = {int(number) for number in _PLACEHOLDER.findall(imv.single_values_expr)}
         if used != set(range(1, len(compiled.positiontup) + 1)):
             return None
-        types = [duckdb_type(compiled.binds[name].type, dialect) for name in compiled.positiontup]
-        if None in types or not all(map(_uniform, zip(*parameters, strict=True))):
+        types = [compiled.binds[name].type for name in compiled.positiontup]
+        names = [duckdb_type(type_, dialect) for type_ in types]
+        if None in names or not all(map(_uniform, zip(*parameters, strict=True))):
             return None
         columns = ", ".join(
-            f"unnest(${number}::{type_}[]) AS p{number}" for number, type_ in enumerate(types, 1)
+            f"unnest(${number}::{name}[]) AS p{number}" for number, name in enumerate(names, 1)
         )
         expression = _PLACEHOLDER.sub(r"_rows.p\1", imv.single_values_expr)
         rewritten = statement.replace(
             values,
             f"SELECT {expression} FROM (SELECT {columns}) AS _rows",  # noqa: S608 # nosec B608 - compiled text
         )
-        return cls(context, statement, rewritten)
+        return cls(context, statement, rewritten, types)
 
     def batches(self, parameters: Sequence[Any], size: int) -> Iterator[_InsertManyValuesBatch]:
         """Yield the statement once for every ``size`` rows, with one list a column."""
@@ -75,7 +85,7 @@ class UnnestInsert:
             rows = parameters[number * size : (number + 1) * size]
             yield _InsertManyValuesBatch(
                 self._rewritten,
-                tuple(list(column) for column in zip(*rows, strict=True)),
+                self._columns(rows),
                 None,
                 rows,
                 [],
@@ -85,6 +95,11 @@ class UnnestInsert:
                 rows_sorted=True,
                 is_downgraded=False,
             )
+
+    def _columns(self, rows: Sequence[Any]) -> tuple[list[Any], ...]:
+        columns = zip(self._types, zip(*rows, strict=True), strict=True)
+        dialect = self._context.dialect
+        return tuple(list(as_list(type_, column, dialect)) for type_, column in columns)
 
 
 def _uniform(values: tuple[Any, ...]) -> bool:
