@@ -8,7 +8,6 @@ learns from replies; the channel keeps its own account in the worker.
 from __future__ import annotations
 
 import asyncio
-import os
 import weakref
 from collections import deque
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -16,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from sqlalchemy.engine import AdaptedConnection
 
 from andamios_orm.dialect.calls import Call, Reply
-from andamios_orm.dialect.channel import Channel, forked
+from andamios_orm.dialect.channel import Channel
 from andamios_orm.dialect.gate import Owner
 from andamios_orm.dialect.greenlets import await_
 
@@ -307,8 +306,7 @@ class AsyncConnection(_Connection, AdaptedConnection):
         self._worker.stop()
 
     def _check_process(self) -> None:
-        if os.getpid() != self.database.pid:
-            raise forked(self.database)
+        self.database.check_process()
 
 
 _INTERRUPT_AGAIN = 0.01

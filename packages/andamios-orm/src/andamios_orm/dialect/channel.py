@@ -9,7 +9,6 @@ transaction, commits that are never interrupted.
 from __future__ import annotations
 
 import contextlib
-import os
 import threading
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -23,7 +22,6 @@ from andamios_orm.exceptions import (
     CommitOutcomeUnknown,
     DatabaseClosed,
     DatabaseFault,
-    ForkedProcess,
     StatementTimeout,
     TransactionAborted,
     ValueRefused,
@@ -457,8 +455,7 @@ class Channel:
         )
 
     def _check_process(self) -> None:
-        if os.getpid() != self.database.pid:
-            raise forked(self.database)
+        self.database.check_process()
 
     def _keep_open_rows(self, raw: duckdb.DuckDBPyConnection) -> None:
         rows, self._open_rows = self._open_rows, None
@@ -504,15 +501,6 @@ class Channel:
         self._closed = True
         self._discard()
         self.database.forget(self)
-
-
-def forked(database: DuckDBDatabase) -> ForkedProcess:
-    """Return the error for an engine that was carried over a fork."""
-    return ForkedProcess(
-        f"the engine of {database.path or database.name or ':memory:'} was opened in process "
-        f"{database.pid} and this is process {os.getpid()}: a fork cannot share DuckDB. Open the "
-        f"engine after the fork, or start processes with 'spawn'"
-    )
 
 
 def _description(raw: duckdb.DuckDBPyConnection) -> list[Any]:

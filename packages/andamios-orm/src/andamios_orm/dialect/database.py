@@ -34,6 +34,7 @@ from andamios_orm.exceptions import (
     DatabaseClosed,
     DatabaseReplaced,
     DatabaseUnavailable,
+    ForkedProcess,
     MissingExtra,
 )
 
@@ -139,6 +140,7 @@ class DuckDBDatabase:
 
     def cursor(self) -> tuple[duckdb.DuckDBPyConnection, int]:
         """Return a new connection to the instance with its epoch; opens or recovers it first."""
+        self.check_process()
         with self._lock:
             if self.state == "invalid":
                 if self.path is None:
@@ -167,8 +169,10 @@ class DuckDBDatabase:
         anchor = duckdb.connect(":memory:", config={"threads": options.threads})
         try:
             if self.path is not None and self.alias is not None:
-                mode = " (READ_ONLY)" if options.read_only else ""
-                anchor.execute(f"ATTACH {literal(str(self.path))} AS {quoted(self.alias)}{mode}")
+                # Without its type, DuckDB would fetch an extension for a file of another kind.
+                mode = "TYPE duckdb, READ_ONLY" if options.read_only else "TYPE duckdb"
+                place = literal(str(self.path))
+                anchor.execute(f"ATTACH {place} AS {quoted(self.alias)} ({mode})")
                 anchor.execute(f"USE {quoted(self.alias)}")
                 anchor.execute("DETACH memory")
             for extension in options.extensions:
@@ -203,6 +207,15 @@ class DuckDBDatabase:
         if self._spill is None:
             self._spill = str(Path(tempfile.gettempdir()) / f"andamios-{os.getpid()}-{id(self):x}")
         return self._spill
+
+    def check_process(self) -> None:
+        """Raise if this is not the process that the database was opened in."""
+        if os.getpid() != self.pid:
+            raise ForkedProcess(
+                f"the engine of {self.path or self.name or ':memory:'} was opened in process "
+                f"{self.pid} and this is process {os.getpid()}: a fork cannot share DuckDB. Open "
+                f"the engine after the fork, or start processes with 'spawn'"
+            )
 
     # ---- while open ----------------------------------------------------------
 
@@ -246,13 +259,20 @@ class DuckDBDatabase:
 
         It blocks the thread that uses it, commits each statement by itself, and
         is hardened like every other connection.
+
+        Raises:
+            DatabaseReplaced: it was to write, and the file is no longer in its place.
         """
         raw, _ = self.cursor()
         ticket = Ticket(Owner.of_thread(), "raw connection")
         if write:
             self.gate.acquire(ticket, self.options.write_timeout if timeout is None else timeout)
         try:
+            if write:
+                self.check_in_place()
             yield raw
+            if write:
+                self.check_in_place()
         finally:
             raw.close()
             if write:
