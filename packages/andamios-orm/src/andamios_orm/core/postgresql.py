@@ -70,11 +70,12 @@ def guard(engine: Engine | AsyncEngine) -> None:
     event.listen(target, "handle_error", _handle_error, retval=True)
     event.listen(target, "begin", _forgive)
     event.listen(target, "rollback", _forgive)
+    event.listen(target, "rollback_twophase", _forgive)
     event.listen(target, "rollback_savepoint", _forgive)
     event.listen(target, "before_cursor_execute", _refuse_after_failure)
     event.listen(target, "commit", _commit)
-    event.listen(target, "prepare_twophase", _commit)
-    event.listen(target, "commit_twophase", _commit)
+    event.listen(target, "prepare_twophase", _prepare)
+    event.listen(target, "commit_twophase", _commit_twophase)
 
 
 def _forgive(connection: Connection, *_savepoint: object) -> None:
@@ -91,7 +92,7 @@ def _refuse_after_failure(connection: Connection, _cursor: object, statement: st
         raise _aborted(failure, statement=statement)
 
 
-def _commit(connection: Connection, *_transaction: object) -> None:
+def _commit(connection: Connection) -> None:
     """Raise after a real ROLLBACK if the server would roll back and say "ok"."""
     if connection.invalidated:
         return  # SQLAlchemy refuses this COMMIT by itself
@@ -107,6 +108,22 @@ def _commit(connection: Connection, *_transaction: object) -> None:
     except dialect.loaded_dbapi.Error as error:
         connection.invalidate(error)
     raise _aborted(failure or "", statement="COMMIT")
+
+
+def _prepare(connection: Connection, _name: object) -> None:
+    """Raise before PREPARE TRANSACTION, which would also roll back and say "ok"."""
+    failure = connection.info.get(_FAILURE)
+    if failure is not None:
+        raise _aborted(failure, statement="PREPARE TRANSACTION")
+
+
+def _commit_twophase(connection: Connection, name: str, prepared: bool) -> None:  # noqa: FBT001 (the event's signature)
+    """Raise after a real ROLLBACK if a transaction that is not prepared has failed."""
+    failure = connection.info.get(_FAILURE)
+    if failure is not None:
+        connection.dialect.do_rollback_twophase(connection, name, is_prepared=prepared)
+        raise _aborted(failure, statement="COMMIT")
+    connection.info[_COMMITTING] = True
 
 
 def _handle_error(context: ExceptionContext) -> exceptions.DatabaseFault | None:
