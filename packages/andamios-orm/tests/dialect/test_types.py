@@ -88,6 +88,13 @@ class Reversed(TypeDecorator[str]):
         return value and value[::-1]
 
 
+class Twice(TypeDecorator[str]):
+    """A decorator around another."""
+
+    impl = Reversed
+    cache_ok = True
+
+
 def between(low: int, bits: int) -> st.SearchStrategy[int]:
     return st.integers(low, low + 2**bits - 1)
 
@@ -133,6 +140,7 @@ SCALARS: dict[str, tuple[TypeEngine[Any], st.SearchStrategy[Any]]] = {
     "text": (Text(), st.text()),
     "unicode": (Unicode(20), st.text(max_size=20)),
     "decorated": (Reversed(20), st.text(max_size=20)),
+    "decorated twice": (Twice(20), st.text(max_size=20)),
     "blob": (LargeBinary(), st.binary()),
     "pickle": (PickleType(), st.dictionaries(st.integers(), st.text())),
     "date": (Date(), st.dates()),
@@ -290,7 +298,10 @@ def by_column(connection: Connection, table: Table, given: list[Any]) -> None:
     return None
 
 
-@pytest.mark.parametrize("write", [one_by_one, many_rows, one_statement, by_column])
+@pytest.mark.parametrize(
+    "write",
+    [one_by_one, many_rows, by_column, pytest.param(one_statement, marks=pytest.mark.slow)],
+)
 @pytest.mark.parametrize(("type_", "values"), EVERY)
 def test_values_return_as_they_were_given(
     engine: Engine,
@@ -557,9 +568,9 @@ def test_the_engine_may_bring_its_own_json() -> None:
         json_deserializer=lambda text: f"{text}!",
     )
 
-    rows = stored(engine, JSON(), ["Infinity and NaN"])
+    rows = stored(engine, JSON(), ["Infinity and NaN", "x"])
 
-    assert rows == ['"<Infinity and NaN>"!']
+    assert rows == ['"<Infinity and NaN>"!', '"<x>"!']
     engine.dispose()
 
 

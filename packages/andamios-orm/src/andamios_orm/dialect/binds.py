@@ -97,35 +97,54 @@ class CheckedCompiler(DuckDBCompiler):
                 yield bind, _MULTIPLE_ROWS.sub("", bind.key)
 
     def _columns_of_named_values(self) -> dict[str, str]:
-        columns: dict[str, str] = dict(getattr(self, "_upserted", {}))
-        given = getattr(self.compile_state, "_dict_parameters", None) or {}
-        for column, value in given.items():
-            if isinstance(value, BindParameter):
-                columns[value.key] = str(getattr(column, "key", column))
-        return columns
+        own = getattr(self.compile_state, "_dict_parameters", None)
+        return {**self.__dict__.get("_known_columns", {}), **_columns_by_bind(own)}
+
+    def _learn_columns(self, values: Any) -> None:
+        self.__dict__.setdefault("_known_columns", {}).update(_columns_by_bind(values))
+
+    def visit_insert(self, insert_stmt: Any, *arguments: Any, **options: Any) -> Any:
+        """Compile INSERT, which may stand in a WITH of another statement."""
+        self._learn_columns(insert_stmt._values)  # noqa: SLF001  # SQLAlchemy has no public name
+        return super().visit_insert(insert_stmt, *arguments, **options)  # type: ignore[no-untyped-call]  # SQLAlchemy's
+
+    def visit_update(self, update_stmt: Any, *arguments: Any, **options: Any) -> Any:
+        """Compile UPDATE, which may stand in a WITH of another statement."""
+        self._learn_columns(update_stmt._values)  # noqa: SLF001  # SQLAlchemy has no public name
+        return super().visit_update(update_stmt, *arguments, **options)
 
     def visit_on_conflict_do_update(self, on_conflict: Any, **options: Any) -> str:
         """Compile ON CONFLICT DO UPDATE, whose values are those of columns too."""
         insert: Any = self.stack[-1]["selectable"]
         columns = insert.table.c
-        self._upserted: dict[str, str] = {}
         values = dict(on_conflict.update_values_to_set)
         for target, value in values.items():
             column = columns.get(target) if isinstance(target, str) else target
-            if column is None:
-                continue  # SQLAlchemy warns of it
-            bind = value
-            if coercions._is_literal(value):  # noqa: SLF001  # SQLAlchemy 2.0 leaves them bare
-                bind = BindParameter(None, value, type_=column.type)
-            if isinstance(bind, BindParameter):
-                if bind.type._isnull:  # noqa: SLF001  # SQLAlchemy has no public name
-                    bind = bind._with_binary_element_type(column.type)  # noqa: SLF001
-                self._upserted[bind.key] = column.name
-            values[target] = bind
+            if column is not None:  # SQLAlchemy warns of it
+                values[target] = bind = _bound(value, column.type)
+                self._learn_columns({column: bind})
         typed = on_conflict._clone()  # noqa: SLF001  # as SQLAlchemy's own compilers do
         typed.update_values_to_set = values
         compiled: str = super().visit_on_conflict_do_update(typed, **options)  # type: ignore[no-untyped-call]  # SQLAlchemy's
         return compiled
+
+
+def _bound(value: Any, type_: types.TypeEngine[Any]) -> Any:
+    """Return the value as a parameter of the type, if it is a parameter or plain."""
+    plain = coercions._is_literal(value)  # noqa: SLF001  # SQLAlchemy 2.0 leaves them so
+    bind = BindParameter(None, value, type_=type_) if plain else value
+    if isinstance(bind, BindParameter) and bind.type._isnull:  # noqa: SLF001  # no public name
+        return bind._with_binary_element_type(type_)  # noqa: SLF001
+    return bind
+
+
+def _columns_by_bind(values: Any) -> dict[str, str]:
+    """Return the name of the column for each parameter among the values of a statement."""
+    return {
+        value.key: str(getattr(column, "key", column))
+        for column, value in (values or {}).items()
+        if isinstance(value, BindParameter)
+    }
 
 
 def bind_column(
