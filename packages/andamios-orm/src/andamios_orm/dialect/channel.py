@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import duckdb
 
 from andamios_orm.dialect.calls import Call, Reply, Row, Rows
+from andamios_orm.dialect.database import never_close
 from andamios_orm.dialect.gate import Ticket, Withdrawn
 from andamios_orm.dialect.reads import ReadLog
 from andamios_orm.dialect.translation import is_invalidated, statement_error
@@ -243,7 +244,7 @@ class Channel:
         raw, active = self._raw, self._active
         self._drop_open_rows()
         try:
-            if active and raw is not None and not self._closed:
+            if active and raw is not None and not self._closed and not self.database.inherited:
                 with self._lock, contextlib.suppress(duckdb.TransactionException):
                     raw.execute(self.database.statements.own("ROLLBACK", raw))
         except duckdb.Error as error:
@@ -471,7 +472,11 @@ class Channel:
     def _discard(self) -> None:
         self._drop_open_rows()
         raw, self._raw = self._raw, None
-        if raw is not None:
+        if raw is None:
+            return
+        if self.database.inherited:
+            never_close(raw)
+        else:
             with contextlib.suppress(duckdb.Error):
                 raw.close()
 

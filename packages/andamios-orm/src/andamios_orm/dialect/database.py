@@ -208,9 +208,14 @@ class DuckDBDatabase:
             self._spill = str(Path(tempfile.gettempdir()) / f"andamios-{os.getpid()}-{id(self):x}")
         return self._spill
 
+    @property
+    def inherited(self) -> bool:
+        """Whether a fork has brought it here; closing it would write the parent's file."""
+        return os.getpid() != self.pid
+
     def check_process(self) -> None:
         """Raise if this is not the process that the database was opened in."""
-        if os.getpid() != self.pid:
+        if self.inherited:
             raise ForkedProcess(
                 f"the engine of {self.path or self.name or ':memory:'} was opened in process "
                 f"{self.pid} and this is process {os.getpid()}: a fork cannot share DuckDB. Open "
@@ -336,6 +341,7 @@ class Registry:
 
         Raises:
             DatabaseAlreadyOpen: it is open with other options.
+            ForkedProcess: it was open when this process was forked.
         """
         path, name = _place(database)
         with self._changed:
@@ -346,7 +352,8 @@ class Registry:
             if found is None:
                 found = DuckDBDatabase(path, name, options, self.graph)
                 self._databases.append(found)
-            elif difference := options.conflict_with(found.options):
+            found.check_process()
+            if difference := options.conflict_with(found.options):
                 raise DatabaseAlreadyOpen(
                     f"{path or name} is open in this process already, with another {difference}: "
                     f"give both engines the same options, or use one engine",
@@ -372,7 +379,8 @@ class Registry:
         """Close ``database`` if no engine refers to it and no connection is open."""
         with self._changed:
             if (
-                database.references
+                database.inherited
+                or database.references
                 or len(database.channels)
                 or database.state in {"closing", "closed"}
             ):
@@ -397,7 +405,7 @@ class Registry:
             return next((d for d in self._databases if d.path is None and d.name == name), None)
         identity = _identity(path)
         for database in self._databases:
-            if database.path is None or database.pid != os.getpid():
+            if database.path is None:
                 continue
             if database.path == path or (identity is not None and database.identity == identity):
                 return database
@@ -457,6 +465,11 @@ def _extension_path(extension: str) -> str:
     return str(folder / f"{extension}.duckdb_extension")
 
 
+def never_close(connection: duckdb.DuckDBPyConnection) -> None:
+    """Keep a connection that a fork has brought here: closing it would write the parent's file."""
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(connection))
+
+
 def _finish(
     pid: int,
     channels: weakref.WeakSet[Channel],
@@ -465,8 +478,7 @@ def _finish(
 ) -> None:
     """Let the interpreter end: stop what runs, then close, so that the log is written back."""
     if os.getpid() != pid:
-        # A forked child must not close the instance: that would write the parent's file.
-        ctypes.pythonapi.Py_IncRef(ctypes.py_object(anchor))
+        never_close(anchor)
         return
     for channel in list(channels):
         channel.interrupt()
