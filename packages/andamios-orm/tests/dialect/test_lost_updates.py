@@ -118,7 +118,7 @@ OVERLAPS = {
     "merge and plain": Overlap(
         [*KEYED, *ROWS],
         [
-            "MERGE INTO t USING (VALUES (1)) s (i) ON id = i WHEN MATCHED THEN UPDATE SET a = a + 1",
+            "MERGE INTO t USING (VALUES (1)) s (i) ON id = i WHEN MATCHED THEN UPDATE SET a = a+1",
         ],
         [ADD_FIVE_TO_A],
     ),
@@ -263,15 +263,22 @@ def serial_outcomes(name: str, committed: frozenset[str]) -> list[tuple[Rows, An
     overlap = OVERLAPS[name]
     found = []
     for order in itertools.permutations(sorted(committed)):
-        with duckdb.connect() as raw:
-            for statement in overlap.tables:
-                raw.execute(statement)
-            try:
-                answers = {name: alone(raw, getattr(overlap, name)) for name in order}
-            except duckdb.Error:
-                continue
-            found.append((left_in(raw), changes(overlap, answers)))
+        raw = plain_duckdb().cursor()
+        for statement in (*CLEAN, *overlap.tables):
+            raw.execute(statement)
+        try:
+            answers = {name: alone(raw, getattr(overlap, name)) for name in order}
+        except duckdb.Error:
+            raw.execute("ROLLBACK")
+            continue
+        found.append((left_in(raw), changes(overlap, answers)))
     return found
+
+
+@functools.cache
+def plain_duckdb() -> duckdb.DuckDBPyConnection:
+    """Return DuckDB without anything of ours."""
+    return duckdb.connect(config={"threads": 1})
 
 
 def alone(raw: duckdb.DuckDBPyConnection, steps: list[Step]) -> list[Rows]:
@@ -341,14 +348,13 @@ async def test_what_committed_is_there(
     ],
 )
 def test_what_committed_is_there_in_plain_duckdb(name: str) -> None:
-    overlap = OVERLAPS[name]
-    with duckdb.connect() as raw:
-        for statement in overlap.tables:
-            raw.execute(statement)
+    overlap, raw = OVERLAPS[name], plain_duckdb().cursor()
+    for statement in (*CLEAN, *overlap.tables):
+        raw.execute(statement)
 
-        committed = overlapped(raw, overlap)
+    committed = overlapped(raw, overlap)
 
-        seen = (left_in(raw), changes(overlap, committed))
+    seen = (left_in(raw), changes(overlap, committed))
     assert seen in serial_outcomes(name, frozenset(committed))
 
 
