@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import duckdb
 
 from andamios_orm.dialect.calls import Call, Reply, Row, Rows
-from andamios_orm.dialect.database import never_close
+from andamios_orm.dialect.database import close_quietly, never_close
 from andamios_orm.dialect.gate import Ticket, Withdrawn
 from andamios_orm.dialect.reads import ReadLog
 from andamios_orm.dialect.translation import is_invalidated, statement_error
@@ -477,8 +477,7 @@ class Channel:
         if self.database.inherited:
             never_close(raw)
         else:
-            with contextlib.suppress(duckdb.Error):
-                raw.close()
+            close_quietly(raw)
 
     def detach(self, patience: float = 2.0) -> None:
         """Close DuckDB's connection from outside, because its instance is closing."""

@@ -122,7 +122,7 @@ class DuckDBDatabase:
                 return
             if self.state == "closed":
                 raise DatabaseClosed(f"{self.path or self.name} was closed", path=self.path)
-            self._check_folder()
+            self._check_path()
             self.recovered_from_log = _has_log(self.path)
             try:
                 anchor = self._connect()
@@ -157,7 +157,12 @@ class DuckDBDatabase:
                 raw.execute(f"USE {quoted(self.alias)}")
             return raw, self.epoch
 
-    def _check_folder(self) -> None:
+    def _check_path(self) -> None:
+        if self.path is not None and "?" in self.path.name:
+            raise ConfigurationError(
+                f"{self.path} has a '?' in its name, behind which DuckDB looks for options: "
+                f"rename it"
+            )
         if self.path is not None and not self.path.parent.is_dir():
             raise ConfigurationError(
                 f"the folder {self.path.parent} of the database does not exist: create it first"
@@ -279,7 +284,7 @@ class DuckDBDatabase:
             if write:
                 self.check_in_place()
         finally:
-            raw.close()
+            close_quietly(raw)
             if write:
                 self.commits += 1
                 self.gate.release(ticket)
@@ -319,8 +324,7 @@ class DuckDBDatabase:
             self._finalizer = None
         anchor, self._anchor = self._anchor, None
         if anchor is not None:
-            with contextlib.suppress(duckdb.Error):
-                anchor.close()
+            close_quietly(anchor)
 
 
 class Registry:
@@ -465,6 +469,17 @@ def _extension_path(extension: str) -> str:
     return str(folder / f"{extension}.duckdb_extension")
 
 
+def close_quietly(connection: duckdb.DuckDBPyConnection) -> None:
+    """Close a connection that may be broken.
+
+    Its transaction is ended first: DuckDB ends the whole process when a
+    connection of an invalidated database is closed inside of one.
+    """
+    for step in (connection.rollback, connection.close):
+        with contextlib.suppress(duckdb.Error):
+            step()
+
+
 def never_close(connection: duckdb.DuckDBPyConnection) -> None:
     """Keep a connection that a fork has brought here: closing it would write the parent's file."""
     ctypes.pythonapi.Py_IncRef(ctypes.py_object(connection))
@@ -484,7 +499,6 @@ def _finish(
         channel.interrupt()
     for channel in list(channels):
         channel.detach(patience=0.5)
-    with contextlib.suppress(duckdb.Error):
-        anchor.close()
+    close_quietly(anchor)
     if spill is not None:
         shutil.rmtree(spill, ignore_errors=True)

@@ -81,7 +81,9 @@ _ABOUT_FILES = (
 
 def is_invalidated(error: BaseException) -> bool:
     """Whether the whole instance can no longer be used and must be opened anew."""
-    return isinstance(error, duckdb.FatalException) or "database has been invalidated" in str(error)
+    return isinstance(error, duckdb.FatalException) or (
+        isinstance(error, _ABOUT_FILES) and "has been invalidated" in str(error)
+    )
 
 
 def statement_error(
@@ -115,6 +117,8 @@ def statement_error(
             path=path,
             **context,
         )
+    if isinstance(error, _ABOUT_FILES) and "corrupt database file" in message.lower():
+        return _corrupt(message, path, **context)
     if isinstance(error, duckdb.TransactionException) and _CONFLICT.search(message):
         return WriteConflict(f"another writer was first: {_first_line(message)}", **context)
     if isinstance(error, duckdb.PermissionException):
@@ -161,17 +165,21 @@ def opening_error(error: BaseException, path: Path | None) -> DatabaseFault | Ba
             f"no space left to open {path}: {_first_line(message)}", path=path, orig=error
         )
     if any(mark in lowered for mark in _CORRUPT):
-        return DatabaseCorrupt(
-            f"{path} is damaged or is no DuckDB database ({_first_line(message)}): restore it from "
-            f"a backup, or check the path",
-            path=path,
-            orig=error,
-        )
+        return _corrupt(message, path, orig=error)
     if isinstance(error, duckdb.Error):
         return DatabaseUnavailable(
             f"{path or ':memory:'} cannot be opened: {_first_line(message)}", path=path, orig=error
         )
     return error
+
+
+def _corrupt(message: str, path: Path | None, **context: Any) -> DatabaseCorrupt:
+    return DatabaseCorrupt(
+        f"{path} is damaged or is no DuckDB database ({_first_line(message)}): restore it from "
+        f"a backup, or check the path",
+        path=path,
+        **context,
+    )
 
 
 def _constraint(message: str, context: dict[str, Any]) -> ConstraintViolation | None:
