@@ -287,8 +287,8 @@ def test_a_type_with_sql_of_its_own_is_not_checked(engine: Engine) -> None:
         (Date(), "2020-01-01"),
         (Time(), dt.time(1, tzinfo=dt.UTC)),
         (Time(timezone=True), dt.time(1)),
-        (DateTime(), dt.datetime.now(dt.UTC)),
-        (DateTime(timezone=True), dt.datetime.now()),  # noqa: DTZ005
+        (DateTime(), dt.datetime(2020, 1, 1, tzinfo=dt.UTC)),
+        (DateTime(timezone=True), dt.datetime(2020, 1, 1)),  # noqa: DTZ001
         (postgresql.TIMESTAMP(precision=0), dt.datetime(2020, 1, 1, 1, 1, 1, 5)),  # noqa: DTZ001
         (postgresql.TIMESTAMP(precision=3), dt.datetime(2020, 1, 1, 1, 1, 1, 5)),  # noqa: DTZ001
         (Interval(), 5),
