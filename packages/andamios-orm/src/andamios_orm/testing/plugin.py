@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from andamios_orm.testing.postgres import PostgresServer
     from andamios_orm.testing.run import Run
 
+POSIX = os.name == "posix"
 NO_SERVER = "andamios: no PostgreSQL"
 _RUN: pytest.StashKey[Run] = pytest.StashKey()
 
@@ -89,7 +90,7 @@ def andamios_memory_url() -> str:
 @pytest.fixture(scope="session")
 def andamios_postgres_server(pytestconfig: pytest.Config) -> PostgresServer:
     """Return the PostgreSQL server of this test run, shared by all its workers."""
-    if os.name != "posix":
+    if not POSIX:
         pytest.skip(f"{NO_SERVER}: these fixtures need a POSIX system")
     from andamios_orm.exceptions import MissingExtra
     from andamios_orm.testing.postgres import PostgresSettings

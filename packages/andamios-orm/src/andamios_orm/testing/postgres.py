@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from andamios_orm.exceptions import ConfigurationError, DatabaseUnavailable
-from andamios_orm.testing.unprivileged import group_of, open_to_all, unprivileged_user
+from andamios_orm.testing.unprivileged import account, hand_over, open_to_all
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -132,21 +132,18 @@ def start(folder: Path, programs: Path, alive: int, *, timeout: float = START_TI
     Raises:
         DatabaseUnavailable: the server refused to start; the message has its log.
     """
-    user = unprivileged_user()
-    folder.mkdir(mode=0o700)
-    if user is not None:
-        shutil.chown(folder, user)
-    account: dict[str, Any] = {
-        "user": user,
-        "group": None if user is None else group_of(user),
-        "extra_groups": [],
-    }
+    folder.mkdir()
+    hand_over(folder)
     process: dict[str, Any] = {
-        **({} if user is None else account),
+        **account(),
         "cwd": folder,
         "env": {"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"},
     }
-    _initialise(programs, folder / "data", process)
+    try:
+        _initialise(programs, folder / "data", process)
+    except DatabaseUnavailable:
+        shutil.rmtree(folder)
+        raise
     options = {**_OPTIONS, "unix_socket_directories": str(folder)}
     settings = [
         argument for name, value in options.items() for argument in ("-c", f"{name}={value}")

@@ -22,7 +22,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from andamios_orm.testing.unprivileged import scratch_base, unprivileged_user
+from andamios_orm.testing.unprivileged import hand_over, scratch_base
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,12 +50,9 @@ class Run:
     @classmethod
     def create(cls) -> Self:
         """Return a new run, with a folder that the server's user can use as well."""
-        user = unprivileged_user()
-        base = scratch_base()
-        folder = Path(tempfile.mkdtemp(prefix="andamios_test_", dir=base))
+        folder = Path(tempfile.mkdtemp(prefix="andamios_test_", dir=scratch_base()))
         os.mkfifo(folder / _ALIVE)
-        if user is not None:
-            shutil.chown(folder, user)
+        hand_over(folder)
         alive = os.open(folder / _ALIVE, os.O_RDWR)
         return cls(secrets.token_hex(4), folder, alive)
 

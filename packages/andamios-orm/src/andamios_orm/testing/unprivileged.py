@@ -6,8 +6,9 @@ import os
 import pwd
 import tempfile
 from pathlib import Path
+from typing import Any
 
-__all__ = ["group_of", "open_to_all", "scratch_base", "unprivileged_user"]
+__all__ = ["account", "hand_over", "open_to_all", "scratch_base", "unprivileged_user"]
 
 # A path of a Unix socket has at most 107 bytes; the server appends "/.s.PGSQL.5432.lock".
 _LONGEST_SOCKET_FOLDER = 80
@@ -47,6 +48,16 @@ def open_to_all(folder: Path) -> bool:
     return all(step.stat().st_mode & 0o001 for step in (path, *path.parents))
 
 
-def group_of(user: str) -> int:
-    """Return the number of the group that ``user`` belongs to first."""
-    return pwd.getpwnam(user).pw_gid
+def account() -> dict[str, Any]:
+    """Return the options of ``subprocess`` that let a process run as that user."""
+    user = unprivileged_user()
+    if user is None:
+        return {}
+    entry = pwd.getpwnam(user)
+    return {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": []}
+
+
+def hand_over(folder: Path) -> None:
+    """Make ``folder`` that user's, and nobody else's."""
+    folder.chmod(0o700)
+    os.chown(folder, account().get("user", os.geteuid()), -1)
