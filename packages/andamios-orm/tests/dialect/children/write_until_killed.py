@@ -74,8 +74,8 @@ async def change_tables(engine: AsyncEngine, numbers: Iterator[int]) -> None:
         name = f"made_{number}"
         async with engine.begin() as connection:
             for statement in (
-                f"CREATE TABLE {name} (id BIGINT DEFAULT nextval('ids'), at_ TIMESTAMPTZ DEFAULT now(),"
-                " n VARCHAR)",
+                f"CREATE TABLE {name} (id BIGINT DEFAULT nextval('ids'), n VARCHAR)",
+                f"ALTER TABLE {name} ADD COLUMN at_ TIMESTAMPTZ DEFAULT now()",
                 f"INSERT INTO {name} (n) VALUES ('1'), ('2')",
                 f"ALTER TABLE {name} ADD COLUMN note VARCHAR DEFAULT 'none'",
                 f"ALTER TABLE {name} RENAME COLUMN at_ TO made",
