@@ -7,6 +7,7 @@ learns from replies; the channel keeps its own account in the worker.
 
 from __future__ import annotations
 
+import _thread
 import asyncio
 import weakref
 from collections import deque
@@ -348,6 +349,17 @@ class BlockingConnection(_Connection):
 
     cursor_class = BlockingCursor
 
+    def __init__(self, database: DuckDBDatabase) -> None:
+        """Close the channel when this is dropped without being closed."""
+        super().__init__(database)
+        self._abandoned = weakref.finalize(self, _close_elsewhere, self._channel)
+        self._abandoned.atexit = False
+
+    def close(self) -> None:
+        """Close at once."""
+        self._abandoned.detach()
+        super().close()
+
     def owner(self) -> Owner:
         """Return the current thread."""
         return Owner.of_thread()
@@ -360,6 +372,12 @@ class BlockingConnection(_Connection):
 
     def _post(self, function: Callable[[], None]) -> None:
         function()
+
+
+def _close_elsewhere(channel: Channel) -> None:
+    """Close a dropped channel on another thread: the collector may run amid anything, locked."""
+    channel.retire()
+    _thread.start_new_thread(channel.close, ())
 
 
 class DriverConnection:

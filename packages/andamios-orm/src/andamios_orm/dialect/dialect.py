@@ -30,12 +30,12 @@ from andamios_orm.dialect.pool import AsyncFairPool, BlockingPool
 from andamios_orm.dialect.translation import nested_unsupported
 from andamios_orm.dialect.types import COLSPECS, AnyValue
 from andamios_orm.dialect.worker import Worker
-from andamios_orm.exceptions import ConfigurationError
+from andamios_orm.exceptions import ConfigurationError, DatabaseFault
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sqlalchemy.engine import URL, Connection, Engine
+    from sqlalchemy.engine import URL, Connection, Engine, ExceptionContext
     from sqlalchemy.pool import Pool
 
     from andamios_orm.dialect.database import DuckDBDatabase
@@ -63,6 +63,12 @@ def _release(holder: _Holder) -> None:
         database, holder.database = holder.database, None
     if database is not None:
         registry.release(database)
+
+
+def _keep_connection(context: ExceptionContext) -> None:
+    """Keep a connection on which a time limit ran out; to SQLAlchemy a TimeoutError ends it."""
+    if isinstance(context.original_exception, DatabaseFault):
+        context.is_disconnect = False
 
 
 def _bad_url(url: URL) -> ConfigurationError:
@@ -173,6 +179,7 @@ class _Dialect(duckdb_sqlalchemy.Dialect):
         """Drop the engine's reference to its database when it is disposed of or forgotten."""
         dialect: Any = engine.dialect
         event.listen(engine, "engine_disposed", lambda _: dialect.release_database())
+        event.listen(engine, "handle_error", _keep_connection)
         weakref.finalize(engine, _release, dialect.holder).atexit = False
 
     def create_connect_args(self, url: URL) -> tuple[tuple[Any, ...], dict[str, Any]]:
