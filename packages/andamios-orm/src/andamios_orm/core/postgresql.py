@@ -15,6 +15,7 @@ from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from andamios_orm import exceptions
+from andamios_orm.core.swallowed import watch_flushes
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
@@ -67,6 +68,7 @@ def guard(engine: Engine | AsyncEngine) -> None:
         raise exceptions.ConfigurationError(message)
     if event.contains(target, "commit", _commit):
         return
+    watch_flushes(target)
     event.listen(target, "handle_error", _handle_error, retval=True)
     event.listen(target, "begin", _forgive)
     event.listen(target, "rollback", _forgive)
