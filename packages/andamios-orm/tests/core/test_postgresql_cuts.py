@@ -27,6 +27,14 @@ pytestmark = [pytest.mark.integration, pytest.mark.db]
 WHEN = pytest.mark.parametrize("answered", [True, False], ids=["answer lost", "commit lost"])
 
 
+def hang_up(*lines: socket.socket) -> None:
+    """Close ``lines``, also while a thread waits for something to come."""
+    for line in lines:
+        with suppress(OSError):
+            line.shutdown(socket.SHUT_RDWR)
+        line.close()
+
+
 class Proxy:
     """Passes bytes between clients and a server until the client sends ``trap``.
 
@@ -63,10 +71,7 @@ class Proxy:
     def cut(self) -> None:
         """Close every line, as an unplugged cable would."""
         lines, self._lines = self._lines, []
-        for line in lines:
-            with suppress(OSError):
-                line.shutdown(socket.SHUT_RDWR)
-            line.close()
+        hang_up(*lines)
 
     def _connect(self) -> socket.socket:
         folder = self._server.query.get("host")
@@ -95,7 +100,7 @@ class Proxy:
                         break
                     cutting.set()
                 server.sendall(sent)
-        self.cut()
+        hang_up(client, server)
 
     def _answer(
         self, client: socket.socket, server: socket.socket, cutting: threading.Event
@@ -105,7 +110,7 @@ class Proxy:
                 if cutting.is_set():
                     break
                 client.sendall(answer)
-        self.cut()
+        hang_up(client, server)
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ import shutil
 import sys
 import tarfile
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -227,7 +228,7 @@ def test_a_server_that_stops_at_once_shows_its_log(
 @pytest.mark.db
 @pytest.mark.parametrize("source", ["system", "embedded"])
 def test_a_run_starts_one_server_and_takes_it_away(source: str) -> None:
-    settings = PostgresSettings(source=source)
+    settings = replace(PostgresSettings.from_environment(os.environ), url=None, source=source)
     owner = Run.create()
     worker = Run.join(owner.name, owner.folder)
     try:
