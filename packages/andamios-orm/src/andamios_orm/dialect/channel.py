@@ -515,5 +515,5 @@ def _description(raw: duckdb.DuckDBPyConnection) -> list[Any]:
 def _brief(error: BaseException | None) -> str:
     if error is None:
         return ""
-    origin = getattr(error, "orig", None) or error
+    origin = error if isinstance(error, TimeoutError) else getattr(error, "orig", None) or error
     return f"{type(origin).__name__}: {str(origin).splitlines()[0] if str(origin) else ''}"
