@@ -331,6 +331,20 @@ async def lab(place: str) -> AsyncIterator[Lab]:
 
 
 @pytest.fixture
+async def lab_at() -> AsyncIterator[Callable[[str], Lab]]:
+    """Yield what opens the database at a URL."""
+    labs: list[Lab] = []
+
+    def opened(url: str) -> Lab:
+        labs.append(Lab(url))
+        return labs[-1]
+
+    yield opened
+    for lab in labs:
+        await lab.close()
+
+
+@pytest.fixture
 async def memory_lab(andamios_memory_url: str) -> AsyncIterator[Lab]:
     """Yield a database in memory."""
     lab = Lab(andamios_memory_url)

@@ -230,6 +230,11 @@ class _Connection:
         else:
             self._post(self._channel.rollback)
 
+    def leave_no_trace(self) -> None:
+        """Make the next user of a pooled connection find no temporary table, nor a changed seed."""
+        if self._channel.lingers and not self.closed:
+            self._post(self._channel.renew)
+
     def close(self) -> None:
         """Give the connection back to DuckDB."""
         if not self.closed:

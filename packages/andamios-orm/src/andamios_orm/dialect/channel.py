@@ -46,6 +46,7 @@ class Channel:
         """Belong to ``database``; DuckDB is asked for a connection at the first use."""
         self.database = database
         self.retiring = False
+        self.lingers = False
         self._raw: duckdb.DuckDBPyConnection | None = None
         self._epoch = -1
         self._lock = threading.Lock()
@@ -100,6 +101,7 @@ class Channel:
         self._keep_open_rows(raw)
         if call.autocommit and parsed.writes:
             self.database.check_in_place()
+        self.lingers = self.lingers or parsed.lingers
         reply = self._run(raw, parsed, call)
         if parsed.writes:
             self._note_write(call)
@@ -177,6 +179,7 @@ class Channel:
             self._begin(raw)
         self._keep_open_rows(raw)
         self._reads.give_up()
+        self.lingers = True
         try:
             return self._perform(call, lambda: function(raw))
         except BaseException as error:
@@ -496,6 +499,11 @@ class Channel:
         ticket = self._ticket
         if ticket is not None:
             ticket.leaving = True
+
+    def renew(self) -> None:
+        """Drop DuckDB's connection and with it what it remembers; the next use gets a new one."""
+        self.lingers = False
+        self._discard()
 
     def close(self) -> None:
         """Roll back, close, and tell the database."""

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 
 from andamios_orm.dialect.gate import Owner, Slots, Ticket, WaitGraph, WriteGate
-from andamios_orm.dialect.options import unknown_setting
+from andamios_orm.dialect.options import NEED_FILES, unknown_setting
 from andamios_orm.dialect.statements import StatementCache
 from andamios_orm.dialect.translation import opening_error
 from andamios_orm.dialect.watchdog import Watchdog
@@ -58,7 +58,6 @@ _HARDENING = (
     "allow_community_extensions=false",
     "allow_persistent_secrets=false",
     "python_enable_replacements=false",
-    "enable_external_access=false",
 )
 
 _GRACE = 2.0
@@ -187,7 +186,10 @@ class DuckDBDatabase:
             if options.hardened:
                 for setting in _HARDENING:
                     anchor.execute(f"SET {setting}")
-                anchor.execute("SET lock_configuration=true")
+                if not options.allow & NEED_FILES:
+                    anchor.execute("SET enable_external_access=false")
+                if "SET" not in options.allow:
+                    anchor.execute("SET lock_configuration=true")
         except BaseException:
             anchor.close()
             raise

@@ -19,6 +19,9 @@ __all__ = ["DatabaseOptions", "default_threads", "parse_options"]
 REFUSABLE = frozenset({"COPY", "ATTACH", "DETACH", "EXPORT", "LOAD", "PREPARE", "EXECUTE", "SET"})
 """Statement types that ``allow`` can open up, one by one."""
 
+NEED_FILES = frozenset({"COPY", "ATTACH", "EXPORT", "LOAD"})
+"""Those that are of no use while DuckDB may not touch files."""
+
 FOREIGN_KEYS = ("physical", "none")
 
 _SETTING = re.compile(r"[a-z_][a-z0-9_]*\Z")
@@ -58,7 +61,7 @@ class DatabaseOptions:
 
     def conflict_with(self, opened: DatabaseOptions) -> str | None:
         """Return the name of the first given option that ``opened`` has otherwise."""
-        for name in sorted(self.given):
+        for name in sorted(self.given | _SAFETY):
             if name == "settings":
                 known = dict(opened.settings)
                 for key, value in self.settings:
@@ -70,7 +73,9 @@ class DatabaseOptions:
 
 
 _OWN = tuple(f.name for f in fields(DatabaseOptions) if f.name not in {"settings", "given"})
-_ENGINE_WIDE = frozenset({"statement_timeout", "write_timeout", "allow", "foreign_keys"})
+_ENGINE_WIDE = frozenset({"statement_timeout", "write_timeout", "foreign_keys"})
+_SAFETY = frozenset({"hardened", "allow"})
+"""What engines on one database must agree on even where one was not told."""
 
 
 def parse_options(*sources: Mapping[str, Any]) -> DatabaseOptions:

@@ -133,6 +133,9 @@ class _NamesHolders(QueuePool):
 
     def _do_return_conn(self, record: ConnectionPoolEntry) -> None:
         self._holders.pop(id(record), None)
+        connection: Any = record.dbapi_connection
+        if connection is not None:
+            connection.leave_no_trace()
         super()._do_return_conn(record)
 
     def holders(self) -> list[str]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import duckdb
 
+from andamios_orm.dialect.options import NEED_FILES
 from andamios_orm.exceptions import StatementRefused
 
 if TYPE_CHECKING:
@@ -73,7 +74,8 @@ _WORTH_A_LOOK = re.compile(
     "|".join(
         sorted(
             {*_FORBIDDEN_FUNCTIONS, *_FORBIDDEN_PREFIXES, *_SEQUENCE_FUNCTIONS}
-            | {"secret", "database", "returning", "explain", "checkpoint"}
+            | {"secret", "database", "returning", "explain", "checkpoint", "temp", "setseed"}
+            | {r"\be'", r"'\s*\n\s*'"}
         )
     ),
     re.IGNORECASE,
@@ -97,6 +99,8 @@ class ParsedStatement:
     writes: bool
     returning: bool
     parts: tuple[Any, ...] = ()
+    lingers: bool = False
+    """Whether the connection remembers it after the transaction: a temporary table, a setting."""
 
     @property
     def counts_rows(self) -> bool:
@@ -205,16 +209,23 @@ class StatementCache:
                 statement=text,
             )
         kind = statements[0].type.name
-        tokens = list(_tokens(text)) if self._worth_a_look(text) else []
+        looked_at = kind in NEED_FILES or self._worth_a_look(text)
+        tokens = list(_tokens(text)) if looked_at else []
         words = [token.word for token in tokens]
         if self._hardened:
             self._refuse(text, kind, tokens)
         writes = kind not in READS or not _SEQUENCE_FUNCTIONS.isdisjoint(words)
+        lingers = kind in _LINGER or "setseed" in words or _is_temporary(kind, words)
         if kind == "EXPLAIN":
             inner = self._read(_behind_explain(text, tokens), connection)
+            lingers = inner.lingers
             writes = inner.writes and not {"analyze", "analyse"}.isdisjoint(words)
         return ParsedStatement(
-            statements[0], kind, writes, returning=kind in COUNTED and "returning" in words
+            statements[0],
+            kind,
+            writes,
+            returning=kind in COUNTED and "returning" in words,
+            lingers=lingers,
         )
 
     def _worth_a_look(self, text: str) -> bool:
@@ -231,12 +242,32 @@ class StatementCache:
             raise _refusal(text, "CREATE SECRET")
         if kind == "ALTER" and words[1:2] == ["database"]:
             raise _refusal(text, "ALTER DATABASE")
-        for called in _called(tokens):
+        for called in _called(kind, tokens):
             if called in _FORBIDDEN_FUNCTIONS or called.startswith(_FORBIDDEN_PREFIXES):
                 raise _refusal(text, f"{called}()")
+        if kind == "COPY" and not _says_where(tokens):
+            raise _refusal(text, "COPY to or from what is no plain literal")
         for word in words:
             if word.endswith(self._own_files) and self._own_files:
                 raise _refusal(text, "the name of the database's own file in a statement")
+
+
+_LINGER = frozenset({"SET", "VARIABLE_SET", "PREPARE", "LOAD"})
+
+
+def _is_temporary(kind: str, words: list[str]) -> bool:
+    """Whether it makes something that is seen by its connection alone."""
+    return kind == "CREATE" and not {"temp", "temporary"}.isdisjoint(words[1:4])
+
+
+def _says_where(tokens: list[Token]) -> bool:
+    """Whether a COPY names its file by a literal, which can be compared before it runs."""
+    depth = 0
+    for token, following in pairwise(tokens):
+        depth += token.word.count("(") - token.word.count(")")
+        if depth == 0 and token.word in {"to", "from"}:
+            return bool(following.kind == duckdb.token_type.string_const)
+    return False
 
 
 def _extract(text: str, connection: duckdb.DuckDBPyConnection) -> list[Any]:
@@ -274,9 +305,16 @@ def _refusal(text: str, kind: str) -> StatementRefused:
     )
 
 
+_UNUSUAL_SPACE = re.compile(
+    "[\\u0085\\u00a0\\u1680\\u180e\\u2000-\\u200f\\u2028-\\u202f\\u205f-\\u206f\\u3000\\ufeff]"
+)
+"""What DuckDB's parser takes for a blank, but its tokenizer for a part of a name."""
+
+
 def _tokens(text: str) -> Iterator[Token]:
-    encoded = text.encode("utf-8", "surrogatepass")
-    spans = duckdb.tokenize(text)
+    plain = _UNUSUAL_SPACE.sub(lambda found: " " * len(found[0].encode()), text)
+    encoded = plain.encode("utf-8", "surrogatepass")
+    spans = duckdb.tokenize(plain)
     ends = [start for start, _ in spans[1:]] + [len(encoded)]
     for (start, kind), end in zip(spans, ends, strict=True):
         yield Token(start, kind, _bare(encoded[start:end].decode("utf-8", "replace")))
@@ -285,16 +323,46 @@ def _tokens(text: str) -> Iterator[Token]:
 def _bare(word: str) -> str:
     """Return an identifier or literal lowered, without its quotes and trailing comments."""
     word = word.strip().lower()
+    if word.startswith("e'"):
+        word = _ESCAPE.sub(_unescaped, word[1:])
+    if word.startswith("$") and (tag := _DOLLARS.match(word)):
+        return word[tag.end() :].split(tag[0], 1)[0]
     for quote in ('"', "'"):
         if word.startswith(quote) and (end := word.rfind(quote)) > 0:
-            return word[1:end].replace(quote * 2, quote)
+            return _CONTINUED.sub("", word[1:end]).replace(quote * 2, quote)
     return word.split("/*", 1)[0].split("--", 1)[0].strip()
 
 
-def _called(tokens: list[Token]) -> Iterator[str]:
-    for token, following in pairwise(tokens):
-        if following.word.startswith("("):
+_DOLLARS = re.compile(r"\$\w*\$")
+_CONTINUED = re.compile(r"'\s*\n\s*'")
+"""A literal goes on after a line break: ``'a' <line break> 'b'`` is ``'ab'``."""
+_ESCAPE = re.compile(r"\\(?:x([0-9a-f]{1,2})|u([0-9a-f]{4})|([0-7]{1,3})|(.))", re.DOTALL)
+
+
+def _unescaped(found: re.Match[str]) -> str:
+    """Return the character that an escape in ``E'...'`` stands for."""
+    hexadecimal, octal = found[1] or found[2], found[3]
+    if hexadecimal:
+        return chr(int(hexadecimal, 16)).lower()
+    return chr(int(octal, 8)).lower() if octal else found[4]
+
+
+def _called(kind: str, tokens: list[Token]) -> Iterator[str]:
+    """Return what stands before a parenthesis, except the name of a table before its columns."""
+    names_tables = _BEFORE_TABLE
+    if kind == "CREATE" and any(token.word == "index" for token in tokens[1:3]):
+        names_tables |= {"on"}
+    for at, (token, following) in enumerate(pairwise(tokens)):
+        if not following.word.startswith("("):
+            continue
+        before = at - 1
+        while before > 0 and tokens[before].word == ".":
+            before -= 2
+        if before < 0 or tokens[before].word not in names_tables:
             yield token.word
+
+
+_BEFORE_TABLE = frozenset({"into", "table", "exists", "references"})
 
 
 def _behind_explain(text: str, tokens: list[Token]) -> str:
