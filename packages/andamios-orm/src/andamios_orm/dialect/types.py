@@ -24,7 +24,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
-from duckdb_sqlalchemy import DuckDBNullType
+from duckdb_sqlalchemy import DuckDBENUM, DuckDBNullType
 from duckdb_sqlalchemy.datatypes import (
     FixedArray,
     Geometry,
@@ -87,6 +87,10 @@ class DuckDBTime(types.Time):
         """
         return _offset_time if self.timezone else None
 
+    def result_processor(self, dialect: Dialect, coltype: object) -> Processor | None:
+        """Read what was sent as text and came back at once, as in ``select(literal(time))``."""
+        return _time_of_text if self.timezone else None
+
 
 def _offset_time(value: Any) -> Any:
     if not isinstance(value, dt.time) or value.tzinfo is None:
@@ -99,6 +103,28 @@ def _offset_time(value: Any) -> Any:
         reason = "DuckDB keeps offsets of whole seconds, below 16 hours"
         raise ValueRefused(reason, value)
     return Rendered(value.isoformat())
+
+
+def _time_of_text(value: Any) -> Any:
+    return dt.time.fromisoformat(value) if isinstance(value, str) else value
+
+
+class DuckDBInterval(postgresql.INTERVAL):
+    """INTERVAL, which has no precision here."""
+
+    @classmethod
+    def adapt_emulated_to_native(cls, interval: types.Interval, **_options: Any) -> DuckDBInterval:  # type: ignore[override]  # the base returns its own
+        """Return the type for ``Interval()``."""
+        return cls()
+
+    def literal_processor(self, dialect: Dialect) -> Callable[[dt.timedelta], str]:
+        """Write an interval out in days and microseconds."""
+
+        def process(value: dt.timedelta) -> str:
+            microseconds = value.seconds * 1_000_000 + value.microseconds
+            return f"INTERVAL '{value.days} days {microseconds} microseconds'"
+
+        return process
 
 
 class DuckDBTimeNs(TimeNs):
@@ -193,12 +219,20 @@ def _refusing_nan(encode: Callable[[Any], str]) -> Callable[[Any], str]:
     return checked
 
 
+class DuckDBEnum(DuckDBENUM):
+    """ENUM. Without a name it is written out in the column, and no type is to be dropped."""
+
+    def _on_table_drop(self, *arguments: Any, **options: Any) -> None:
+        if self.name:  # SQLAlchemy 2.1 asserts that every other one belongs to a metadata
+            super()._on_table_drop(*arguments, **options)
+
+
 class DuckDBList(postgresql.ARRAY[Any]):
     """LIST, of as many items as the value has."""
 
     def bind_processor(self, dialect: Dialect) -> Processor:
         """Process the items; text is no list of characters."""
-        item = _bind(self.item_type, dialect)
+        item, depth = _bind(self.item_type, dialect), self._depth(dialect)
         as_they_are = _as_they_are(self.item_type, dialect)
 
         def process(value: Any) -> Any:
@@ -207,7 +241,7 @@ class DuckDBList(postgresql.ARRAY[Any]):
             values = plain_sequence(value)
             if item is None or as_they_are(values):
                 return values
-            return self._apply_item_processor(values, item, self.dimensions, list)
+            return self._apply_item_processor(values, item, depth, list)
 
         return process
 
@@ -216,14 +250,22 @@ class DuckDBList(postgresql.ARRAY[Any]):
         item = _result(self.item_type, dialect)
         if item is None and not self.as_tuple:
             return None
-        collection = tuple if self.as_tuple else list
+        collection, depth = (tuple if self.as_tuple else list), self._depth(dialect)
 
         def process(value: Any) -> Any:
             if value is None:
                 return None
-            return self._apply_item_processor(value, item, self.dimensions, collection)
+            return self._apply_item_processor(value, item, depth, collection)
 
         return process
+
+    def _depth(self, dialect: Dialect) -> int | None:
+        """Return how deep the items are; None finds it in the value, if that can tell."""
+        if self.dimensions is None and isinstance(
+            implementation(self.item_type, dialect), types.JSON
+        ):
+            return 1  # an item may be a list itself
+        return self.dimensions
 
 
 class DuckDBFixedArray(FixedArray):
@@ -330,7 +372,10 @@ COLSPECS: Final[Mapping[type[types.TypeEngine[Any]], type[types.TypeEngine[Any]]
         {
             types.ARRAY: DuckDBList,
             postgresql.ARRAY: DuckDBList,
+            postgresql.INTERVAL: DuckDBInterval,
             types.DateTime: DuckDBDateTime,
+            types.Enum: DuckDBEnum,
+            types.Interval: DuckDBInterval,
             types.JSON: DuckDBJSON,
             postgresql.JSON: DuckDBJSON,
             postgresql.JSONB: DuckDBJSON,

@@ -107,7 +107,8 @@ class WholeNumbers(Admission):
     def item(self, value: Any) -> Any:
         """Return the integer, as text where a list of it would become DOUBLE."""
         number = self.one(value)
-        return str(number) if type(number) is int and number >= _BEYOND_DRIVER else number
+        beyond = type(number) is int and number >= _BEYOND_DRIVER
+        return Rendered(number) if beyond else number
 
     def many(self, values: Sequence[Any]) -> Sequence[Any]:
         """Return ``values`` themselves if they are integers within the bounds."""
