@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import duckdb
 
+from andamios_orm.dialect import driver
 from andamios_orm.dialect.calls import Call, Reply, Row, Rows
 from andamios_orm.dialect.database import close_quietly, never_close
 from andamios_orm.dialect.gate import Ticket, Withdrawn
@@ -117,7 +118,7 @@ class Channel:
             elif call.params is None:
                 raw.execute(parsed.prepared)
             else:
-                raw.execute(parsed.prepared, call.params)
+                driver.execute(raw, parsed.prepared, call.params)
             return self._collect(raw, parsed, call)
 
         return self._perform(call, work)
@@ -133,7 +134,7 @@ class Channel:
                 for part in parsed.parts:
                     raw.execute(part)
             else:
-                raw.executemany(parsed.prepared, call.params)
+                driver.executemany(raw, parsed.prepared, call.params)
             if call.autocommit:
                 raw.commit()
         except BaseException:
@@ -163,7 +164,12 @@ class Channel:
 
     def fetch(self, rows: Rows, count: int, call: Call) -> list[Row]:
         """Return up to ``count`` more rows of a result that is being streamed."""
-        return self._perform(call, lambda: rows.take(self._raw, count))
+        try:
+            return self._perform(call, lambda: rows.take(self._raw, count))
+        except BaseException as error:
+            if self._active and rows is self._open_rows:
+                self._failure = error
+            raise
 
     def run(self, function: Callable[[duckdb.DuckDBPyConnection], Any], call: Call) -> Any:
         """Return ``function(connection)``: the hand-out of the driver's own connection.

@@ -24,9 +24,10 @@ from andamios_orm.dialect.binds import CheckedCompiler
 from andamios_orm.dialect.database import registry
 from andamios_orm.dialect.ddl import DDLCompiler, IdentifierPreparer
 from andamios_orm.dialect.greenlets import await_, in_greenlet
-from andamios_orm.dialect.inserts import ROWS_PER_BATCH, UnnestInsert
+from andamios_orm.dialect.inserts import ROWS_PER_BATCH, ColumnInsert
 from andamios_orm.dialect.options import parse_options
 from andamios_orm.dialect.pool import AsyncFairPool, BlockingPool
+from andamios_orm.dialect.reflection import Reflection
 from andamios_orm.dialect.translation import nested_unsupported
 from andamios_orm.dialect.types import COLSPECS, AnyValue
 from andamios_orm.dialect.worker import Worker
@@ -118,7 +119,7 @@ class DuckDBExecutionContext(PGExecutionContext):
         return super()._setup_result_proxy()  # type: ignore[no-untyped-call]  # SQLAlchemy's
 
 
-class _Dialect(duckdb_sqlalchemy.Dialect):
+class _Dialect(Reflection):
     """What both dialects share."""
 
     driver = "andamios"
@@ -132,6 +133,7 @@ class _Dialect(duckdb_sqlalchemy.Dialect):
     insertmanyvalues_page_size = ROWS_PER_BATCH
     insertmanyvalues_implicit_sentinel = InsertmanyvaluesSentinelOpts.ANY_AUTOINCREMENT
     has_terminate = True
+    supports_server_side_cursors = True
 
     # Not keyword-only: create_engine() looks for its arguments among the positional names.
     def __init__(  # noqa: PLR0913, PLR0917 - one for each option
@@ -229,8 +231,9 @@ class _Dialect(duckdb_sqlalchemy.Dialect):
         """Do nothing: BEGIN travels with the first statement."""
 
     def do_rollback(self, dbapi_connection: Any) -> None:
-        """Roll back."""
-        dbapi_connection.rollback()
+        """Roll back, unless ``skip_autocommit_rollback`` was asked for and nothing has begun."""
+        if not (self.skip_autocommit_rollback and dbapi_connection.autocommit):
+            dbapi_connection.rollback()
 
     def do_commit(self, dbapi_connection: Any) -> None:
         """Commit."""
@@ -271,7 +274,7 @@ class _Dialect(duckdb_sqlalchemy.Dialect):
         generic_setinputsizes: Any,
         context: Any,
     ) -> Iterator[Any]:
-        by_column = UnnestInsert.of(self, context, statement, parameters)
+        by_column = ColumnInsert.of(self, context, statement, parameters)
         if by_column is None:
             yield from super()._deliver_insertmanyvalues_batches(  # type: ignore[no-untyped-call]  # SQLAlchemy's
                 connection, cursor, statement, parameters, generic_setinputsizes, context
@@ -317,7 +320,6 @@ class AsyncDuckDBDialect(_Dialect):
 
     is_async = True
     supports_statement_cache = True
-    supports_server_side_cursors = True
 
     def connect(self, *cargs: Any, **cparams: Any) -> Any:
         """Return a connection; the first one of an engine opens the database, off the loop."""

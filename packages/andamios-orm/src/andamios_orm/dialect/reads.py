@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import duckdb
 
+from andamios_orm.dialect import driver
 from andamios_orm.exceptions import WriteConflict
 
 if TYPE_CHECKING:
@@ -84,7 +85,8 @@ class ReadLog:
 def _fetch(raw: duckdb.DuckDBPyConnection, read: _Read) -> list[Row]:
     if read.params is None:
         return raw.execute(read.parsed.prepared).fetchall()
-    return raw.execute(read.parsed.prepared, read.params).fetchall()
+    driver.execute(raw, read.parsed.prepared, read.params)
+    return raw.fetchall()
 
 
 def _same(before: list[Row], after: list[Row]) -> bool:
