@@ -238,7 +238,7 @@ class StatementCache:
             return
         if kind not in _ALWAYS_ALLOWED and kind not in self._allow:
             raise _refusal(text, kind)
-        if kind == "CREATE" and "secret" in words[1:5]:
+        if kind == "CREATE" and _created(words) == "secret":
             raise _refusal(text, "CREATE SECRET")
         if kind == "ALTER" and words[1:2] == ["database"]:
             raise _refusal(text, "ALTER DATABASE")
@@ -363,6 +363,14 @@ def _called(kind: str, tokens: list[Token]) -> Iterator[str]:
 
 
 _BEFORE_TABLE = frozenset({"into", "table", "exists", "references"})
+
+
+_BEFORE_WHAT_IS_CREATED = frozenset({"", "or", "replace", "persistent", "temporary", "temp"})
+
+
+def _created(words: list[str]) -> str:
+    """Return what kind of thing a CREATE statement makes: ``table``, ``secret``, ..."""
+    return next((word for word in words[1:] if word not in _BEFORE_WHAT_IS_CREATED), "")
 
 
 def _behind_explain(text: str, tokens: list[Token]) -> str:
