@@ -100,6 +100,12 @@ class CheckedCompiler(DuckDBCompiler):
         own = getattr(self.compile_state, "_dict_parameters", None)
         return {**self.__dict__.get("_known_columns", {}), **_columns_by_bind(own)}
 
+    def visit_bitwise_xor_op_binary(self, binary: Any, operator: Any, **options: Any) -> str:
+        """Compile XOR, which is a function: DuckDB reads ``#`` otherwise."""
+        left = self.process(binary.left, **options)
+        right = self.process(binary.right, **options)
+        return f"xor({left}, {right})"
+
     def _learn_columns(self, values: Any) -> None:
         self.__dict__.setdefault("_known_columns", {}).update(_columns_by_bind(values))
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import duckdb_sqlalchemy
 from sqlalchemy.dialects.postgresql.base import PGIdentifierPreparer
+from sqlalchemy.exc import CompileError
 
 from andamios_orm.dialect.keywords import RESERVED_WORDS
 
@@ -32,6 +33,15 @@ class DDLCompiler(duckdb_sqlalchemy.DuckDBDDLCompiler):
         ):
             return None
         return super().visit_foreign_key_constraint(constraint, **options)  # type: ignore[no-untyped-call]  # SQLAlchemy's
+
+    def visit_computed_column(self, generated: Any, **options: Any) -> str:
+        """Return the clause; what is computed is not stored."""
+        if generated.persisted:
+            raise CompileError("DuckDB stores no generated column: leave out persisted=True")
+        expression = self.sql_compiler.process(
+            generated.sqltext, include_table=False, literal_binds=True
+        )
+        return f"GENERATED ALWAYS AS ({expression})"
 
     def visit_create_index(self, create: Any, *args: Any, **options: Any) -> Any:
         """Return the statement; an index with ``duckdb_index=False`` is not built."""
