@@ -20,6 +20,7 @@ from andamios_orm.dialect.database import close_quietly, never_close
 from andamios_orm.dialect.gate import Ticket, Withdrawn
 from andamios_orm.dialect.reads import ReadLog
 from andamios_orm.dialect.translation import is_invalidated, statement_error
+from andamios_orm.dialect.values import refuse_surrogates
 from andamios_orm.exceptions import (
     CommitOutcomeUnknown,
     DatabaseClosed,
@@ -420,7 +421,7 @@ class Channel:
                 hide_parameters=call.hide_parameters,
             )
         if isinstance(error, RuntimeError) and "Unable to cast" in str(error):
-            return ValueRefused("it cannot be encoded as UTF-8 (a lone surrogate?)", call.params)
+            return _unencodable(call.params) or error
         return statement_error(
             error,
             call.text,
@@ -524,6 +525,15 @@ class Channel:
 def _description(raw: duckdb.DuckDBPyConnection) -> list[Any]:
     """Return the description with types that can be hashed, as SQLAlchemy needs them."""
     return [(column[0], str(column[1]), *column[2:]) for column in raw.description]
+
+
+def _unencodable(values: Any) -> ValueRefused | None:
+    """Return the error for the value that the driver could not encode, if one is to blame."""
+    try:
+        refuse_surrogates(values or ())
+    except ValueRefused as refused:
+        return refused
+    return None
 
 
 def _brief(error: BaseException | None) -> str:
