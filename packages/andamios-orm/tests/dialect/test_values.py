@@ -11,22 +11,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from andamios_orm.dialect.moments import Dates, Instants, Intervals, Times, Timestamps
 from andamios_orm.dialect.values import (
     Admission,
     Binary,
-    Dates,
     Decimals,
     Floats,
     Identifiers,
-    Instants,
-    Intervals,
     Lists,
     Maps,
     Rendered,
     Structs,
     Text,
-    Times,
-    Timestamps,
     Unions,
     WholeNumbers,
     plain_sequence,

@@ -18,22 +18,18 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.sql import coercions
 from sqlalchemy.sql.elements import BindParameter
 
+from andamios_orm.dialect.moments import Dates, Instants, Intervals, Times, Timestamps
 from andamios_orm.dialect.types import DuckDBDateTime, implementation
 from andamios_orm.dialect.values import (
     Admission,
     Binary,
-    Dates,
     Decimals,
     Floats,
     Identifiers,
-    Instants,
-    Intervals,
     Lists,
     Maps,
     Structs,
     Text,
-    Times,
-    Timestamps,
     Unions,
     WholeNumbers,
 )

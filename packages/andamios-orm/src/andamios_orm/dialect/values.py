@@ -13,7 +13,6 @@ A FLOAT or DOUBLE column is inexact by declaration and takes any number.
 
 from __future__ import annotations
 
-import datetime as dt
 import math
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
@@ -31,22 +30,19 @@ if TYPE_CHECKING:
 __all__ = [
     "Admission",
     "Binary",
-    "Dates",
     "Decimals",
     "Floats",
     "Identifiers",
-    "Instants",
-    "Intervals",
     "Lists",
     "Maps",
     "Rendered",
     "Structs",
     "Text",
-    "Times",
-    "Timestamps",
     "Unions",
     "WholeNumbers",
     "plain_sequence",
+    "present",
+    "refuse",
     "refuse_surrogates",
 ]
 
@@ -55,8 +51,6 @@ _NAN = Decimal("NaN")
 _JUST_INTEGERS = frozenset({int, NoneType})
 _JUST_FLOATS = frozenset({float, NoneType})
 _JUST_TEXT = frozenset({str, NoneType})
-_JUST_DATES = frozenset({dt.date, NoneType})
-_JUST_DATETIMES = frozenset({dt.datetime, NoneType})
 
 
 class Rendered(str):
@@ -101,7 +95,7 @@ class WholeNumbers(Admission):
             return value
         number = _whole(value)
         if not self.low <= number <= self.high:
-            _refuse(f"{self.type_name} holds {self.low} to {self.high}", value)
+            refuse(f"{self.type_name} holds {self.low} to {self.high}", value)
         return number
 
     def item(self, value: Any) -> Any:
@@ -114,7 +108,7 @@ class WholeNumbers(Admission):
         """Return ``values`` themselves if they are integers within the bounds."""
         kinds = set(map(type, values))
         if kinds <= _JUST_INTEGERS:
-            known = _known(values, kinds)
+            known = present(values, kinds)
             high = min(self.high, _BEYOND_DRIVER - 1)
             if not known or (min(known) >= self.low and max(known) <= high):
                 return values
@@ -125,9 +119,9 @@ def _whole(value: Any) -> int:
     if isinstance(value, Integral):
         return int(value)
     if not isinstance(value, (Real, Decimal)):
-        _refuse("the column holds whole numbers: pass an int", value)
+        refuse("the column holds whole numbers: pass an int", value)
     if not math.isfinite(value) or value != (number := math.trunc(value)):
-        _refuse("the column holds whole numbers: round it first", value)
+        refuse("the column holds whole numbers: round it first", value)
     return int(number)
 
 
@@ -153,11 +147,11 @@ class Decimals(Admission):
         try:
             exact = self.context.quantize(number, self.unit)
         except Inexact:
-            _refuse(f"{self.type_name} would round it: round it first", value)
+            refuse(f"{self.type_name} would round it: round it first", value)
         except InvalidOperation:
             exact = _NAN
         if exact.is_nan():
-            _refuse(f"{self.type_name} cannot hold it", value)
+            refuse(f"{self.type_name} cannot hold it", value)
         return exact
 
     def _converted(self, value: Any) -> Decimal:
@@ -166,7 +160,7 @@ class Decimals(Admission):
         if isinstance(value, Integral):
             return self._exact(Decimal(int(value)), value)
         if not isinstance(value, Real):
-            _refuse("the column holds decimal numbers: pass a Decimal", value)
+            refuse("the column holds decimal numbers: pass a Decimal", value)
         number = float(value)
         try:
             return self._exact(Decimal(repr(number)), value)
@@ -186,11 +180,11 @@ class Floats(Admission):
         if type(value) is float or value is None:
             return value
         if not isinstance(value, (Real, Decimal)):
-            _refuse("the column holds numbers: pass a float", value)
+            refuse("the column holds numbers: pass a float", value)
         try:
             return float(value)
         except OverflowError:
-            _refuse("it is larger than any DOUBLE", value)
+            refuse("it is larger than any DOUBLE", value)
 
     def item(self, value: Any) -> Any:
         """Return the float; ``nan`` as a Decimal, for the driver makes it NULL in a list."""
@@ -200,7 +194,7 @@ class Floats(Admission):
     def many(self, values: Sequence[Any]) -> Sequence[Any]:
         """Return ``values`` themselves if they are floats and none is ``nan``."""
         kinds = set(map(type, values))
-        if kinds <= _JUST_FLOATS and not math.isnan(sum(_known(values, kinds))):
+        if kinds <= _JUST_FLOATS and not math.isnan(sum(present(values, kinds))):
             return values
         return super().many(values)
 
@@ -218,18 +212,18 @@ class Text(Admission):
         if value is None:
             return None
         if not isinstance(value, str):
-            _refuse("the column holds text: pass a str", value)
+            refuse("the column holds text: pass a str", value)
         if not value.isascii():
             _refuse_surrogate(value)
         if self.length is not None and len(value) > self.length:
-            _refuse(f"it has {len(value)} characters, the column holds {self.length}", value)
+            refuse(f"it has {len(value)} characters, the column holds {self.length}", value)
         return value
 
     def many(self, values: Sequence[Any]) -> Sequence[Any]:
         """Return ``values`` themselves if none is too long or no UTF-8."""
         kinds = set(map(type, values))
         if kinds <= _JUST_TEXT:
-            known = _known(values, kinds)
+            known = present(values, kinds)
             short = self.length is None or max(map(len, known), default=0) <= self.length
             if short and _is_utf8("".join(known)):
                 return values
@@ -246,7 +240,7 @@ class Binary(Admission):
         if type(value) is bytes or value is None:
             return value
         if not isinstance(value, (bytes, bytearray, memoryview)):
-            _refuse("the column holds bytes: encode it first", value)
+            refuse("the column holds bytes: encode it first", value)
         return bytes(value)
 
 
@@ -258,140 +252,7 @@ class Identifiers(Admission):
     def one(self, value: Any) -> Any:
         """Return the UUID or its text."""
         if value is not None and not isinstance(value, (UUID, str)):
-            _refuse("the column holds UUIDs: pass a uuid.UUID", value)
-        return value
-
-
-class Dates(Admission):
-    """Days; of a datetime without a time zone, its day.
-
-    That the time is dropped there is what SQLAlchemy's compliance suite asks of a
-    dialect (``date_coerces_from_datetime``).
-    """
-
-    __slots__ = ()
-
-    def one(self, value: Any) -> Any:
-        """Return the date."""
-        if type(value) is dt.date or value is None:
-            return value
-        if not isinstance(value, dt.date):
-            _refuse("the column holds dates: pass a datetime.date", value)
-        if isinstance(value, dt.datetime):
-            if value.tzinfo is not None:
-                _refuse("its day depends on the time zone: pass .date()", value)
-            return value.date()
-        return value
-
-    def many(self, values: Sequence[Any]) -> Sequence[Any]:
-        """Return ``values`` themselves if they are dates."""
-        if _JUST_DATES.issuperset(map(type, values)):
-            return values
-        return super().many(values)
-
-
-class Times(Admission):
-    """Times of day, all with a time zone or all without."""
-
-    __slots__ = ("aware",)
-
-    def __init__(self, *, aware: bool) -> None:
-        self.aware = aware
-
-    def one(self, value: Any) -> Any:
-        """Return the time of day."""
-        if value is None or type(value) is Rendered:
-            return value
-        if not isinstance(value, dt.time):
-            _refuse("the column holds times of day: pass a datetime.time", value)
-        if self.aware and value.tzinfo is None:
-            _refuse("the column needs a time zone: pass time(…, tzinfo=…)", value)
-        if not self.aware and value.tzinfo is not None:
-            _refuse("the column has no time zone and would drop this one", value)
-        return value
-
-
-class Timestamps(Admission):
-    """Dates with a time, without a time zone, down to ``tick`` microseconds."""
-
-    __slots__ = ("tick",)
-
-    def __init__(self, tick: int = 1) -> None:
-        self.tick = tick
-
-    def one(self, value: Any) -> Any:
-        """Return the naive datetime; a date becomes its midnight."""
-        if type(value) is dt.datetime and value.tzinfo is None and self.tick == 1:
-            return value
-        if value is None:
-            return None
-        if type(value) is dt.date:
-            return dt.datetime.combine(value, dt.time.min)
-        moment = _moment(value)
-        if moment.tzinfo is not None:
-            _refuse(
-                "the column has no time zone and would shift it to the session's: "
-                "use DateTime(timezone=True), or pass .replace(tzinfo=None)",
-                value,
-            )
-        if moment.microsecond % self.tick:
-            _refuse("it is finer than the column and would be cut", value)
-        return moment
-
-    def many(self, values: Sequence[Any]) -> Sequence[Any]:
-        """Return ``values`` themselves if all are naive datetimes."""
-        kinds = set(map(type, values))
-        simple = self.tick == 1 and kinds <= _JUST_DATETIMES
-        if simple and all(value.tzinfo is None for value in _known(values, kinds)):
-            return values
-        return super().many(values)
-
-
-class Instants(Admission):
-    """Points in time: datetimes with a time zone, which are sent in UTC."""
-
-    __slots__ = ()
-
-    def one(self, value: Any) -> Any:
-        """Return the aware datetime in UTC."""
-        if type(value) is dt.datetime and value.tzinfo is dt.UTC:
-            return value
-        if value is None:
-            return None
-        moment = _moment(value)
-        if moment.utcoffset() is None:
-            _refuse("the column needs a time zone: pass datetime(…, tzinfo=UTC)", value)
-        try:
-            return moment.astimezone(dt.UTC)
-        except OverflowError:
-            _refuse("in UTC it is outside the years 1 to 9999", value)
-
-    def many(self, values: Sequence[Any]) -> Sequence[Any]:
-        """Return ``values`` themselves if all are datetimes in UTC."""
-        kinds = set(map(type, values))
-        simple = kinds <= _JUST_DATETIMES
-        if simple and all(value.tzinfo is dt.UTC for value in _known(values, kinds)):
-            return values
-        return super().many(values)
-
-
-def _moment(value: Any) -> dt.datetime:
-    if not isinstance(value, dt.datetime):
-        _refuse("the column holds moments: pass a datetime.datetime", value)
-    if getattr(value, "nanosecond", 0):
-        _refuse("its nanoseconds would be cut: round it to microseconds", value)
-    return value
-
-
-class Intervals(Admission):
-    """Spans of time."""
-
-    __slots__ = ()
-
-    def one(self, value: Any) -> Any:
-        """Return the timedelta."""
-        if value is not None and not isinstance(value, dt.timedelta):
-            _refuse("the column holds spans of time: pass a datetime.timedelta", value)
+            refuse("the column holds UUIDs: pass a uuid.UUID", value)
         return value
 
 
@@ -465,7 +326,7 @@ class Unions(Admission):
     def one(self, value: Any) -> Any:
         """Return ``value`` if one of the members lets it in."""
         if not any(_admits(member, value) for member in self.members):
-            _refuse("no member of the UNION can hold it unchanged", value)
+            refuse("no member of the UNION can hold it unchanged", value)
         return value
 
 
@@ -484,7 +345,7 @@ def plain_sequence(value: Any) -> Sequence[Any]:
     if isinstance(value, (str, bytes, bytearray, Mapping, AbstractSet)) or not hasattr(
         value, "__iter__"
     ):
-        _refuse("the column holds lists: pass a list", value)
+        refuse("the column holds lists: pass a list", value)
     to_list = getattr(value, "tolist", None)
     plain: list[Any] = list(value) if to_list is None else to_list()
     return plain
@@ -511,7 +372,7 @@ def refuse_surrogates(parameters: Iterable[Any]) -> None:
 
 def _refuse_surrogate(value: str) -> None:
     if not _is_utf8(value):
-        _refuse("it holds half a surrogate pair, which is no valid text", value)
+        refuse("it holds half a surrogate pair, which is no valid text", value)
 
 
 def _is_utf8(text: str) -> bool:
@@ -521,9 +382,11 @@ def _is_utf8(text: str) -> bool:
         return False
 
 
-def _known(values: Sequence[Any], kinds: set[type]) -> Sequence[Any]:
+def present(values: Sequence[Any], kinds: set[type]) -> Sequence[Any]:
+    """Return ``values``, whose types are ``kinds``, without None."""
     return [value for value in values if value is not None] if NoneType in kinds else values
 
 
-def _refuse(reason: str, value: object) -> NoReturn:
+def refuse(reason: str, value: object) -> NoReturn:
+    """Raise ``ValueRefused``."""
     raise ValueRefused(reason, value)
