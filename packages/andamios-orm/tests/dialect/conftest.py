@@ -361,6 +361,12 @@ async def file_lab(andamios_duckdb_url: str) -> AsyncIterator[Lab]:
 
 
 @pytest.fixture
+def count_hops() -> Callable[[AsyncEngine], Hops]:
+    """Return what counts the hops of an engine that has not connected yet."""
+    return Hops
+
+
+@pytest.fixture
 async def doors(lab: Lab) -> Doors:
     """Return all ways into a database in memory, then into one on a file."""
     return Doors(lab, lab.engine(), lab.engine(), lab.sync_engine())

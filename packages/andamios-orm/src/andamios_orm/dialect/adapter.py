@@ -188,7 +188,11 @@ class _Connection:
 
     def fetch(self, rows: Rows, count: int, call: Call) -> list[Row]:
         """Return up to ``count`` more rows of a stream."""
-        return self._run(call, self._channel.fetch, rows, count, call)
+        try:
+            return self._run(call, self._channel.fetch, rows, count, call)
+        except BaseException:
+            self._failed = True
+            raise
 
     def hand_out(self, function: Callable[[duckdb.DuckDBPyConnection], T], *, write: bool) -> T:
         """Return ``function(raw connection)``, run where the connection lives."""
@@ -211,7 +215,9 @@ class _Connection:
         if not self._used:
             self.write_intent = False
             return
-        careful = self._wrote or self._failed or not self._only_read()
+        careful = self._channel.streaming or (
+            not self.autocommit and (self._wrote or self._failed or self.write_intent)
+        )
         self._forget()
         if careful:
             self._finish(self._channel.commit)
@@ -223,7 +229,7 @@ class _Connection:
         if not self._used:
             self.write_intent = False
             return
-        careful = self._wrote or self._failed
+        careful = not self.autocommit and (self._wrote or self._failed or self.write_intent)
         self._forget()
         if careful:
             self._finish(self._channel.rollback)
@@ -246,9 +252,6 @@ class _Connection:
         """Close without waiting for what runs: it is interrupted."""
         self._channel.interrupt()
         self.close()
-
-    def _only_read(self) -> bool:
-        return not self.write_intent and not self._channel.streaming
 
     def _forget(self) -> None:
         self._used = self._wrote = self._failed = self.write_intent = False

@@ -116,7 +116,11 @@ class WriteGate:
             ticket._signal.acquire()  # noqa: SLF001 - taken, so that the next acquire waits
             self._queue.append(ticket)
             self._graph.waiting[ticket.owner.key] = self
-        ticket._signal.acquire(timeout=-1 if timeout is None else timeout)  # noqa: SLF001
+        try:
+            ticket._signal.acquire(timeout=-1 if timeout is None else timeout)  # noqa: SLF001
+        except BaseException:  # Ctrl-C, or a signal handler that raises
+            self._leave(ticket)
+            raise
         self._come_in(ticket, timeout)
 
     def _come_in(self, ticket: Ticket, timeout: float | None) -> None:
@@ -146,6 +150,15 @@ class WriteGate:
             ticket.withdrawn = True
             if ticket in self._queue and ticket._signal.locked():  # noqa: SLF001
                 ticket._signal.release()  # noqa: SLF001
+
+    def _leave(self, ticket: Ticket) -> None:
+        """Take ``ticket`` out, wherever it is by now."""
+        with self._graph.lock:
+            self._graph.waiting.pop(ticket.owner.key, None)
+            if self._holder is ticket:
+                self._pass_on()
+            else:
+                self._queue.remove(ticket)
 
     def _enter(self, ticket: Ticket) -> None:
         ticket.since = time.monotonic()
@@ -244,13 +257,22 @@ class Slots:
             signal = threading.Lock()
             signal.acquire()
             self._queue.append(signal)
-        if signal.acquire(timeout=self._patience):
-            return True
+        try:
+            if signal.acquire(timeout=self._patience):
+                return True
+        except BaseException:  # Ctrl-C, or a signal handler that raises
+            if not self._withdraw(signal):
+                self.release()
+            raise
+        return not self._withdraw(signal)
+
+    def _withdraw(self, signal: Any) -> bool:
+        """Leave the queue; False if the slot was given meanwhile."""
         with self._lock:
             if signal in self._queue:
                 self._queue.remove(signal)
-                return False
-            return True
+                return True
+            return False
 
     def release(self) -> None:
         """Give the slot to the one that waited longest."""
