@@ -30,24 +30,31 @@ async def fetch_arrow(
     """Return the result of a query as an Arrow table.
 
     On DuckDB the columns never pass through Python rows; on PostgreSQL they do.
+    A session is flushed first, as for any other query of it.
 
     Raises:
         MissingExtra: pyarrow is not installed.
     """
     if importlib.util.find_spec("pyarrow") is None:
         raise MissingExtra("pyarrow is not installed: pip install 'andamios-orm[arrow]'")
-    connection = await source.connection() if isinstance(source, AsyncSession) else source
+    connection = await _flushed(source) if isinstance(source, AsyncSession) else source
     result = await connection.execute(statement, parameters, execution_options={"arrow": True})
     table = getattr(result.context, "arrow", None)
     if table is not None:
         result.close()
         return table
-    from pyarrow.lib import Table
+    from pyarrow.lib import Table, array
 
     names = list(result.keys())
     rows = result.all()
-    columns = [[row[at] for row in rows] for at in range(len(names))]
-    return Table.from_pydict(dict(zip(names, columns, strict=True)))
+    columns = [array([row[at] for row in rows]) for at in range(len(names))]
+    return Table.from_arrays(columns, names=names)
+
+
+async def _flushed(session: AsyncSession) -> AsyncConnection:
+    if session.sync_session.autoflush:
+        await session.flush()
+    return await session.connection()
 
 
 @asynccontextmanager
@@ -55,8 +62,9 @@ async def driver_connection(engine: AsyncEngine) -> AsyncIterator[DriverConnecti
     """Yield the driver's own connection, whose calls run off the loop.
 
     ``await raw.run(function)`` calls ``function(duckdb_connection)`` on the
-    connection's thread; say ``write=True`` if it changes anything.
+    connection's thread; say ``write=True`` if it changes anything. What was
+    done is committed at the end of the block, or rolled back on an error.
     """
-    async with engine.connect() as connection:
+    async with engine.begin() as connection:
         fairy: Any = await connection.get_raw_connection()
         yield fairy.driver_connection

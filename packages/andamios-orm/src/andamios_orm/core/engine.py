@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
 
-from sqlalchemy import Table, inspect, text
+from sqlalchemy import Column, Table, inspect, text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.orm import make_transient_to_detached
@@ -19,7 +19,7 @@ from andamios_orm.core.grouping import GroupCommit
 from andamios_orm.core.observe import observe
 from andamios_orm.core.session import SessionManager
 from andamios_orm.core.settings import Settings
-from andamios_orm.exceptions import AndamiosError, ConfigurationError
+from andamios_orm.exceptions import AndamiosError, ConfigurationError, MissingExtra, ValueRefused
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     import duckdb
     from sqlalchemy import RowMapping
     from sqlalchemy.ext.asyncio import AsyncEngine
-    from sqlalchemy.orm import Mapper
+    from sqlalchemy.orm import InstanceState, Mapper
 
     from andamios_orm.core.observe import Observer
 
@@ -46,15 +46,20 @@ _ENGINE_OPTIONS = (
     "query_cache_size",
 )
 _POLL = 0.01
+SNAPSHOT = "REPEATABLE READ"
+"""The default on PostgreSQL: READ COMMITTED loses an update that read before it wrote."""
 
 
 @dataclass(frozen=True, slots=True)
 class PoolHealth:
-    """Connections: in use, idle, the most there may be, and who has one for how long."""
+    """Connections: in use, idle, the most there may be, and who has one for how long.
+
+    ``limit`` is None where there is none (``max_overflow=-1``).
+    """
 
     in_use: int
     idle: int
-    limit: int
+    limit: int | None
     holders: tuple[str, ...] = ()
 
 
@@ -88,21 +93,49 @@ class Health:
 
 
 def create_engine(settings: Settings) -> AsyncEngine:
-    """Return an async engine made from ``settings``; errors are typed on both systems."""
-    options = {
+    """Return an async engine made from ``settings``; errors are typed on both systems.
+
+    ``postgresql://`` means ``postgresql+psycopg://``.
+
+    Raises:
+        ConfigurationError: the URL names another system, or an option is unknown.
+        MissingExtra: psycopg is not installed.
+    """
+    options: dict[str, Any] = {
         name: value for name in _ENGINE_OPTIONS if (value := getattr(settings, name)) is not None
     }
     url = settings.parsed_url
-    if url.get_backend_name() == "duckdb":
-        options["connect_args"] = dict(settings.options)
-    elif settings.options:
+    if url.drivername in {"postgresql", "postgres"}:
+        url = url.set(drivername="postgresql+psycopg")
+    system = url.get_backend_name()
+    if system not in {"duckdb", "postgresql"}:
         raise ConfigurationError(
-            f"{', '.join(sorted(settings.options))}: unknown for {url.get_backend_name()}; "
+            f"{settings.safe_url!r} names {system}: use duckdb:///file.duckdb or "
+            f"postgresql+psycopg://user@host/name"
+        )
+    if system == "duckdb":
+        if settings.isolation_level is not None:
+            raise ConfigurationError(
+                f"isolation_level={settings.isolation_level!r}: DuckDB's transactions are always "
+                f"snapshots"
+            )
+        options["connect_args"] = dict(settings.options)
+        return create_async_engine(url, echo=settings.echo, **options)
+    if url.drivername not in {"postgresql+psycopg", "postgresql+psycopg_async"}:
+        raise ConfigurationError(f"{url.drivername} is not used here: write postgresql+psycopg://")
+    if settings.options:
+        raise ConfigurationError(
+            f"{', '.join(sorted(settings.options))}: unknown for {system}; "
             f"give such options in the URL"
         )
-    engine = create_async_engine(url, echo=settings.echo, **options)
-    if url.get_backend_name() == "postgresql":
-        postgresql.guard(engine)
+    options["isolation_level"] = settings.isolation_level or SNAPSHOT
+    try:
+        engine = create_async_engine(url, echo=settings.echo, **options)
+    except ModuleNotFoundError as error:
+        raise MissingExtra(
+            "psycopg is not installed: pip install 'andamios-orm[postgresql]'"
+        ) from error
+    postgresql.guard(engine)
     return engine
 
 
@@ -158,6 +191,10 @@ class Database(SessionManager):
             DuplicateKey: a row with this key exists; other rules raise likewise.
         """
         table = target if isinstance(target, Table) else _table(inspect(target))
+        for name in values:
+            if name not in table.c:
+                known = ", ".join(table.c.keys())
+                raise ValueRefused(f"{table.name} has only {known}", values[name], name)
         return await self._groups.insert(table, values)
 
     @overload
@@ -170,19 +207,19 @@ class Database(SessionManager):
         """Return a new, committed instance: ``create(User, {...})`` or ``create(User(...))``.
 
         It belongs to no session. Concurrent calls share a commit, as with ``insert``.
+        Related instances are not stored with it: that takes a transaction.
+
+        Raises:
+            DuplicateKey: a row with this key exists; other rules raise likewise.
+            ConfigurationError: the instance is not new, has related instances, or its
+                model is no single table.
         """
         instance = model if values is None else model(**values)
         mapper: Mapper[Any] = inspect(type(instance))
-        state: Any = inspect(instance)
-        given = {
-            column.key: state.dict[attribute.key]
-            for attribute in mapper.column_attrs
-            if attribute.key in state.dict
-            for column in attribute.columns[:1]
-        }
-        row = await self._groups.insert(_table(mapper), given)
-        for attribute in mapper.column_attrs:
-            set_committed_value(instance, attribute.key, row[attribute.columns[0].name])
+        columns = _columns(mapper)
+        row = await self._groups.insert(_table(mapper), _new_row(instance, mapper, columns))
+        for attribute, column in columns.items():
+            set_committed_value(instance, attribute, row[column])
         make_transient_to_detached(instance)
         return instance
 
@@ -204,13 +241,19 @@ class Database(SessionManager):
         context: AbstractContextManager[duckdb.DuckDBPyConnection] = opened.raw(write=write)
         return context
 
-    async def health(self) -> Health:
-        """Return how the database is; a database that is down is reported, not raised."""
+    async def health(self, *, timeout: float = 5.0) -> Health:
+        """Return how the database is; a database that is down is reported, not raised.
+
+        One that does not answer within ``timeout`` seconds, for instance because all
+        connections are in use, is down as well.
+        """
         started = time.perf_counter()
         error: str | None = None
         try:
-            async with self.engine.connect() as connection:
+            async with asyncio.timeout(timeout), self.engine.connect() as connection:
                 await connection.execute(text("SELECT 1"))
+        except TimeoutError:
+            error = f"no answer within {timeout:g} s"
         except (AndamiosError, SQLAlchemyError, OSError) as failure:
             error = f"{type(failure).__name__}: {failure}".splitlines()[0]
         latency = time.perf_counter() - started
@@ -251,11 +294,12 @@ class Database(SessionManager):
 
     def _pool(self) -> PoolHealth:
         pool: Any = self.engine.pool
+        overflow = pool._max_overflow  # noqa: SLF001 - SQLAlchemy does not publish its limit
         holders: list[str] = pool.holders() if hasattr(pool, "holders") else []
         return PoolHealth(
             pool.checkedout(),
             pool.checkedin(),
-            pool.size() + pool._max_overflow,  # noqa: SLF001 - SQLAlchemy does not publish its limit
+            pool.size() + overflow if overflow >= 0 else None,
             tuple(holders),
         )
 
@@ -266,6 +310,41 @@ class Database(SessionManager):
 
 def _table(mapper: Mapper[Any]) -> Table:
     table = mapper.local_table
-    if not isinstance(table, Table):
-        raise ConfigurationError(f"{mapper.class_.__name__} is not mapped to a table")
+    if not isinstance(table, Table) or len(mapper.tables) > 1:
+        raise ConfigurationError(f"{mapper.class_.__name__} is not mapped to a single table")
     return table
+
+
+def _columns(mapper: Mapper[Any]) -> dict[str, Column[Any]]:
+    """Return the columns of the model's table by the names of its attributes."""
+    table = _table(mapper)
+    return {
+        attribute.key: attribute.columns[0]
+        for attribute in mapper.column_attrs
+        if isinstance(attribute.columns[0], Column) and attribute.columns[0].table is table
+    }
+
+
+def _new_row(
+    instance: Any, mapper: Mapper[Any], columns: Mapping[str, Column[Any]]
+) -> dict[str, Any]:
+    """Return the values of a new instance by column."""
+    state: InstanceState[Any] = inspect(instance)
+    name = mapper.class_.__name__
+    if not state.transient:
+        raise ConfigurationError(f"this {name} is not new: save it through its session")
+    for relation in mapper.relationships:
+        if state.dict.get(relation.key):
+            raise ConfigurationError(
+                f"{name}.{relation.key} is set, and create() stores one row: add the {name} to the "
+                f"session of a transaction()"
+            )
+    row = {
+        column.key: state.dict[attribute]
+        for attribute, column in columns.items()
+        if attribute in state.dict
+    }
+    version = mapper.version_id_col
+    if version is not None and version.key is not None and mapper.version_id_generator:
+        row.setdefault(version.key, mapper.version_id_generator(None))
+    return row

@@ -79,14 +79,15 @@ class GroupCommit:
     async def _serve(self, key: tuple[Any, _Shape], lane: _Lane) -> None:
         """Write group after group until nobody waits."""
         table = key[1][0]
+        group: list[_Request] = []
         try:
             while lane.waiting:
                 group, lane.waiting = lane.waiting[:MOST_ROWS], lane.waiting[MOST_ROWS:]
                 await self._write(table, group)
         finally:
             del self._lanes[key]
-            for request in lane.waiting:
-                request.answer.cancel()
+            for request in (*group, *lane.waiting):
+                request.answer.cancel()  # nothing happens to one that has its answer
 
     async def _write(self, table: Table, group: list[_Request]) -> None:
         """Commit a group, or find out which of its rows cannot be."""

@@ -87,7 +87,7 @@ class Observer:
         event.remove(self._engine, "handle_error", self._failed)
 
     def _before(self, connection: Connection, *_: Any) -> None:
-        connection.info["andamios_started"] = time.perf_counter()
+        connection.info[self] = time.perf_counter()
 
     def _after(
         self,
@@ -95,14 +95,14 @@ class Observer:
         cursor: Any,
         statement: str,
         parameters: Any,
-        _: Any,
+        context: Any,
         many: bool,  # noqa: FBT001 - SQLAlchemy's signature
     ) -> None:
         seconds = self._since(connection)
         slow = self.slow is not None and seconds >= self.slow
-        plan = (
-            _plan(connection, statement, parameters) if slow and self.explain and not many else None
-        )
+        # One more statement would make an open stream read all its rows into memory.
+        explained = slow and self.explain and not many and not context._is_server_side  # noqa: SLF001 - it has no public name
+        plan = _plan(connection, statement, parameters) if explained else None
         self._record(
             StatementRecord(
                 statement,
@@ -133,7 +133,7 @@ class Observer:
         self._record(record, slow=False)
 
     def _since(self, connection: Connection) -> float:
-        started = connection.info.pop("andamios_started", None)
+        started = connection.info.pop(self, None)
         return time.perf_counter() - started if started is not None else 0.0
 
     def _record(self, record: StatementRecord, *, slow: bool) -> None:

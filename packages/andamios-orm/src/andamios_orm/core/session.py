@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import sys
 import warnings
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
@@ -18,7 +19,7 @@ from andamios_orm.exceptions import StaleVersion, UncommittedChanges
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
-    from types import TracebackType
+    from types import FrameType, TracebackType
 
     from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -40,16 +41,14 @@ class _Session(SyncSession):
         """
         try:
             super().flush(objects)
-        except StaleVersion:
-            raise
         except StaleDataError as error:
             raise StaleVersion(f"a row was changed meanwhile: {error}") from error
 
 
 @event.listens_for(_Session, "after_flush")
 def _note_flush(session: _Session, _context: Any) -> None:
-    if changed := [*session.new, *session.dirty, *session.deleted]:
-        session.uncommitted = type(changed[0]).__name__
+    changed = [*session.new, *session.dirty, *session.deleted]
+    session.uncommitted = type(changed[0]).__name__ if changed else "rows"
 
 
 @event.listens_for(_Session, "do_orm_execute")
@@ -95,6 +94,7 @@ class Session(AsyncSession):
         """Close; an error on its way out needs no warning beside it."""
         if kind is not None and isinstance(self.sync_session, _Session):
             self.sync_session.uncommitted = None
+        self._warn()
         await super().__aexit__(kind, error, traceback)
 
     def _warn(self) -> None:
@@ -105,8 +105,20 @@ class Session(AsyncSession):
                 f"a session was closed with changes to {written} that were flushed and not "
                 f"committed; they are rolled back. Call commit(), or use transaction()",
                 UncommittedChanges,
-                stacklevel=3,
+                stacklevel=_level_of_the_caller(),
             )
+
+
+def _level_of_the_caller() -> int:
+    """Return the stack level of the block that closed a session, beyond ours and contextlib's."""
+    frame: FrameType | None = sys._getframe(2)  # noqa: SLF001 - what warnings itself uses
+    level = 2
+    while frame is not None and frame.f_globals.get("__name__", "").startswith(_PASSED):
+        frame, level = frame.f_back, level + 1
+    return level
+
+
+_PASSED = ("andamios_orm.core.", "contextlib")
 
 
 class SessionManager:

@@ -7,6 +7,7 @@ import tomllib
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote_plus
 
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
@@ -23,6 +24,8 @@ __all__ = ["Settings"]
 class Settings:
     """Everything a database can be told. Times are in seconds; None means the default.
 
+    ``isolation_level`` is for PostgreSQL, where the default is ``REPEATABLE READ``:
+    there, as on DuckDB, of two transactions that change one row only one succeeds.
     ``options`` are for DuckDB alone: ``threads``, ``memory_limit``,
     ``write_timeout``, ``statement_timeout`` and the like.
     """
@@ -34,6 +37,7 @@ class Settings:
     pool_recycle: int | None = None
     pool_pre_ping: bool | None = None
     query_cache_size: int | None = None
+    isolation_level: str | None = None
     echo: bool = False
     slow_query: float | None = None
     explain_slow: bool = False
@@ -76,7 +80,8 @@ class Settings:
         hidden = {name: "***" for name in url.query if _is_secret(name)}
         if not hidden and url.password is None:
             return self.url
-        return url.update_query_dict(hidden).render_as_string(hide_password=True)
+        shown = url.update_query_dict(hidden).render_as_string(hide_password=True)
+        return shown.replace(quote_plus("***"), "***")
 
     @classmethod
     def load(
@@ -124,10 +129,12 @@ _KINDS: dict[str, type] = {
     "pool_recycle": int,
     "pool_pre_ping": bool,
     "query_cache_size": int,
+    "isolation_level": str,
     "echo": bool,
     "slow_query": float,
     "explain_slow": bool,
 }
+_DEFAULTS = {f.name: f.default for f in fields(Settings)}
 _FLAGS = {"true": True, "1": True, "yes": True, "on": True}
 _FLAGS |= {"false": False, "0": False, "no": False, "off": False}
 _SECRETS = ("password", "token", "secret", "key")
@@ -138,6 +145,8 @@ def _is_secret(name: str) -> bool:
 
 
 def _converted(name: str, value: Any) -> Any:
+    if value is None and name != "url":
+        return _DEFAULTS[name]
     kind = _KINDS.get(name, str)
     if kind is bool and isinstance(value, str):
         flag = _FLAGS.get(value.lower())

@@ -110,7 +110,7 @@ class Transaction:
 
     async def __aiter__(self) -> AsyncIterator[Attempt]:
         """Yield attempts until one succeeds; every one after the first takes the gate first."""
-        for number in range(self._attempts):
+        for number in range(self._attempts):  # pragma: no branch - the last attempt has no conflict
             last = number == self._attempts - 1
             attempt = Attempt(self._open_session, write=self._write or number > 0, last=last)
             yield attempt
