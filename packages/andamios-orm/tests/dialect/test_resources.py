@@ -24,7 +24,7 @@ from sqlalchemy import exc as sa_exc
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 import andamios_orm  # noqa: F401 - makes duckdb:// ours
-from andamios_orm.dialect.database import registry
+from andamios_orm.dialect.registry import registry
 from andamios_orm.exceptions import StatementTimeout, TransactionAborted
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ def test_importing_opens_nothing_and_loads_nothing_heavy(tmp_path: Path) -> None
         import andamios_orm
         from sqlalchemy.ext.asyncio import create_async_engine
         engine = create_async_engine(f"duckdb:///{sys.argv[1]}/new.duckdb")
-        from andamios_orm.dialect.database import registry
+        from andamios_orm.dialect.registry import registry
         print(json.dumps({
             "modules": sorted({name.split(".")[0] for name in set(sys.modules)}),
             "threads": len(os.listdir("/proc/self/task")) - tasks,

@@ -30,7 +30,6 @@ from andamios_orm.dialect.translation import opening_error
 from andamios_orm.dialect.watchdog import Watchdog
 from andamios_orm.exceptions import (
     ConfigurationError,
-    DatabaseAlreadyOpen,
     DatabaseClosed,
     DatabaseReplaced,
     DatabaseUnavailable,
@@ -39,12 +38,12 @@ from andamios_orm.exceptions import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from andamios_orm.dialect.channel import Channel
     from andamios_orm.dialect.options import DatabaseOptions
 
-__all__ = ["DuckDBDatabase", "Registry", "registry"]
+__all__ = ["DuckDBDatabase", "identity_of"]
 
 logger = logging.getLogger("andamios_orm.dialect")
 
@@ -78,9 +77,20 @@ class DuckDBDatabase:
     """An instance of DuckDB and everything its connections share."""
 
     def __init__(
-        self, path: Path | None, name: str, options: DatabaseOptions, graph: WaitGraph
+        self,
+        path: Path | None,
+        name: str,
+        options: DatabaseOptions,
+        graph: WaitGraph,
+        *,
+        when_unused: Callable[[DuckDBDatabase], None],
     ) -> None:
-        """Describe the database; nothing is opened before ``open()``."""
+        """Describe the database; nothing is opened before ``open()``.
+
+        ``when_unused`` is called when the last connection has gone and no
+        engine refers to the database.
+        """
+        self._when_unused = when_unused
         self.path = path
         self.name = name
         self.options = options
@@ -93,7 +103,7 @@ class DuckDBDatabase:
             allow=options.allow,
             own_files=(path.name.lower(), f"{path.name.lower()}.wal") if path else (),
         )
-        self.identity = _identity(path) if path else None
+        self.identity = identity_of(path) if path else None
         self.commits = 0
         self.epoch = 0
         self.recovered_from_log = False
@@ -131,7 +141,7 @@ class DuckDBDatabase:
                     raise
                 raise named from error
             self._anchor = anchor
-            self.identity = _identity(self.path) if self.path else None
+            self.identity = identity_of(self.path) if self.path else None
             self.state = "open"
             self._finalizer = weakref.finalize(
                 self, _finish, self.pid, self.channels, anchor, self._spill
@@ -234,7 +244,7 @@ class DuckDBDatabase:
     @property
     def in_place(self) -> bool:
         """Whether the file is still the one that was opened."""
-        return self.path is None or _identity(self.path) == self.identity
+        return self.path is None or identity_of(self.path) == self.identity
 
     def check_in_place(self) -> None:
         """Raise if the file is no longer the one that was opened: writes would be lost."""
@@ -299,7 +309,7 @@ class DuckDBDatabase:
             self.channels.discard(channel)
             self._changed.notify_all()
         if self.references == 0:
-            registry.close_if_unused(self)
+            self._when_unused(self)
 
     def wait_for_retiring(self) -> None:
         """Wait, at most a moment, for connections that are closing."""
@@ -329,113 +339,13 @@ class DuckDBDatabase:
             close_quietly(anchor)
 
 
-class Registry:
-    """The databases that are open in this process: one object per file.
-
-    This is the one piece of state that belongs to the process, because DuckDB's
-    lock on a file does.
-    """
-
-    def __init__(self) -> None:
-        """Begin empty."""
-        self.graph = WaitGraph()
-        self._databases: list[DuckDBDatabase] = []
-        self._changed = threading.Condition()
-
-    def acquire(self, database: str, options: DatabaseOptions) -> DuckDBDatabase:
-        """Return the database named in a URL, opened, with one more reference to it.
-
-        Raises:
-            DatabaseAlreadyOpen: it is open with other options.
-            ForkedProcess: it was open when this process was forked.
-        """
-        path, name = _place(database)
-        with self._changed:
-            found = self._find(path, name)
-            while found is not None and found.state == "closing":
-                self._changed.wait()
-                found = self._find(path, name)
-            if found is None:
-                found = DuckDBDatabase(path, name, options, self.graph)
-                self._databases.append(found)
-            found.check_process()
-            if difference := options.conflict_with(found.options):
-                raise DatabaseAlreadyOpen(
-                    f"{path or name} is open in this process already, with another {difference}: "
-                    f"give both engines the same options, or use one engine",
-                    path=path,
-                )
-            found.references += 1
-        try:
-            found.open()
-        except BaseException:
-            self.release(found)
-            raise
-        return found
-
-    def release(self, database: DuckDBDatabase) -> None:
-        """Drop one reference; the last one closes the database. Blocks while it closes."""
-        with self._changed:
-            database.references -= 1
-        if database.references == 0:
-            database.wait_for_retiring()
-            self.close_if_unused(database)
-
-    def close_if_unused(self, database: DuckDBDatabase) -> None:
-        """Close ``database`` if no engine refers to it and no connection is open."""
-        with self._changed:
-            if (
-                database.inherited
-                or database.references
-                or len(database.channels)
-                or database.state in {"closing", "closed"}
-            ):
-                return
-            database.state = "closing"
-        try:
-            database.close()
-        finally:
-            with self._changed:
-                if database in self._databases:
-                    self._databases.remove(database)
-                self._changed.notify_all()
-
-    def __iter__(self) -> Iterator[DuckDBDatabase]:
-        """Iterate over the open databases."""
-        return iter(list(self._databases))
-
-    def _find(self, path: Path | None, name: str) -> DuckDBDatabase | None:
-        if path is None:
-            if not name:
-                return None
-            return next((d for d in self._databases if d.path is None and d.name == name), None)
-        identity = _identity(path)
-        for database in self._databases:
-            if database.path is None:
-                continue
-            if database.path == path or (identity is not None and database.identity == identity):
-                return database
-        return None
-
-
-registry = Registry()
-
-
-def _place(database: str) -> tuple[Path | None, str]:
-    """Return (path, name) of what stands in the URL; anonymous memory has neither."""
-    if database in {"", ":memory:"}:
-        return None, ""
-    if database.startswith(":memory:"):
-        return None, database
-    return Path(database).expanduser().resolve(), database
-
-
 def _alias(path: Path) -> str:
     alias = path.name.split(".", 1)[0] or path.name
     return f"{alias}_db" if alias.lower() in _RESERVED_ALIASES else alias
 
 
-def _identity(path: Path | None) -> tuple[int, int] | None:
+def identity_of(path: Path | None) -> tuple[int, int] | None:
+    """Return device and inode of a file, which all its names share; None if there is none."""
     if path is None:
         return None
     try:

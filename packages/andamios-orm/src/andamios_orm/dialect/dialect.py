@@ -21,13 +21,13 @@ from sqlalchemy.types import NullType
 
 from andamios_orm.dialect.adapter import AsyncConnection, BlockingConnection
 from andamios_orm.dialect.binds import CheckedCompiler
-from andamios_orm.dialect.database import registry
 from andamios_orm.dialect.ddl import DDLCompiler, IdentifierPreparer
 from andamios_orm.dialect.greenlets import await_, in_greenlet
 from andamios_orm.dialect.inserts import ROWS_PER_BATCH, ColumnInsert
 from andamios_orm.dialect.options import parse_options
 from andamios_orm.dialect.pool import AsyncFairPool, BlockingPool
 from andamios_orm.dialect.reflection import Reflection
+from andamios_orm.dialect.registry import registry
 from andamios_orm.dialect.translation import nested_unsupported
 from andamios_orm.dialect.types import COLSPECS, AnyValue
 from andamios_orm.dialect.worker import Worker
@@ -125,7 +125,7 @@ class _Dialect(Reflection):
     driver = "andamios"
     supports_comments = True
     execution_ctx_cls: Any = DuckDBExecutionContext
-    preparer = IdentifierPreparer
+    preparer: Any = IdentifierPreparer
     ddl_compiler = DDLCompiler
     statement_compiler = CheckedCompiler
     colspecs = {**duckdb_sqlalchemy.Dialect.colspecs, **COLSPECS}  # noqa: RUF012 - SQLAlchemy's own form
