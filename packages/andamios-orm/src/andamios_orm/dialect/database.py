@@ -264,6 +264,7 @@ class DuckDBDatabase:
 
     def _recover(self) -> None:
         """Open the file anew; every connection of the old instance is closed first."""
+        self.check_in_place()
         for channel in list(self.channels):
             channel.detach()
         self._drop_anchor()
