@@ -38,7 +38,7 @@ class FairQueue(sa_queue.QueueCommon[Any]):
         self.use_lifo = use_lifo
         self._items: deque[Any] = deque()
         self._waiting: deque[asyncio.Future[Any]] = deque()
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a garbage collection in between may return one, too
 
     def empty(self) -> bool:
         """Whether there is no item."""
@@ -57,7 +57,7 @@ class FairQueue(sa_queue.QueueCommon[Any]):
         with self._lock:
             while self._waiting:
                 waiter = self._waiting.popleft()
-                if not waiter.done() and _resolve(waiter, item):
+                if not waiter.done() and self._resolve(waiter, item):
                     return
             if self.full():
                 raise sa_queue.Full
@@ -83,6 +83,24 @@ class FairQueue(sa_queue.QueueCommon[Any]):
                 raise
         return await_(self._wait(timeout))
 
+    def _resolve(self, waiter: asyncio.Future[Any], item: Any) -> bool:
+        """Give ``item`` to ``waiter``; False if its loop is gone."""
+        loop = waiter.get_loop()
+        if loop.is_closed():
+            return False
+        if _runs_here(loop):
+            waiter.set_result(item)
+        else:
+            loop.call_soon_threadsafe(self._hand_over, waiter, item)
+        return True
+
+    def _hand_over(self, waiter: asyncio.Future[Any], item: Any) -> None:
+        """Give ``item`` to ``waiter`` on its own loop, or to the next if it has gone meanwhile."""
+        if waiter.done():
+            self.put_nowait(item)
+        else:
+            waiter.set_result(item)
+
     async def _wait(self, timeout: float | None) -> Any:
         waiter: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         with self._lock:
@@ -101,13 +119,12 @@ class FairQueue(sa_queue.QueueCommon[Any]):
             waiter.cancel()
 
 
-def _resolve(waiter: asyncio.Future[Any], item: Any) -> bool:
-    """Give ``item`` to ``waiter``; False if its loop is gone."""
-    loop = waiter.get_loop()
-    if loop.is_closed():
+def _runs_here(loop: asyncio.AbstractEventLoop) -> bool:
+    """Whether ``loop`` runs on this thread: another may find an abandoned connection."""
+    try:
+        return asyncio.get_running_loop() is loop
+    except RuntimeError:
         return False
-    waiter.set_result(item)
-    return True
 
 
 class _NamesHolders(QueuePool):
