@@ -9,7 +9,6 @@ transaction, commits that are never interrupted.
 from __future__ import annotations
 
 import contextlib
-import threading
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import duckdb
@@ -17,6 +16,7 @@ import duckdb
 from andamios_orm.dialect import driver
 from andamios_orm.dialect.calls import Call, Reply, Row, Rows
 from andamios_orm.dialect.database import close_quietly, never_close
+from andamios_orm.dialect.execution import Execution
 from andamios_orm.dialect.gate import Ticket, Withdrawn
 from andamios_orm.dialect.reads import ReadLog
 from andamios_orm.dialect.translation import is_invalidated, statement_error
@@ -51,9 +51,7 @@ class Channel:
         self.lingers = False
         self._raw: duckdb.DuckDBPyConnection | None = None
         self._epoch = -1
-        self._lock = threading.Lock()
-        self._switch = threading.Lock()
-        self._running: Call | None = None
+        self._execution = Execution(database.slots, database.watchdog)
         self._active = False
         self._wrote = False
         self._closed = False
@@ -100,7 +98,6 @@ class Channel:
             raw = self._connection()
         if not call.autocommit and not self._active:
             self._begin(raw)
-        self._keep_open_rows(raw)
         if call.autocommit and parsed.writes:
             self.database.check_in_place()
         self.lingers = self.lingers or parsed.lingers
@@ -114,6 +111,7 @@ class Channel:
 
     def _run(self, raw: duckdb.DuckDBPyConnection, parsed: ParsedStatement, call: Call) -> Reply:
         def work() -> Reply:
+            self._keep_open_rows(raw)
             if parsed.parts or call.many:
                 self._run_several(raw, parsed, call)
             elif call.params is None:
@@ -122,7 +120,7 @@ class Channel:
                 driver.execute(raw, parsed.prepared, call.params)
             return self._collect(raw, parsed, call)
 
-        return self._perform(call, work)
+        return self._perform(raw, call, work)
 
     def _run_several(
         self, raw: duckdb.DuckDBPyConnection, parsed: ParsedStatement, call: Call
@@ -165,8 +163,11 @@ class Channel:
 
     def fetch(self, rows: Rows, count: int, call: Call) -> list[Row]:
         """Return up to ``count`` more rows of a result that is being streamed."""
+        raw = self._raw
         try:
-            return self._perform(call, lambda: rows.take(self._raw, count))
+            if raw is None:
+                return rows.take(None, count)
+            return self._perform(raw, call, lambda: rows.take(raw, count))
         except BaseException as error:
             if self._active and rows is self._open_rows:
                 self._failure = error
@@ -184,11 +185,15 @@ class Channel:
             raw = self._connection()
         if not call.autocommit and not self._active:
             self._begin(raw)
-        self._keep_open_rows(raw)
         self._reads.give_up()
         self.lingers = True
+
+        def work() -> Any:
+            self._keep_open_rows(raw)
+            return function(raw)
+
         try:
-            return self._perform(call, lambda: function(raw))
+            return self._perform(raw, call, work)
         except BaseException as error:
             if not call.autocommit:
                 self._failure = error
@@ -205,13 +210,6 @@ class Channel:
         return self._open_rows is not None
 
     # ---- transactions --------------------------------------------------------
-
-    def enter(self, call: Call) -> None:
-        """Take the gate and begin, before the first statement: a write is intended."""
-        self._check_process()
-        self._enter_gate(call)
-        if not self._active:
-            self._begin(self._connection())
 
     def commit(self) -> None:
         """Make the transaction durable; it is never interrupted.
@@ -239,10 +237,8 @@ class Channel:
         try:
             if self._wrote:
                 self.database.check_in_place()
+            with self._execution.lock:
                 self._keep_open_rows(raw)
-            else:
-                self._drop_open_rows()
-            with self._lock:
                 raw.execute(self.database.statements.own("COMMIT", raw))
         except Exception as error:
             raise self._failed_commit(error) from error
@@ -255,7 +251,7 @@ class Channel:
         self._drop_open_rows()
         try:
             if active and raw is not None and not self._closed and not self.database.inherited:
-                with self._lock, contextlib.suppress(duckdb.TransactionException):
+                with self._execution.lock, contextlib.suppress(duckdb.TransactionException):
                     raw.execute(self.database.statements.own("ROLLBACK", raw))
         except duckdb.Error as error:
             self._notice(error)
@@ -268,7 +264,7 @@ class Channel:
         self._drop_open_rows()
         self._snapshot = self.database.commits
         try:
-            with self._lock:
+            with self._execution.lock:
                 raw.execute(self.database.statements.own("BEGIN", raw))
         except duckdb.Error as error:
             self._notice(error)
@@ -288,7 +284,7 @@ class Channel:
         """Undo what is left of a failed COMMIT and return the error to raise for it."""
         raw = self._raw
         if raw is not None:
-            with contextlib.suppress(duckdb.Error), self._lock:
+            with contextlib.suppress(duckdb.Error), self._execution.lock:
                 raw.execute(self.database.statements.own("ROLLBACK", raw))
         if isinstance(error, DatabaseFault):
             return error
@@ -336,12 +332,11 @@ class Channel:
         """Move a transaction that has only read to a new snapshot, if its reads still hold."""
         self._reads.require_complete(call.text)
         raw = self._connection()
-        self._keep_open_rows(raw)
-        with self._lock:
+        with self._execution.lock:
             raw.execute(self.database.statements.own("ROLLBACK", raw))
         self._active = False
         self._begin(raw)
-        self._perform(call, lambda: self._reads.repeat(raw))
+        self._perform(raw, call, lambda: self._reads.repeat(raw))
 
     def _note_write(self, call: Call) -> None:
         if call.autocommit:
@@ -351,63 +346,26 @@ class Channel:
 
     # ---- running, cancelling, timing out -------------------------------------
 
-    def _perform(self, call: Call, work: Callable[[], T]) -> T:
-        """Return ``work()``, run as ``call``: with a slot, a deadline, and open to interruption."""
-        database = self.database
-        slot = database.slots.acquire()
+    def _perform(self, raw: duckdb.DuckDBPyConnection, call: Call, work: Callable[[], T]) -> T:
+        """Return ``work()``, with its errors in our words."""
         try:
-            with self._lock:
-                self._start(call)
-                try:
-                    return work()
-                finally:
-                    self._stop(call)
+            return self._execution.perform(raw, call, work)
         except Exception as error:
             self._notice(error)
             named = self._translated(error, call)
             if named is error:
                 raise
             raise named from error
-        finally:
-            if slot:
-                database.slots.release()
-
-    def _start(self, call: Call) -> None:
-        with self._switch:
-            if call.cancelled:
-                raise Withdrawn
-            self._running = call
-        if call.timeout is not None:
-            self.database.watchdog.watch(call, call.timeout, lambda: self._time_out(call))
-
-    def _stop(self, call: Call) -> None:
-        with self._switch:
-            self._running = None
-        if call.timeout is not None:
-            self.database.watchdog.forget(call)
 
     def cancel(self, call: Call) -> None:
         """Give ``call`` up: it does not start any more, or is interrupted."""
         call.cancelled = True
         self.withdraw()
-        self._interrupt(call)
+        self._execution.interrupt(call)
 
     def interrupt(self) -> None:
         """Interrupt whatever runs."""
-        call = self._running
-        if call is not None:
-            self._interrupt(call)
-
-    def _interrupt(self, call: Call) -> None:
-        with self._switch:
-            raw = self._raw
-            if self._running is call and raw is not None:
-                with contextlib.suppress(duckdb.Error):
-                    raw.interrupt()
-
-    def _time_out(self, call: Call) -> None:
-        call.timed_out = True
-        self._interrupt(call)
+        self._execution.interrupt()
 
     def _translated(self, error: Exception, call: Call) -> BaseException:
         if call.timed_out and isinstance(error, duckdb.InterruptException):
@@ -471,8 +429,7 @@ class Channel:
     def _keep_open_rows(self, raw: duckdb.DuckDBPyConnection) -> None:
         rows, self._open_rows = self._open_rows, None
         if rows is not None:
-            with self._lock:
-                rows.keep(raw)
+            rows.keep(raw)
 
     def _drop_open_rows(self) -> None:
         rows, self._open_rows = self._open_rows, None
@@ -492,13 +449,13 @@ class Channel:
     def detach(self, patience: float = 2.0) -> None:
         """Close DuckDB's connection from outside, because its instance is closing."""
         self.interrupt()
-        taken = self._lock.acquire(timeout=patience)
+        taken = self._execution.lock.acquire(timeout=patience)
         try:
             if taken:
                 self._discard()
         finally:
             if taken:
-                self._lock.release()
+                self._execution.lock.release()
 
     def retire(self) -> None:
         """Note, on the loop's side, that ``close`` is on its way: nobody waits in vain."""
