@@ -196,7 +196,7 @@ class StatementCache:
         statements = _extract(text, connection)
         if not statements:
             return NOTHING
-        if _is_one_alter(statements):
+        if _is_one_alter(text, statements):
             if self._hardened:
                 self._refuse(text, "ALTER", list(_tokens(text)))
             return ParsedStatement(
@@ -284,13 +284,13 @@ def _extract(text: str, connection: duckdb.DuckDBPyConnection) -> list[Any]:
 _ONE_ALTER = ["TRANSACTION", "ALTER", "UPDATE", "ALTER", "TRANSACTION"]
 
 
-def _is_one_alter(statements: list[Any]) -> bool:
+def _is_one_alter(text: str, statements: list[Any]) -> bool:
     """Whether it was one ``ADD COLUMN ... DEFAULT expression``, which DuckDB's parser takes apart.
 
-    Statements that the caller wrote carry their text, those that the parser made do not.
+    The transaction around it is the parser's: the text begins with the ALTER.
     """
-    return [statement.type.name for statement in statements] == _ONE_ALTER and not any(
-        statement.query for statement in statements
+    return [statement.type.name for statement in statements] == _ONE_ALTER and (
+        next(token.word for token in _tokens(text) if token.word) == "alter"
     )
 
 
