@@ -1,6 +1,7 @@
 """Every example runs as its reader runs it, says what it shows, and leaves nothing behind."""
 
 import ast
+import importlib
 import os
 import subprocess
 import sys
@@ -54,3 +55,34 @@ def test_examples_lie_in_the_folder_of_a_package() -> None:
     folders = {path.relative_to(ROOT / "examples").parts[0] for path in EXAMPLES}
 
     assert folders <= packages
+
+
+# A package, and the modules whose public names its examples have to use.
+SHOWN = {"andamios_orm": ("andamios_orm", "andamios_orm.core")}
+
+
+def used_names(source: str) -> set[str]:
+    """Return the names that ``source`` uses, beyond importing them."""
+    used: set[str] = set()
+    for node in ast.walk(ast.parse(source)):
+        match node:
+            case ast.Name(id=name) | ast.Attribute(attr=name):
+                used.add(name)
+    return used
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize(
+    ("package", "module"), [(package, module) for package in SHOWN for module in SHOWN[package]]
+)
+def test_every_public_name_is_used_by_an_example(package: str, module: str) -> None:
+    shown: set[str] = set()
+    for path in ROOT.glob(f"examples/{package}/**/*.py"):
+        shown |= used_names(path.read_text(encoding="utf-8"))
+
+    assert set(importlib.import_module(module).__all__) - shown == set()
+
+
+@pytest.mark.unit
+def test_an_import_alone_is_no_use() -> None:
+    assert used_names("from a import b, c\nc()\nd.e = 1\n") == {"c", "d", "e"}
