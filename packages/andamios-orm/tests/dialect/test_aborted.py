@@ -198,6 +198,16 @@ async def test_a_stream_that_failed_half_way_poisons_its_transaction(engine: Asy
             await connection.commit()
 
 
+async def test_a_stream_that_failed_half_way_is_not_committed(engine: AsyncEngine) -> None:
+    async with engine.connect() as connection:
+        await connection.execute(text("INSERT INTO t VALUES (2, 2)"))
+        with contextlib.suppress(sa_exc.DBAPIError):
+            await failing_stream(connection)
+
+        with pytest.raises(TransactionAborted):
+            await connection.commit()
+
+
 async def test_a_stream_that_was_given_up_half_way_poisons_its_transaction(
     engine: AsyncEngine,
 ) -> None:
