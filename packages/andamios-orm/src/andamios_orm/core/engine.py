@@ -19,6 +19,7 @@ from andamios_orm.core.grouping import GroupCommit
 from andamios_orm.core.observe import observe
 from andamios_orm.core.session import SessionManager
 from andamios_orm.core.settings import Settings
+from andamios_orm.core.swallowed import watch_flushes
 from andamios_orm.exceptions import AndamiosError, ConfigurationError, MissingExtra, ValueRefused
 
 if TYPE_CHECKING:
@@ -120,7 +121,9 @@ def create_engine(settings: Settings) -> AsyncEngine:
                 f"snapshots"
             )
         options["connect_args"] = dict(settings.options)
-        return create_async_engine(url, echo=settings.echo, **options)
+        engine = create_async_engine(url, echo=settings.echo, **options)
+        watch_flushes(engine.sync_engine)
+        return engine
     if url.drivername not in {"postgresql+psycopg", "postgresql+psycopg_async"}:
         raise ConfigurationError(f"{url.drivername} is not used here: write postgresql+psycopg://")
     if settings.options:
