@@ -11,12 +11,16 @@ import doctest
 import importlib
 import inspect
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import fields
 from pathlib import Path
 from types import CodeType
 from typing import NamedTuple
 
 import pytest
+
+from andamios_orm import Settings, exceptions
+from andamios_orm.dialect import DatabaseOptions
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted(
@@ -174,3 +178,40 @@ def test_blocks_of_a_page_share_their_names_and_skip_with_a_reason() -> None:
     )
 
     assert run_page(page, "page.md") == 2
+
+
+def first_cells(page: str, heading: str | None = None) -> list[str]:
+    """Return the names in the first column of the first table, or of the one under a heading."""
+    text = (ROOT / page).read_text(encoding="utf-8")
+    if heading is not None:
+        text = text.partition(f"## {heading}\n")[2]
+    table = re.search(r"^\|[ -|]+\|$\n(?P<rows>(?:^\|.*\|$\n)+)", text, re.MULTILINE)
+    assert table is not None, page
+    return re.findall(r"^\| `(\w+)` \|", table["rows"], re.MULTILINE)
+
+
+def fixtures_of(module: str) -> list[str]:
+    """Return the names of the pytest fixtures that ``module`` defines."""
+    found = importlib.import_module(module)
+    return [name for name in vars(found) if name.startswith("andamios_")]
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize(
+    ("page", "heading", "names"),
+    [
+        (
+            "docs/reference/options.md",
+            "Ours",
+            lambda: [f.name for f in fields(DatabaseOptions)][:-2],
+        ),
+        ("docs/reference/settings.md", None, lambda: [f.name for f in fields(Settings)]),
+        ("docs/reference/errors.md", None, lambda: exceptions.__all__),
+        ("docs/howto/testing.md", None, lambda: fixtures_of("andamios_orm.testing.plugin")),
+    ],
+    ids=["options", "settings", "errors", "fixtures"],
+)
+def test_a_reference_names_what_there_is(
+    page: str, heading: str | None, names: Callable[[], list[str]]
+) -> None:
+    assert sorted(first_cells(page, heading)) == sorted(names())

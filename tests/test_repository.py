@@ -151,7 +151,7 @@ def test_an_issue_form_uses_labels_that_exist() -> None:
 
 
 @pytest.mark.parametrize(
-    "page", ["README.md", "CONTRIBUTING.md", "SECURITY.md", "docs/howto/run_tests.md"]
+    "page", ["README.md", "CONTRIBUTING.md", "SECURITY.md", "docs/howto/run-tests.md"]
 )
 def test_a_page_names_only_targets_that_exist(page: str) -> None:
     text = (ROOT / page).read_text(encoding="utf-8")

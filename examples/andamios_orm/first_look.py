@@ -43,7 +43,7 @@ TASKS = 50
 ARRIVAL = 0.0075
 GROUPS = 100
 LIMIT = 0.2
-PATIENCE = 3.0
+PATIENCE = 2.0
 HEAVY = """
     SELECT shop, count(*), avg(total), quantile_cont(total, 0.9), count(DISTINCT total)
     FROM sales CROSS JOIN range({times}) GROUP BY shop
