@@ -195,7 +195,7 @@ class DuckDBDatabase:
             self._configure(anchor)
             if options.hardened:
                 for setting in _HARDENING:
-                    anchor.execute(f"SET {setting}")
+                    anchor.execute(f"SET GLOBAL {setting}")
                 if not options.allow & NEED_FILES:
                     anchor.execute("SET enable_external_access=false")
                 if "SET" not in options.allow:

@@ -281,15 +281,19 @@ def _extract(text: str, connection: duckdb.DuckDBPyConnection) -> list[Any]:
         ) from None
 
 
-_ONE_ALTER = ["TRANSACTION", "ALTER", "UPDATE", "ALTER", "TRANSACTION"]
+_ONE_ALTER = (
+    ["TRANSACTION", "ALTER", "UPDATE", "ALTER", "TRANSACTION"],
+    ["SET", "ALTER", "UPDATE", "ALTER", "SET"],
+)
+"""What DuckDB makes of it outside of a transaction, and inside of one."""
 
 
 def _is_one_alter(text: str, statements: list[Any]) -> bool:
     """Whether it was one ``ADD COLUMN ... DEFAULT expression``, which DuckDB's parser takes apart.
 
-    The transaction around it is the parser's: the text begins with the ALTER.
+    What stands around it is the parser's: the text begins with the ALTER.
     """
-    return [statement.type.name for statement in statements] == _ONE_ALTER and (
+    return [statement.type.name for statement in statements] in _ONE_ALTER and (
         next(token.word for token in _tokens(text) if token.word) == "alter"
     )
 
