@@ -110,15 +110,8 @@ def statement_error(
         isinstance(error, duckdb.TransactionException) and "duplicate key" in message
     ):
         return _constraint(message, context) or error
-    if isinstance(error, _ABOUT_FILES) and _is_disk_full(message):
-        return DiskFull(
-            f"no space left for the database, what was committed before is safe: "
-            f"{_first_line(message)}",
-            path=path,
-            **context,
-        )
-    if isinstance(error, _ABOUT_FILES) and "corrupt database file" in message.lower():
-        return _corrupt(message, path, **context)
+    if isinstance(error, _ABOUT_FILES) and (named := _about_file(message, path, context)):
+        return named
     if isinstance(error, duckdb.TransactionException) and _CONFLICT.search(message):
         return WriteConflict(f"another writer was first: {_first_line(message)}", **context)
     if isinstance(error, duckdb.PermissionException):
@@ -128,6 +121,21 @@ def statement_error(
     if isinstance(error, duckdb.ParserException) and "savepoint" in message.lower():
         return nested_unsupported()
     return error
+
+
+def _about_file(
+    message: str, path: Path | None, context: dict[str, Any]
+) -> DatabaseUnavailable | None:
+    if _is_disk_full(message):
+        return DiskFull(
+            f"no space left for the database, what was committed before is safe: "
+            f"{_first_line(message)}",
+            path=path,
+            **context,
+        )
+    if "corrupt database file" in message.lower():
+        return _corrupt(message, path, **context)
+    return None
 
 
 def nested_unsupported() -> NestedTransactionUnsupported:
