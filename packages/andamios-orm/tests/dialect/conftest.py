@@ -193,8 +193,8 @@ class SyncParty(Party):
         self._thread = ThreadPoolExecutor(1)
         self._connection: Connection | None = None
 
-    async def _call(self, function: Callable[..., T], *arguments: Any) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._thread, function, *arguments)
+    def _call(self, function: Callable[..., T], *arguments: Any) -> asyncio.Future[T]:
+        return asyncio.get_running_loop().run_in_executor(self._thread, function, *arguments)
 
     async def execute(self, statement: str) -> Rows:
         """Run a statement and return its rows."""
@@ -212,9 +212,13 @@ class SyncParty(Party):
 
     async def close(self) -> None:
         """Give everything back."""
+        closing = self._call(self._close)
+        self._thread.shutdown(wait=False)
+        await asyncio.shield(closing)  # what was cancelled in a thread is closed there nevertheless
+
+    def _close(self) -> None:
         if self._connection is not None:
-            await self._call(self._connection.close)
-        self._thread.shutdown()
+            self._connection.close()
 
 
 DOORS = ("session", "core", "autocommit", "sync")
