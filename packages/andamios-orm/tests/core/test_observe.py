@@ -266,7 +266,7 @@ async def test_a_statement_that_another_listener_refused_took_no_time(filled: Da
     with pytest.raises(LookupError):
         await run(filled, "SELECT 1")
 
-    assert (observer.counters.errors, observer.counters.seconds) == (1, 0.0)
+    assert observer.counters.seconds == 0.0  # SQLAlchemy 2.0 does not even tell of it
 
 
 async def test_two_observers_both_see_the_time(filled: Database) -> None:
