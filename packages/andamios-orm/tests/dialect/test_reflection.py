@@ -84,6 +84,15 @@ def test_get_columns_finds_generated_columns_in_a_schema_and_in_another_spelling
     assert _columns(engine, "plain")["a"]["default"] == "1"
 
 
+def test_get_columns_reads_the_default_of_a_flag_as_it_was_written(engine: Engine) -> None:
+    with engine.begin() as connection:
+        connection.execute(text("CREATE TABLE a (x BOOLEAN DEFAULT TRUE, y BOOLEAN DEFAULT FALSE)"))
+
+    columns = _columns(engine, "a")
+
+    assert (columns["x"]["default"], columns["y"]["default"]) == ("true", "false")
+
+
 def test_a_generated_column_survives_reflection_and_creation(engine: Engine) -> None:
     metadata = MetaData()
     Table("a", metadata, Column("x", Integer), Column("y", Integer, Computed("x + 1")))

@@ -1,12 +1,14 @@
 """What duckdb-sqlalchemy's reflection leaves out or says otherwise than SQLAlchemy expects.
 
-Schemas of the engine's own database are listed by their plain names, and generated
-columns are told apart from columns with a default: DuckDB lists the expression of both
-in one place, and only ``DESCRIBE`` knows the difference.
+Schemas of the engine's own database are listed by their plain names, the defaults TRUE
+and FALSE read as they were written, and generated columns are told apart from columns
+with a default: DuckDB lists the expression of both in one place, and only ``DESCRIBE``
+knows the difference.
 """
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import duckdb_sqlalchemy
@@ -30,6 +32,7 @@ _WITH_GENERATED_COLUMNS = text("""
     SELECT database_name, schema_name, lower(table_name) FROM duckdb_tables()
     WHERE contains(sql, 'GENERATED ALWAYS AS')
 """)
+_BOOLEANS = {"CAST('t' AS BOOLEAN)": "true", "CAST('f' AS BOOLEAN)": "false"}
 
 
 class Reflection(duckdb_sqlalchemy.Dialect):
@@ -60,6 +63,8 @@ class Reflection(duckdb_sqlalchemy.Dialect):
         columns = super()._duckdb_columns_from_rows(connection, rows)
         if not any(row["column_default"] for row in rows):
             return columns
+        for column in chain.from_iterable(columns.values()):
+            column["default"] = _BOOLEANS.get(column["default"], column["default"])
         candidates = set(connection.execute(_WITH_GENERATED_COLUMNS))
         for table, own in columns.items():
             row = next(row for row in rows if row["table_name"] == table)
