@@ -13,7 +13,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from andamios_orm.dialect.gate import Owner, Slots, Ticket, WaitGraph, Withdrawn, WriteGate
-from andamios_orm.exceptions import WriteDeadlock, WriteGateTimeout
+from andamios_orm.exceptions import StatementTimeout, WriteDeadlock, WriteGateTimeout
 from andamios_orm.testing.databases import duckdb_memory_url
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ concurrency = pytest.mark.concurrency
 db = pytest.mark.db
 
 PATIENCE = 20.0
+ENDLESS = "SELECT count(*) FROM range(100000000000) r(i) WHERE i % 7 = 3"
 WRITE = "UPDATE t SET n = n + 1 WHERE id = 1"
 
 
@@ -396,6 +397,33 @@ async def test_who_waits_too_long_is_told_for_whom(engine: AsyncEngine, lab: Lab
     assert late.value.last_statement == WRITE
     assert lab.database.gate.holder is None
     assert await lab.rows("SELECT n FROM t WHERE id = 1") == [(1,)]
+
+
+@db
+@concurrency
+async def test_each_engine_of_a_database_has_its_own_patience(
+    engine: AsyncEngine, lab: Lab
+) -> None:
+    hasty = lab.engine(write_timeout=0.05, statement_timeout=0.1)
+    inside, over = asyncio.Event(), asyncio.Event()
+
+    async def hold() -> None:
+        async with engine.begin() as connection:
+            await connection.execute(text(WRITE))
+            inside.set()
+            await over.wait()
+
+    holder = asyncio.create_task(hold())
+    await inside.wait()
+    async with asyncio.timeout(1.2):
+        with pytest.raises(WriteGateTimeout):
+            async with hasty.begin() as connection:
+                await connection.execute(text(WRITE))
+        with pytest.raises(StatementTimeout):
+            async with hasty.connect() as connection:
+                await connection.execute(text(ENDLESS))
+    over.set()
+    await holder
 
 
 @db

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from andamios_orm.dialect.calls import Row, Rows
     from andamios_orm.dialect.database import DuckDBDatabase
+    from andamios_orm.dialect.options import DatabaseOptions
     from andamios_orm.dialect.worker import Worker
 
 __all__ = [
@@ -141,13 +142,14 @@ class _Connection:
 
     cursor_class: type[_Cursor] = _Cursor
 
-    def __init__(self, database: DuckDBDatabase) -> None:
+    def __init__(self, database: DuckDBDatabase, options: DatabaseOptions) -> None:
         self.database = database
         self.autocommit = False
         self.write_intent = False
-        self.statement_timeout = database.options.statement_timeout
+        self.statement_timeout = options.statement_timeout
         self.closed = False
         self._channel = Channel(database)
+        self._channel.write_timeout = options.write_timeout
         self._used = False
         self._wrote = False
         self._failed = False
@@ -266,9 +268,9 @@ class AsyncConnection(_Connection, AdaptedConnection):
 
     cursor_class = AsyncCursor
 
-    def __init__(self, database: DuckDBDatabase, worker: Worker) -> None:
+    def __init__(self, database: DuckDBDatabase, options: DatabaseOptions, worker: Worker) -> None:
         """Use ``worker``, which belongs to this connection alone from now on."""
-        super().__init__(database)
+        super().__init__(database, options)
         self._worker = worker
         self._connection: Any = DriverConnection(self)
         self._abandoned = weakref.finalize(self, _retire, worker, self._channel)
@@ -357,9 +359,9 @@ class BlockingConnection(_Connection):
 
     cursor_class = BlockingCursor
 
-    def __init__(self, database: DuckDBDatabase) -> None:
+    def __init__(self, database: DuckDBDatabase, options: DatabaseOptions) -> None:
         """Close the channel when this is dropped without being closed."""
-        super().__init__(database)
+        super().__init__(database, options)
         self._abandoned = weakref.finalize(self, _close_elsewhere, self._channel)
         self._abandoned.atexit = False
 

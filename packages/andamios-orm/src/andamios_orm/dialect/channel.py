@@ -47,6 +47,7 @@ class Channel:
     def __init__(self, database: DuckDBDatabase) -> None:
         """Belong to ``database``; DuckDB is asked for a connection at the first use."""
         self.database = database
+        self.write_timeout = database.options.write_timeout
         self.retiring = False
         self.lingers = False
         self._raw: duckdb.DuckDBPyConnection | None = None
@@ -311,7 +312,7 @@ class Channel:
         ticket = self._ticket = Ticket(call.owner, call.text)
         if call.cancelled:
             raise Withdrawn
-        self.database.gate.acquire(ticket, self.database.options.write_timeout)
+        self.database.gate.acquire(ticket, self.write_timeout)
         self._gated = True
         if self._active and self.database.commits != self._snapshot:
             self._refresh(call)

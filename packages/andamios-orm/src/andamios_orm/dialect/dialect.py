@@ -307,7 +307,8 @@ class DuckDBDialect(_Dialect):
     def connect(self, *cargs: Any, **cparams: Any) -> Any:
         """Return a connection to the engine's database."""
         url_options = cparams.pop("url_options", {})
-        return BlockingConnection(self.open_database(url_options, cparams))
+        database = self.open_database(url_options, cparams)
+        return BlockingConnection(database, self.options)
 
     @classmethod
     def get_async_dialect_cls(cls, url: URL) -> type[AsyncDuckDBDialect]:
@@ -332,7 +333,7 @@ class AsyncDuckDBDialect(_Dialect):
             except BaseException:
                 worker.stop()
                 raise
-        return AsyncConnection(database, worker)
+        return AsyncConnection(database, self.options, worker)
 
     def get_driver_connection(self, connection: Any) -> Any:
         """Return the facade that runs functions on the connection's thread."""
