@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from andamios_orm.dialect.worker import Worker
+from andamios_orm.dialect.worker import Crew, Worker
 
 pytestmark = pytest.mark.unit
 
@@ -153,3 +153,41 @@ async def test_the_worker_forgets_what_it_has_done() -> None:
     worker.stop()
 
     assert forgotten
+
+
+async def test_a_crew_hands_out_the_worker_that_rests() -> None:
+    crew = Crew()
+    worker = crew.hire()
+    await worker.submit(int)
+
+    crew.rest(worker)
+
+    assert len(crew) == 1
+    assert crew.hire() is worker
+    assert crew.hire() is not worker
+    worker.stop()
+
+
+async def test_a_crew_keeps_no_more_than_it_may(no_thread_left: None) -> None:
+    crew = Crew(most=1)
+    first, second = crew.hire(), crew.hire()
+    await first.submit(int)
+    await second.submit(int)
+
+    crew.rest(first)
+    crew.rest(second)
+
+    assert len(crew) == 1
+    crew.dismiss()
+    assert len(crew) == 0
+
+
+async def test_a_dismissed_crew_ends_who_comes_back(no_thread_left: None) -> None:
+    crew = Crew()
+    worker = crew.hire()
+    await worker.submit(int)
+    crew.dismiss()
+
+    crew.rest(worker)
+
+    assert len(crew) == 0

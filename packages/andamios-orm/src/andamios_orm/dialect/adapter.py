@@ -272,6 +272,7 @@ class AsyncConnection(_Connection, AdaptedConnection):
         """Use ``worker``, which belongs to this connection alone from now on."""
         super().__init__(database, options)
         self._worker = worker
+        self._hops_before = worker.hops
         self._connection: Any = DriverConnection(self)
         self._abandoned = weakref.finalize(self, _retire, worker, self._channel)
         self._abandoned.atexit = False
@@ -279,7 +280,7 @@ class AsyncConnection(_Connection, AdaptedConnection):
     @property
     def hops(self) -> int:
         """How often the loop has waited for the worker so far."""
-        return self._worker.hops
+        return self._worker.hops - self._hops_before
 
     def owner(self) -> Owner:
         """Return the current task."""
@@ -311,10 +312,19 @@ class AsyncConnection(_Connection, AdaptedConnection):
         self._worker.post(function)
 
     def close(self) -> None:
-        """Close in the worker's turn; the thread ends with it."""
-        super().close()
-        self._abandoned.detach()
-        self._worker.stop()
+        """Close in the worker's turn; the thread rests until another connection needs it."""
+        if not self.closed:
+            super().close()
+            self._abandoned.detach()
+            self.database.crew.rest(self._worker)
+
+    def terminate(self) -> None:
+        """Close without waiting for what runs: it is interrupted, and the thread ends."""
+        if not self.closed:
+            self._channel.interrupt()
+            super().close()
+            self._abandoned.detach()
+            self._worker.stop()
 
     def _check_process(self) -> None:
         self.database.check_process()

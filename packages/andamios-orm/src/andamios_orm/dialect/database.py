@@ -28,6 +28,7 @@ from andamios_orm.dialect.options import NEED_FILES, unknown_setting
 from andamios_orm.dialect.statements import StatementCache
 from andamios_orm.dialect.translation import opening_error
 from andamios_orm.dialect.watchdog import Watchdog
+from andamios_orm.dialect.worker import Crew
 from andamios_orm.exceptions import (
     ConfigurationError,
     DatabaseClosed,
@@ -98,6 +99,7 @@ class DuckDBDatabase:
         self.gate = WriteGate(graph, str(path or name))
         self.slots = Slots(options.running_statements)
         self.watchdog = Watchdog()
+        self.crew = Crew()
         self.statements = StatementCache(
             hardened=options.hardened,
             allow=options.allow,
@@ -327,6 +329,7 @@ class DuckDBDatabase:
                 channel.detach()
             self._drop_anchor()
             self.watchdog.stop()
+            self.crew.dismiss()
             self.state = "closed"
             if self._spill is not None:
                 shutil.rmtree(self._spill, ignore_errors=True)

@@ -325,14 +325,15 @@ class AsyncDuckDBDialect(_Dialect):
     def connect(self, *cargs: Any, **cparams: Any) -> Any:
         """Return a connection; the first one of an engine opens the database, off the loop."""
         url_options = cparams.pop("url_options", {})
-        worker = Worker("andamios-duckdb")
         database = self.holder.database
-        if database is None:
-            try:
-                database = await_(worker.submit(self.open_database, url_options, cparams))
-            except BaseException:
-                worker.stop()
-                raise
+        if database is not None:
+            return AsyncConnection(database, self.options, database.crew.hire())
+        worker = Worker("andamios-duckdb")
+        try:
+            database = await_(worker.submit(self.open_database, url_options, cparams))
+        except BaseException:
+            worker.stop()
+            raise
         return AsyncConnection(database, self.options, worker)
 
     def get_driver_connection(self, connection: Any) -> Any:

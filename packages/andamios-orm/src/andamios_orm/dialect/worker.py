@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections import deque
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Worker"]
+__all__ = ["Crew", "Worker"]
 
 T = TypeVar("T")
 
@@ -70,6 +71,45 @@ class Worker:
             if job.future is not None and job.loop is not None:
                 _deliver(job.loop, job.future, answer, failure)
             del job, answer, failure
+
+
+class Crew:
+    """Workers whose connection was closed, kept for the next one.
+
+    A thread is dear to start, on the loop's own time, and costs nothing to keep:
+    a burst of connections beyond the pool's size would start its threads anew
+    each time.
+    """
+
+    def __init__(self, most: int = 64) -> None:
+        """Keep at most ``most`` of them."""
+        self._most = most
+        self._resting: deque[Worker] = deque()
+        self._dismissed = False
+
+    def __len__(self) -> int:
+        """Return how many are resting."""
+        return len(self._resting)
+
+    def hire(self) -> Worker:
+        """Return a worker that nobody uses."""
+        try:
+            return self._resting.pop()
+        except IndexError:
+            return Worker("andamios-duckdb")
+
+    def rest(self, worker: Worker) -> None:
+        """Take back a worker; what was posted to it is still done."""
+        if self._dismissed or len(self._resting) >= self._most:
+            worker.stop()
+        else:
+            self._resting.append(worker)
+
+    def dismiss(self) -> None:
+        """End all threads, also of those that come back later."""
+        self._dismissed = True
+        while self._resting:
+            self._resting.pop().stop()
 
 
 def _deliver(
