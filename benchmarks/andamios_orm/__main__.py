@@ -31,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Print the report; return 1 only if a ratio is worse than ``--check`` allows."""
     options = _parser().parse_args(arguments)
     modules = options.only or list(MODULES)
-    figures = [figure for module in modules for figure in _figures(module)]
+    figures = figures_of(modules)
     if options.read:
         result = report.Result.read(options.read)
     else:
@@ -41,7 +41,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for line in printed(result, figures):
         print(line)
     if options.write_baseline:
-        content = json.dumps(report.baseline(result, figures), indent=1)
+        known = json.loads(BASELINE.read_text(encoding="utf-8"))
+        content = json.dumps(known | report.baseline(result, figures), indent=1)
         BASELINE.write_text(f"{content}\n", encoding="utf-8")
     return check(result, figures) if options.check else 0
 
@@ -113,9 +114,10 @@ def check(result: report.Result, figures: Sequence[Figure]) -> int:
     return 1 if worse else 0
 
 
-def _figures(module: str) -> tuple[Figure, ...]:
-    found: tuple[Figure, ...] = importlib.import_module(f"benchmarks.andamios_orm.{module}").FIGURES
-    return found
+def figures_of(modules: Sequence[str]) -> list[Figure]:
+    """Return the figures of ``modules``, in their order."""
+    found = (importlib.import_module(f"benchmarks.andamios_orm.{module}") for module in modules)
+    return [figure for module in found for figure in module.FIGURES]
 
 
 if __name__ == "__main__":

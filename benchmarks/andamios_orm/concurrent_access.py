@@ -171,7 +171,7 @@ def whole_run(scale: Scale) -> dict[str, Places]:
 async def _measure(folder: Path | None, scale: Scale) -> dict[str, dict[str, Values]]:
     async with opened(folder, rows=scale.rows) as contenders:
         found = await _commits(contenders, scale)
-        found |= await _hot_row(contenders, scale)
+        found |= await _hot_row(contenders)
         found |= await _shares(contenders, scale)
         found["loop_health"] = await _ticks(contenders, scale)
         return found
@@ -225,7 +225,7 @@ def _each(seconds: Values, operations: int) -> Values:
     return milliseconds({name: value / operations for name, value in seconds.items()})
 
 
-async def _hot_row(contenders: Contenders, scale: Scale) -> dict[str, dict[str, Values]]:
+async def _hot_row(contenders: Contenders) -> dict[str, dict[str, Values]]:
     raw, database = contenders.raw, contenders.database
     failed = 0
     await _reset(database)
@@ -241,16 +241,15 @@ async def _hot_row(contenders: Contenders, scale: Scale) -> dict[str, dict[str, 
         for _ in range(WRITERS * ROUNDS):
             raw_increment(raw)
 
-    bursts = max(1, scale.rounds // 5)
     times = await interleaved(
         {
             "raw": one_after_another,
             "ours": lambda: _burst(increment, tasks=WRITERS, each=ROUNDS),
         },
-        rounds=bursts,
+        rounds=1,
         block=1,
     )
-    lost = bursts * WRITERS * ROUNDS - await _counted(database)
+    lost = WRITERS * ROUNDS - await _counted(database)
     return {
         "hot_row": {"hot": _each(times, WRITERS * ROUNDS)},
         "hot_row_failures": {"hot": {"raw": 0.0, "ours": float(max(failed, lost))}},

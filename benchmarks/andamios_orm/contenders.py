@@ -57,7 +57,7 @@ FILL = """
 INSERT INTO project
 SELECT i, 'project ' || i, repeat('what it is about ', 14), ['draft', 'active', 'done'][1 + i % 3],
     i % 5, i / 7, i % 11 = 0, moment, moment
-FROM (SELECT i, TIMESTAMP '2024-01-01' + to_seconds(i) AS moment FROM range({rows}) AS r (i))
+FROM (SELECT i, TIMESTAMP '2024-01-01' + to_seconds(60 * i) AS moment FROM range({rows}) AS r (i))
 """
 
 

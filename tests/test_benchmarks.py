@@ -1,0 +1,137 @@
+"""The benchmarks run, their report says what it must, and a worse ratio is noticed."""
+
+import importlib
+import json
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+FIGURES = {
+    "core_get",
+    "open_get",
+    "orm_get",
+    "database_get",
+    "held_get",
+    "complex_query",
+    "acquire",
+    "first_connection",
+    "bulk_insert",
+    "group_create",
+    "group_insert",
+    "hot_row",
+    "hot_row_failures",
+    "shared_reads",
+    "fairness",
+    "loop_health",
+    "memory",
+}
+ENVIRONMENT = {"Python": "3.11", "duckdb": "1.5.5"}
+
+
+def bench(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the benchmarks as make does."""
+    return subprocess.run(
+        [sys.executable, "-m", "benchmarks.andamios_orm", *arguments],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.fixture
+def module(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """Return the report of the benchmarks, which are no installed package."""
+    monkeypatch.syspath_prepend(str(ROOT))
+    return importlib.import_module("benchmarks.andamios_orm.report")
+
+
+def kept(folder: Path, *, connecting: float, runs: int = 5) -> Path:
+    """Return a file with a result in which ours takes ``connecting`` times one raw read."""
+    values = {"raw": 1.0, "sync": 1.0, "ours": connecting}
+    places = {"memory": {"hot": values, "idle": values}, "file": {"hot": values, "idle": values}}
+    result = {"environment": ENVIRONMENT, "runs": {"acquire": [places] * runs}}
+    path = folder / "result.json"
+    path.write_text(json.dumps(result), encoding="utf-8")
+    return path
+
+
+@pytest.mark.performance
+@pytest.mark.slow
+@pytest.mark.db
+@pytest.mark.timeout(600)
+def test_a_quick_run_reports_every_figure(tmp_path: Path) -> None:
+    result = tmp_path / "result.json"
+
+    finished = bench("--quick", "--json", str(result))
+
+    assert finished.returncode == 0, finished.stderr
+    assert set(json.loads(result.read_text(encoding="utf-8"))["runs"]) == FIGURES
+    assert "bounds met" in finished.stdout
+
+
+@pytest.mark.integration
+def test_the_report_shows_all_runs_and_the_code_of_the_floor(tmp_path: Path) -> None:
+    finished = bench(
+        "--only", "connection_benchmarks", "--read", str(kept(tmp_path, connecting=0.4))
+    )
+
+    assert finished.returncode == 0, finished.stderr
+    assert "ours / raw <= 0.5x on memory: 0.40 (0.40 0.40 0.40 0.40 0.40)   met" in finished.stdout
+    assert "def raw_get(connection: duckdb.DuckDBPyConnection, key: int)" in finished.stdout
+    assert "1 of 1 bounds met" in finished.stdout
+
+
+@pytest.mark.integration
+def test_an_unmet_bound_is_shown_and_does_not_fail(tmp_path: Path) -> None:
+    finished = bench(
+        "--only", "connection_benchmarks", "--read", str(kept(tmp_path, connecting=0.6))
+    )
+
+    assert finished.returncode == 0, finished.stderr
+    assert "UNMET" in finished.stdout
+    assert "0 of 1 bounds met; unmet: acquire: ours / raw" in finished.stdout
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize(("connecting", "code"), [(0.0001, 0), (1000.0, 1)])
+def test_a_ratio_worse_than_the_baseline_by_half_fails(
+    connecting: float, code: int, tmp_path: Path
+) -> None:
+    result = kept(tmp_path, connecting=connecting)
+
+    finished = bench("--only", "connection_benchmarks", "--read", str(result), "--check")
+
+    assert finished.returncode == code, finished.stderr
+    assert ("worse than the baseline: acquire: ours / raw" in finished.stdout) == bool(code)
+
+
+@pytest.mark.unit
+def test_the_baseline_holds_ratios_of_bounds_that_exist(module: ModuleType) -> None:
+    program = importlib.import_module("benchmarks.andamios_orm.__main__")
+    known = json.loads((ROOT / "benchmarks" / "baseline.json").read_text(encoding="utf-8"))
+    bounds = {
+        f"{figure.name}: {bound.name}"
+        for figure in program.figures_of(program.MODULES)
+        for bound in figure.bounds
+        if bound.floor is not None
+    }
+
+    assert set(known) <= bounds
+    assert module.TOLERANCE == 1.5
+
+
+@pytest.mark.unit
+def test_the_page_takes_the_figures_of_a_result(module: ModuleType, tmp_path: Path) -> None:
+    page = importlib.import_module("benchmarks.andamios_orm.page")
+    text = page.PAGE.read_text(encoding="utf-8")
+
+    once = page.written(text, module.Result.read(kept(tmp_path, connecting=0.4)))
+
+    assert "| 0.40 (0.40, 0.40, 0.40, 0.40, 0.40) | met |" in once
+    assert page.written(once, module.Result.read(kept(tmp_path, connecting=0.4))) == once
+    assert once.startswith(text.partition(page.BEGIN)[0])
