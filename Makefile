@@ -64,6 +64,10 @@ soak: export ANDAMIOS_TEST_SIZE := soak
 soak: setup ## Run the slow and the soak tests at full size
 	@$(PYTEST) --timeout 0 -m "slow or soak" $(ARGS)
 
+.PHONY: compliance
+compliance: setup .venv-sa20/.ready ## Run SQLAlchemy's compliance suite on 2.1 and 2.0 (ARGS=--write publishes it)
+	@$(RUN)/python scripts/compliance.py $(ARGS) $(RUN)/python .venv-sa20/bin/python
+
 .PHONY: bench
 bench: setup ## Print target, raw driver and ours for every figure
 	@$(RUN)/python -m benchmarks.andamios_orm $(ARGS)
