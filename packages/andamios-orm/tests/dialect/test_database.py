@@ -209,6 +209,18 @@ def test_hardening_can_be_left_out(make: Make, path: Path) -> None:
     assert found["TimeZone"] == "UTC"
 
 
+@pytest.mark.parametrize(
+    ("allow", "files", "locked"), [("COPY", True, True), ("SET", False, False), ("", False, True)]
+)
+def test_what_is_allowed_is_not_locked_away(
+    make: Make, path: Path, allow: str, files: object, locked: object
+) -> None:
+    found = settings(make(path, allow=allow))
+
+    assert found["enable_external_access"] is files
+    assert found["lock_configuration"] is locked
+
+
 def test_a_setting_is_made_before_the_lock(make: Make, path: Path) -> None:
     database = make(path, memory_limit="1GB", threads=3)
 
@@ -461,6 +473,21 @@ def test_a_forgotten_object_closes_its_file(path: Path) -> None:
 
     assert existed
     assert not log.exists()
+    duckdb.connect(path).close()
+
+
+def test_the_end_of_the_process_closes_what_is_open(path: Path) -> None:
+    database = new(path)
+    with database.raw(write=True) as raw:
+        raw.execute("CREATE TABLE t AS SELECT 1 AS n")
+    channel = Channel(database)
+    channel._connection()
+    finalizer: Any = database._finalizer
+
+    finalizer()
+
+    assert finalizer.atexit
+    assert not Path(f"{path}.wal").exists()
     duckdb.connect(path).close()
 
 

@@ -87,8 +87,7 @@ class Registry:
             database.close()
         finally:
             with self._changed:
-                if database in self._databases:
-                    self._databases.remove(database)
+                self._databases.remove(database)
                 self._changed.notify_all()
 
     def __iter__(self) -> Iterator[DuckDBDatabase]:
