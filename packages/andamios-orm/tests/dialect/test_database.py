@@ -484,9 +484,10 @@ def test_the_end_of_the_process_closes_what_is_open(path: Path) -> None:
     channel._connection()
     finalizer: Any = database._finalizer
 
+    runs_at_exit = finalizer.atexit
     finalizer()
 
-    assert finalizer.atexit
+    assert runs_at_exit
     assert not Path(f"{path}.wal").exists()
     duckdb.connect(path).close()
 
@@ -501,3 +502,16 @@ def test_a_forgotten_memory_database_removes_what_it_spilled() -> None:
     gc.collect()
 
     assert not spill.exists()
+
+
+def test_a_raw_connection_that_was_not_to_write_cannot(make: Make, path: Path) -> None:
+    database = make(path)
+    with database.raw(write=True) as raw:
+        raw.execute("CREATE TABLE t AS SELECT 1 AS n")
+
+    with database.raw() as raw:
+        rows = raw.execute("SELECT n FROM t").fetchall()
+        with pytest.raises(duckdb.Error, match="read-only"):
+            raw.execute("UPDATE t SET n = 2")
+
+    assert rows == [(1,)]

@@ -73,7 +73,7 @@ def test_only_the_cores_of_this_process_count(monkeypatch: pytest.MonkeyPatch) -
         ({"pragma": {"threads": 4}}, "threads", 4),
         ({"config": {"threads": 4, "memory_limit": "1GB"}}, "threads", 4),
     ],
-    ids=str,
+    ids=lambda value: str(sorted(value) if isinstance(value, frozenset) else value),
 )
 def test_an_option_is_read_from_text_or_value(
     given: dict[str, Any], name: str, expected: object

@@ -67,6 +67,13 @@ def raw_of(engine: AsyncEngine) -> DuckDBDatabase:
     return database
 
 
+def around_the_gate(engine: AsyncEngine, statement: str) -> None:
+    """Write as nobody is supposed to, so that two transactions do overlap."""
+    cursor, _ = raw_of(engine).cursor()
+    cursor.execute(statement)
+    cursor.close()
+
+
 VIOLATIONS: dict[str, tuple[str, type[ConstraintViolation], dict[str, object]]] = {
     "primary key": (
         "INSERT INTO parent (id) VALUES (1)",
@@ -168,8 +175,8 @@ async def test_a_duplicate_found_at_commit_is_a_duplicate_key(engine: AsyncEngin
     with pytest.raises(DuplicateKey) as caught:
         async with engine.begin() as connection:
             await connection.execute(text("INSERT INTO parent (id) VALUES (5)"))
-            with raw_of(engine).raw() as bypass:
-                bypass.execute("INSERT INTO parent (id) VALUES (5)")
+            bypass, _ = raw_of(engine).cursor()
+            bypass.execute("INSERT INTO parent (id) VALUES (5)")
 
     assert caught.value.value == "5"
     assert caught.value.statement == "COMMIT"
@@ -182,8 +189,8 @@ async def test_a_row_changed_around_the_gate_is_a_conflict(engine: AsyncEngine) 
         async with engine.begin() as connection:
             await connection.execute(text("SELECT * FROM child"))
             await connection.execute(text("INSERT INTO parent (id) VALUES (6)"))
-            with raw_of(engine).raw() as bypass:
-                bypass.execute("UPDATE child SET parent_id = NULL")
+            bypass, _ = raw_of(engine).cursor()
+            bypass.execute("UPDATE child SET parent_id = NULL")
             await connection.execute(text("UPDATE child SET parent_id = 6"))
 
 

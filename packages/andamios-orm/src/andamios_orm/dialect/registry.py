@@ -79,7 +79,8 @@ class Registry:
                 database.inherited
                 or database.references
                 or len(database.channels)
-                or database.state in {"closing", "closed"}
+                or database.state == "closing"
+                or database not in self._databases
             ):
                 return
             database.state = "closing"
