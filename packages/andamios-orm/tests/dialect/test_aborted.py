@@ -243,7 +243,7 @@ async def test_a_call_on_the_raw_connection_that_failed_poisons_its_transaction(
         await connection.execute(text("INSERT INTO t VALUES (2, 2)"))
         driver: Any = (await connection.get_raw_connection()).driver_connection
         with pytest.raises(Exception, match="missing"):
-            await driver.run(lambda raw: raw.execute("SELECT * FROM missing"))
+            await driver.run(lambda raw: raw.execute("SELECT * FROM missing"), write=True)
 
         with pytest.raises(TransactionAborted):
             await connection.commit()

@@ -381,7 +381,9 @@ async def test_what_the_raw_connection_registers_is_gone_for_the_next_user(
     async with engine.connect() as connection:
         driver = (await connection.get_raw_connection()).driver_connection
         assert driver is not None
-        await driver.run(lambda raw: raw.register("t", duckdb.sql("SELECT 666").to_arrow_table()))
+        await driver.run(
+            lambda raw: raw.register("t", duckdb.sql("SELECT 666").to_arrow_table()), write=True
+        )
         await connection.commit()
 
     assert await seen(engine) == before

@@ -91,12 +91,6 @@ async def as_arrow(connection: AsyncConnection) -> None:
     await connection.execute(query)
 
 
-async def by_hand(connection: AsyncConnection) -> None:
-    """Read through the driver's own connection."""
-    driver: Any = (await connection.get_raw_connection()).driver_connection
-    await driver.run(lambda raw: raw.execute("SELECT * FROM t WHERE id = 9").fetchall())
-
-
 UNCHANGED = {
     "a row that nobody changed": reading("SELECT * FROM t WHERE id = 1"),
     "a count": reading("SELECT count(*) FROM t"),
@@ -121,7 +115,6 @@ UNKNOWN = {
     "more than a thousand rows": reading("SELECT * FROM t WHERE id > 999"),
     "a stream": streaming,
     "an arrow table": as_arrow,
-    "the raw connection": by_hand,
 }
 
 

@@ -62,7 +62,7 @@ async def driver_connection(engine: AsyncEngine) -> AsyncIterator[DriverConnecti
     """Yield the driver's own connection, whose calls run off the loop.
 
     ``await raw.run(function)`` calls ``function(duckdb_connection)`` on the
-    connection's thread; say ``write=True`` if it changes anything. What was
+    connection's thread; it can write only if you say ``write=True``. What was
     done is committed at the end of the block, or rolled back on an error.
     """
     async with engine.begin() as connection:

@@ -200,10 +200,13 @@ class _Connection:
         """Return ``function(raw connection)``, run where the connection lives."""
         call = Call("a call on the raw connection", None, self.owner())
         call.autocommit = self.autocommit
-        call.write_intent = write or self.write_intent
+        result: T
+        if not write:
+            result = self._run(call, self._channel.run_beside, function, call)
+            return result
         self._used = self._wrote = True
         try:
-            result: T = self._run(call, self._channel.run, function, call)
+            result = self._run(call, self._channel.run, function, call)
         except BaseException:
             self._failed = True
             raise
@@ -412,8 +415,9 @@ class DriverConnection:
     ) -> T:
         """Return ``function(duckdb connection)``, called on the connection's thread.
 
-        It runs inside the connection's transaction. Say ``write=True`` if it
-        changes anything: it then takes the write gate first.
+        With ``write=True`` it works inside the connection's transaction and
+        holds the write gate. Without, it gets a connection of its own, which
+        sees what is committed and cannot write.
         """
         from sqlalchemy.util import greenlet_spawn
 

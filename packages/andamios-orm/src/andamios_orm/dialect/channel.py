@@ -174,22 +174,16 @@ class Channel:
                 self._failure = error
             raise
 
-    def run(self, function: Callable[[duckdb.DuckDBPyConnection], Any], call: Call) -> Any:
-        """Return ``function(connection)``: the hand-out of the driver's own connection.
-
-        What it does is taken for a write when ``call.write_intent`` is set.
-        """
+    def run(self, function: Callable[[duckdb.DuckDBPyConnection], T], call: Call) -> T:
+        """Return ``function(connection)`` inside the transaction, which takes the gate first."""
         self._check_process()
+        self._enter_gate(call)
         raw = self._connection()
-        if call.write_intent:
-            self._enter_gate(call)
-            raw = self._connection()
         if not call.autocommit and not self._active:
             self._begin(raw)
-        self._reads.give_up()
         self.lingers = True
 
-        def work() -> Any:
+        def work() -> T:
             self._keep_open_rows(raw)
             return function(raw)
 
@@ -200,10 +194,15 @@ class Channel:
                 self._failure = error
             raise
         finally:
-            if call.write_intent:
-                self._note_write(call)
+            self._note_write(call)
             if call.autocommit:
                 self._leave_gate()
+
+    def run_beside(self, function: Callable[[duckdb.DuckDBPyConnection], T], call: Call) -> T:
+        """Return ``function(connection)``, with a connection of its own that can only read."""
+        self._check_process()
+        with self.database.reader() as raw:
+            return self._perform(raw, call, lambda: function(raw))
 
     @property
     def streaming(self) -> bool:

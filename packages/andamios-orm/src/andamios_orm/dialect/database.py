@@ -277,32 +277,43 @@ class DuckDBDatabase:
         logger.warning("database %s was opened anew", self.path or self.name)
 
     @contextlib.contextmanager
+    def reader(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """Yield a plain DuckDB connection in a transaction that can only read."""
+        raw, _ = self.cursor()
+        try:
+            raw.execute("BEGIN TRANSACTION READ ONLY")
+            yield raw
+        finally:
+            close_quietly(raw)
+
+    @contextlib.contextmanager
     def raw(
         self, *, write: bool = False, timeout: float | None = None
     ) -> Iterator[duckdb.DuckDBPyConnection]:
-        """Yield a plain DuckDB connection; with ``write=True`` it holds the write gate.
+        """Yield a plain DuckDB connection, hardened like every other one.
 
-        It blocks the thread that uses it, commits each statement by itself, and
-        is hardened like every other connection.
+        It blocks the thread that uses it. With ``write=True`` it holds the
+        write gate and commits each statement by itself; without, it is in a
+        transaction that can only read.
 
         Raises:
             DatabaseReplaced: it was to write, and the file is no longer in its place.
         """
+        if not write:
+            with self.reader() as raw:
+                yield raw
+            return
         raw, _ = self.cursor()
         ticket = Ticket(Owner.of_thread(), "raw connection")
-        if write:
-            self.gate.acquire(ticket, self.options.write_timeout if timeout is None else timeout)
         try:
-            if write:
-                self.check_in_place()
+            self.gate.acquire(ticket, self.options.write_timeout if timeout is None else timeout)
+            self.check_in_place()
             yield raw
-            if write:
-                self.check_in_place()
+            self.check_in_place()
         finally:
             close_quietly(raw)
-            if write:
-                self.commits += 1
-                self.gate.release(ticket)
+            self.commits += 1
+            self.gate.release(ticket)
 
     # ---- closing -------------------------------------------------------------
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ColumnInsert"]
 
+_LITERAL = re.compile(r"'(?:[^']|'')*'")
 _PLACEHOLDER = re.compile(r"\$(\d+)")
 
 ROWS_PER_BATCH = 4_000
@@ -49,7 +50,11 @@ class ColumnInsert:
         """Return the rewritten INSERT, or None if this one cannot go by column."""
         compiled: Any = context.compiled
         imv = compiled._insertmanyvalues  # noqa: SLF001 - the only place that says where the values stand
-        if not compiled.positional or imv.is_default_expr or "'" in imv.single_values_expr:
+        if (
+            not compiled.positional
+            or imv.is_default_expr
+            or _hides_placeholder(imv.single_values_expr)
+        ):
             return None
         values = f"VALUES ({imv.single_values_expr})"
         if statement.count(values) != 1 or len(parameters) < 2:  # noqa: PLR2004 - one row needs no list
@@ -90,6 +95,11 @@ class ColumnInsert:
                 rows_sorted=True,
                 is_downgraded=False,
             )
+
+
+def _hides_placeholder(expression: str) -> bool:
+    """Whether what looks like a placeholder may be text: ``nextval('a$1')``."""
+    return any("$" in literal for literal in _LITERAL.findall(expression))
 
 
 def _carriers(

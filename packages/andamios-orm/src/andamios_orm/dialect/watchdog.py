@@ -43,7 +43,8 @@ class Watchdog:
 
     def forget(self, key: Any) -> None:
         """Stop watching ``key``."""
-        self._deadlines.pop(key, None)
+        with self._condition:
+            self._deadlines.pop(key, None)
 
     def stop(self) -> None:
         """End the thread."""
@@ -69,7 +70,9 @@ class Watchdog:
         for key, (deadline, bite) in list(self._deadlines.items()):
             if deadline <= now:
                 bite()
-                self._deadlines[key] = (now + _BITE_AGAIN, bite)
+                with self._condition:
+                    if key in self._deadlines:
+                        self._deadlines[key] = (now + _BITE_AGAIN, bite)
                 earliest = min(earliest, now + _BITE_AGAIN)
             else:
                 earliest = min(earliest, deadline)
