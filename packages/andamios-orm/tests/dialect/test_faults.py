@@ -913,6 +913,33 @@ def test_a_child_of_multiprocessing_ends_without_touching_the_file(
         assert plain.execute(COUNT).fetchall() == [(1_002,)]
 
 
+def test_a_forked_child_that_ends_as_usual_leaves_the_file_alone(path: Path) -> None:
+    code = """
+import os, pathlib, sys, warnings
+import andamios_orm
+from sqlalchemy import create_engine, text
+
+path = sys.argv[1]
+engine = create_engine(f"duckdb:///{path}")
+with engine.begin() as connection:
+    connection.execute(text("INSERT INTO t VALUES (5000)"))
+content = lambda: [pathlib.Path(path + suffix).read_bytes() for suffix in ("", ".wal")]
+before = content()
+warnings.simplefilter("ignore")
+if child := os.fork():
+    _, status = os.waitpid(child, 0)
+    print(status, content() == before)
+"""
+
+    parent = subprocess.run(
+        [sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=False
+    )
+
+    assert (parent.stdout, parent.stderr) == ("0 True\n", "")
+    with duckdb.connect(path) as plain:
+        assert plain.execute(COUNT).fetchall() == [(1_001,)]
+
+
 def use_async(engine: AsyncEngine) -> object:
     # The loop that came with the fork is marked as running; the child needs one of its own.
     asyncio.events._set_running_loop(None)

@@ -69,6 +69,20 @@ def test_a_call_that_does_not_stop_is_bitten_again(watchdog: Watchdog) -> None:
     watchdog.forget("call")
 
 
+def test_a_call_that_ends_while_it_is_bitten_is_not_bitten_again(watchdog: Watchdog) -> None:
+    bites, later = Bites(), Bites()
+
+    def ends() -> None:
+        bites()
+        watchdog.forget("call")
+
+    watchdog.watch("call", 0.02, ends)
+    watchdog.watch("later", 0.2, later)
+
+    assert later.wait()
+    assert len(bites.times) == 1
+
+
 def test_an_earlier_deadline_wakes_a_sleeping_watchdog(watchdog: Watchdog) -> None:
     far, near = Bites(), Bites()
     watchdog.watch("far", 60, far)
