@@ -3,11 +3,13 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+import os
 import signal
 import subprocess
 import sys
 import threading
 import time
+import weakref
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +20,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 import andamios_orm  # noqa: F401 - makes duckdb:// ours
 from andamios_orm.dialect.channel import Channel
-from andamios_orm.dialect.database import DuckDBDatabase, identity_of, literal, quoted
+from andamios_orm.dialect.database import DuckDBDatabase, _finish, identity_of, literal, quoted
 from andamios_orm.dialect.gate import WaitGraph
 from andamios_orm.dialect.options import parse_options
 from andamios_orm.exceptions import (
@@ -490,6 +492,15 @@ def test_the_end_of_the_process_closes_what_is_open(path: Path) -> None:
     assert runs_at_exit
     assert not Path(f"{path}.wal").exists()
     duckdb.connect(path).close()
+
+
+def test_the_end_of_a_forked_child_closes_nothing() -> None:
+    anchor = duckdb.connect(":memory:")
+    another_process = os.getppid()
+
+    _finish(another_process, weakref.WeakSet(), anchor, None)
+
+    assert anchor.execute("SELECT 1").fetchall() == [(1,)]
 
 
 def test_a_forgotten_memory_database_removes_what_it_spilled() -> None:
