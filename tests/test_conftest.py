@@ -29,6 +29,7 @@ def test_a_test_without_a_kind_is_refused(suite: pytest.Pytester) -> None:
     outcome.stderr.fnmatch_lines(["*test_nothing: carry exactly one marker of *unit"])
 
 
+@pytest.mark.slow
 def test_a_test_of_two_kinds_is_refused(suite: pytest.Pytester) -> None:
     suite.makepyfile("import pytest\n@pytest.mark.unit\n@pytest.mark.e2e\ndef test_both(): pass")
 
@@ -37,6 +38,7 @@ def test_a_test_of_two_kinds_is_refused(suite: pytest.Pytester) -> None:
     assert outcome.ret == pytest.ExitCode.USAGE_ERROR
 
 
+@pytest.mark.slow
 def test_a_test_of_one_kind_runs(suite: pytest.Pytester) -> None:
     suite.makepyfile("import pytest\n@pytest.mark.unit\ndef test_one(): pass")
 
@@ -67,6 +69,7 @@ def test_only_a_marked_test_opens_a_database(
     outcome.assert_outcomes(**outcomes)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("wanted", "module"), [("", "uvloop"), ("asyncio", "asyncio.unix_events")])
 def test_the_loop_is_the_one_asked_for(
     suite: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, wanted: str, module: str
@@ -89,6 +92,7 @@ def test_the_loop_is_the_one_asked_for(
     outcome.assert_outcomes(passed=1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("size", "chosen"), [(None, 1), ("soak", 100)])
 def test_the_size_of_the_run_picks_the_rounds(
     suite: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, size: str | None, chosen: int
@@ -111,6 +115,7 @@ def test_the_size_of_the_run_picks_the_rounds(
     outcome.assert_outcomes(passed=1)
 
 
+@pytest.mark.slow
 def test_an_unknown_size_is_refused(
     suite: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:

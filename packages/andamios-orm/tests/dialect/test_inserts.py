@@ -120,9 +120,9 @@ async def test_a_column_that_cannot_be_a_list_goes_row_by_row(engine: AsyncEngin
 
 
 async def test_an_upsert_goes_by_column(engine: AsyncEngine) -> None:
-    statement = upsert(things)
-    statement = statement.on_conflict_do_update(
-        index_elements=["id"], set_={"name": statement.excluded.name}
+    plain = upsert(things)
+    statement = plain.on_conflict_do_update(
+        index_elements=["id"], set_={"name": plain.excluded.name}
     ).returning(things.c.id)
     rows = [{"id": 1, "name": "a"}, {"id": 2, "name": "b"}]
     await statements(engine, statement, rows)

@@ -138,4 +138,4 @@ def _attempts(retry: int) -> int:
 
 def _pause(number: int) -> float:
     """Return seconds to wait: doubling, with full jitter, so that losers spread out."""
-    return random.uniform(0, min(_LONGEST_PAUSE, _FIRST_PAUSE * 2**number))  # noqa: S311 - no secret
+    return random.uniform(0, min(_LONGEST_PAUSE, _FIRST_PAUSE * 2**number))  # noqa: S311 # nosec B311 - no secret
