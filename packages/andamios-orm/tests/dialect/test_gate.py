@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import signal
 import threading
 import time
 from typing import TYPE_CHECKING, Any
@@ -17,7 +18,7 @@ from andamios_orm.exceptions import StatementTimeout, WriteDeadlock, WriteGateTi
 from andamios_orm.testing.databases import duckdb_memory_url
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from sqlalchemy.ext.asyncio import AsyncEngine
     from tests.dialect.conftest import Lab
@@ -160,29 +161,40 @@ def test_who_withdrew_before_asking_is_not_let_in() -> None:
     assert gate.holder is None
 
 
+class Signal:
+    """A ticket's lock; while it is waited for, something happens."""
+
+    def __init__(self, meanwhile: Callable[[], None]) -> None:
+        self._meanwhile = meanwhile
+        self._taken = False
+
+    def acquire(self, **_timeout: float) -> bool:
+        """Take it, or wait for it."""
+        if self._taken:
+            self._meanwhile()
+        self._taken = True
+        return True
+
+    def locked(self) -> bool:
+        """Return whether it is taken."""
+        return self._taken
+
+    def release(self) -> None:
+        """Give it back."""
+        self._taken = False
+
+
 @unit
-def test_an_interrupted_wait_leaves_no_place_in_the_queue(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("place", ["in the queue", "inside"])
+def test_an_interrupted_wait_leaves_no_place(place: str) -> None:
     gate, holder = gate_and_holder()
-    ticket = Ticket(Owner("interrupted", 0, is_task=False))
 
-    class Signal:
-        """A lock whose second acquire meets Ctrl-C."""
+    def interrupt() -> None:
+        if place == "inside":
+            gate.release(holder)
+        raise KeyboardInterrupt
 
-        taken = False
-
-        def acquire(self, **_timeout: float) -> bool:
-            if self.taken:
-                raise KeyboardInterrupt
-            self.taken = True
-            return True
-
-        def locked(self) -> bool:
-            return self.taken
-
-        def release(self) -> None:
-            self.taken = False
-
-    monkeypatch.setattr(ticket, "_signal", Signal())
+    ticket = Ticket(Owner("interrupted", 0, is_task=False), _signal=Signal(interrupt))
 
     with pytest.raises(KeyboardInterrupt):
         gate.acquire(ticket, PATIENCE)
@@ -190,6 +202,47 @@ def test_an_interrupted_wait_leaves_no_place_in_the_queue(monkeypatch: pytest.Mo
 
     assert gate.holder is None
     assert gate.waiting == 0
+
+
+@unit
+@pytest.mark.parametrize("first", ["withdrawn", "let in"])
+def test_who_is_let_in_and_withdraws_at_once_lets_the_next_in(first: str) -> None:
+    gate, holder = gate_and_holder()
+
+    def both() -> None:
+        if first == "withdrawn":
+            gate.withdraw(ticket)
+            gate.release(holder)
+        else:
+            gate.release(holder)
+            gate.withdraw(ticket)
+
+    ticket = Ticket(Owner("hesitant", 0, is_task=False), _signal=Signal(both))
+
+    with pytest.raises(Withdrawn):
+        gate.acquire(ticket, PATIENCE)
+
+    assert gate.holder is None
+    assert gate.waiting == 0
+
+
+@unit
+def test_who_waits_for_two_gates_waits_for_the_second_when_let_in_by_the_first() -> None:
+    graph = WaitGraph()
+    gates = [WriteGate(graph, f"file {number}") for number in range(2)]
+    holders = [Ticket(Owner(f"holder {number}", 0, is_task=False)) for number in range(2)]
+    for gate, holder in zip(gates, holders, strict=True):
+        gate.acquire(holder, None)
+    first, second = (Waiter(gate, "both") for gate in gates)
+
+    gates[0].release(holders[0])
+    first.join()
+    waits_for = dict(graph.waiting)
+    gates[1].release(holders[1])
+    second.join()
+
+    assert waits_for == {"both": gates[1]}
+    assert graph.waiting == {}
 
 
 @unit
@@ -250,6 +303,46 @@ def test_a_slot_is_not_waited_for_for_ever() -> None:
 
     assert not slots.acquire()
     slots.release()
+
+    assert slots.acquire()
+
+
+@pytest.fixture
+def interrupted() -> Iterator[Callable[[Callable[[], None]], None]]:
+    """Yield what makes a signal interrupt the main thread soon, after it has called something."""
+    before = signal.getsignal(signal.SIGUSR1)
+    timers: list[threading.Timer] = []
+
+    def soon(first: Callable[[], None]) -> None:
+        def interrupt(*_: object) -> None:
+            first()
+            raise KeyboardInterrupt
+
+        signal.signal(signal.SIGUSR1, interrupt)
+        main = threading.main_thread().ident
+        assert main is not None
+        timers.append(threading.Timer(0.05, signal.pthread_kill, (main, signal.SIGUSR1)))
+        timers[-1].start()
+
+    yield soon
+    for timer in timers:
+        timer.join()
+    signal.signal(signal.SIGUSR1, before)
+
+
+@unit
+@pytest.mark.parametrize("given", ["nothing", "the slot"])
+def test_an_interrupted_wait_keeps_no_slot(
+    interrupted: Callable[[Callable[[], None]], None], given: str
+) -> None:
+    slots = Slots(1, patience=PATIENCE)
+    assert slots.acquire()
+    interrupted(slots.release if given == "the slot" else lambda: None)
+
+    with pytest.raises(KeyboardInterrupt):
+        slots.acquire()
+    if given == "nothing":
+        slots.release()
 
     assert slots.acquire()
 

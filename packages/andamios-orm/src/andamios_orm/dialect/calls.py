@@ -61,8 +61,7 @@ class Rows:
 
     def keep(self, raw: duckdb.DuckDBPyConnection) -> None:
         """Take what is left into memory, because DuckDB is about to drop it."""
-        if self._kept is None:
-            self._kept = deque(() if self.abandoned else raw.fetchall())
+        self._kept = deque(() if self.abandoned else raw.fetchall())
 
     def take(self, raw: duckdb.DuckDBPyConnection | None, count: int) -> list[Row]:
         """Return up to ``count`` more rows.

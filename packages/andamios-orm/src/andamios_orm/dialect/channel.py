@@ -75,7 +75,7 @@ class Channel:
         """
         self._check_process()
         if self._failure is not None and not call.autocommit:
-            raise self._aborted(call)
+            raise _aborted(self._failure, call)
         try:
             return self._execute(call)
         except BaseException as error:
@@ -241,7 +241,7 @@ class Channel:
                 self._keep_open_rows(raw)
                 raw.execute(self.database.statements.own("COMMIT", raw))
         except Exception as error:
-            raise self._failed_commit(error) from error
+            raise self._failed_commit(raw, error) from error
         finally:
             self._end()
 
@@ -280,12 +280,10 @@ class Channel:
         self._reads = ReadLog()
         self._leave_gate()
 
-    def _failed_commit(self, error: Exception) -> BaseException:
+    def _failed_commit(self, raw: duckdb.DuckDBPyConnection, error: Exception) -> BaseException:
         """Undo what is left of a failed COMMIT and return the error to raise for it."""
-        raw = self._raw
-        if raw is not None:
-            with contextlib.suppress(duckdb.Error), self._execution.lock:
-                raw.execute(self.database.statements.own("ROLLBACK", raw))
+        with contextlib.suppress(duckdb.Error), self._execution.lock:
+            raw.execute(self.database.statements.own("ROLLBACK", raw))
         if isinstance(error, DatabaseFault):
             return error
         self._notice(error)
@@ -304,9 +302,8 @@ class Channel:
     # ---- the gate ------------------------------------------------------------
 
     def _enter_gate(self, call: Call) -> None:
-        if self._gated:
-            if self._ticket is not None:
-                self._ticket.last_statement = call.text
+        if self._gated and self._ticket is not None:
+            self._ticket.last_statement = call.text
             return
         ticket = self._ticket = Ticket(call.owner, call.text)
         if call.cancelled:
@@ -412,17 +409,6 @@ class Channel:
         if is_invalidated(error):
             self.database.invalidate(self._epoch)
 
-    def _aborted(self, call: Call) -> TransactionAborted:
-        failure = self._failure
-        return TransactionAborted(
-            f"this transaction is already aborted by an earlier error ({_brief(failure)}); "
-            f"roll it back",
-            cause_message=_brief(failure),
-            statement=call.text,
-            params=call.params,
-            hide_parameters=call.hide_parameters,
-        )
-
     def _check_process(self) -> None:
         self.database.check_process()
 
@@ -449,13 +435,12 @@ class Channel:
     def detach(self, patience: float = 2.0) -> None:
         """Close DuckDB's connection from outside, because its instance is closing."""
         self.interrupt()
-        taken = self._execution.lock.acquire(timeout=patience)
+        if not self._execution.lock.acquire(timeout=patience):
+            return
         try:
-            if taken:
-                self._discard()
+            self._discard()
         finally:
-            if taken:
-                self._execution.lock.release()
+            self._execution.lock.release()
 
     def retire(self) -> None:
         """Note, on the loop's side, that ``close`` is on its way: nobody waits in vain."""
@@ -493,8 +478,17 @@ def _unencodable(values: Any) -> ValueRefused | None:
     return None
 
 
-def _brief(error: BaseException | None) -> str:
-    if error is None:
-        return ""
+def _aborted(failure: BaseException, call: Call) -> TransactionAborted:
+    return TransactionAborted(
+        f"this transaction is already aborted by an earlier error ({_brief(failure)}); "
+        f"roll it back",
+        cause_message=_brief(failure),
+        statement=call.text,
+        params=call.params,
+        hide_parameters=call.hide_parameters,
+    )
+
+
+def _brief(error: BaseException) -> str:
     origin = error if isinstance(error, TimeoutError) else getattr(error, "orig", None) or error
     return f"{type(origin).__name__}: {str(origin).splitlines()[0] if str(origin) else ''}"

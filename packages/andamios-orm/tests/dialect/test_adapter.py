@@ -1,0 +1,159 @@
+"""Connections and cursors as SQLAlchemy uses them: closed twice, cancelled twice, interrupted."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import weakref
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+import pytest
+from sqlalchemy import exc as sa_exc
+from sqlalchemy import text
+
+from andamios_orm.dialect.adapter import (
+    AsyncConnection,
+    BlockingConnection,
+    DriverConnection,
+    _to_its_end,
+)
+from andamios_orm.dialect.database import DuckDBDatabase
+from andamios_orm.dialect.gate import WaitGraph
+from andamios_orm.dialect.options import parse_options
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.dialect.conftest import Lab
+
+unit = pytest.mark.unit
+integration = pytest.mark.integration
+concurrency = pytest.mark.concurrency
+db = pytest.mark.db
+
+PATIENCE = 20.0
+ENDLESS = "SELECT count(*) FROM range(100000000000) r(i) WHERE i % 7 = 3"
+
+
+@pytest.fixture
+def database() -> Iterator[DuckDBDatabase]:
+    """Yield a database in memory that no registry knows of."""
+    database = DuckDBDatabase(None, "", parse_options({}), WaitGraph(), when_unused=lambda _: None)
+    yield database
+    database.close()
+
+
+def blocking(database: DuckDBDatabase) -> BlockingConnection:
+    return BlockingConnection(database, database.options)
+
+
+def hopping(database: DuckDBDatabase) -> AsyncConnection:
+    return AsyncConnection(database, database.options, database.crew.hire())
+
+
+@db
+@integration
+def test_rows_of_a_stream_are_fetched_one_by_one(database: DuckDBDatabase) -> None:
+    connection = blocking(database)
+    cursor = connection.cursor(server_side=True)
+    cursor.batch = 2
+    cursor.execute("SELECT * FROM range(5)")
+
+    found = [cursor.fetchone() for _ in range(6)]
+
+    assert found == [(0,), (1,), (2,), (3,), (4,), None]
+    connection.close()
+
+
+@db
+@integration
+@pytest.mark.parametrize("kind", [blocking, hopping])
+def test_a_connection_may_be_closed_twice(database: DuckDBDatabase, kind: Any) -> None:
+    connection = kind(database)
+
+    connection.close()
+    connection.close()
+    connection.terminate()
+
+    assert connection.closed
+
+
+@db
+@integration
+def test_a_worker_rests_once_however_often_its_connection_is_closed(
+    database: DuckDBDatabase,
+) -> None:
+    connection = hopping(database)
+
+    connection.close()
+    connection.close()
+
+    assert len(database.crew) == 1
+
+
+@unit
+async def test_a_commit_that_is_cancelled_again_and_again_is_awaited() -> None:
+    commit: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    task = asyncio.create_task(_to_its_end(commit))
+    for _ in range(4):
+        await asyncio.sleep(0)
+        task.cancel()
+    await asyncio.sleep(0)
+    assert not task.done()
+    commit.set_result(None)
+
+    with pytest.raises(asyncio.CancelledError) as cancelled:
+        await task
+
+    assert cancelled.value.__cause__ is None
+
+
+@unit
+async def test_a_cancelled_commit_that_failed_says_so() -> None:
+    commit: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    task = asyncio.create_task(_to_its_end(commit))
+    await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.sleep(0)
+    failure = duckdb.IOException("the disk is gone")
+    commit.set_exception(failure)
+
+    with pytest.raises(asyncio.CancelledError) as cancelled:
+        await task
+
+    assert cancelled.value.__cause__ is failure
+
+
+@db
+@concurrency
+async def test_the_driver_connection_interrupts_the_statement_that_runs(memory_lab: Lab) -> None:
+    async with memory_lab.engine().connect() as connection:
+        driver: Any = (await connection.get_raw_connection()).driver_connection
+        task = asyncio.create_task(connection.execute(text(ENDLESS)))
+        async with asyncio.timeout(PATIENCE):
+            while not task.done():
+                driver.interrupt()
+                await asyncio.sleep(0.01)
+
+        with pytest.raises(sa_exc.DBAPIError, match=r"(?i)interrupt"):
+            await task
+
+
+@db
+@integration
+async def test_the_driver_connection_of_one_that_is_gone_has_nothing_to_interrupt(
+    database: DuckDBDatabase,
+) -> None:
+    connection = hopping(database)
+    gone = weakref.ref(connection)
+    driver = DriverConnection(connection)
+    connection.close()
+    del connection
+    gc.collect()
+
+    driver.interrupt()
+
+    assert gone() is None
+    with pytest.raises(ReferenceError, match="closed"):
+        await driver.run(lambda raw: raw.execute("SELECT 1"))

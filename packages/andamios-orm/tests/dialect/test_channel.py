@@ -1,0 +1,250 @@
+"""One connection and its transaction: what is left when either is gone."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+import pytest
+
+from andamios_orm.dialect.calls import Call
+from andamios_orm.dialect.channel import Channel
+from andamios_orm.dialect.database import DuckDBDatabase
+from andamios_orm.dialect.gate import Owner, WaitGraph
+from andamios_orm.dialect.options import parse_options
+from andamios_orm.exceptions import (
+    CommitOutcomeUnknown,
+    DatabaseClosed,
+    TransactionAborted,
+    ValueRefused,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+pytestmark = [pytest.mark.integration, pytest.mark.db]
+
+PATIENCE = 20.0
+HALF_A_PAIR = "\ud800"
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[DuckDBDatabase]:
+    """Yield a database on a file that no registry knows of, with an empty table ``t``."""
+    options = parse_options({"hardened": "false", "checkpoint_threshold": "1KB"})
+    database = DuckDBDatabase(
+        tmp_path / "file.duckdb", "", options, WaitGraph(), when_unused=lambda _: None
+    )
+    with database.raw(write=True) as raw:
+        raw.execute("CREATE TABLE t (n BIGINT)")
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def channel(database: DuckDBDatabase) -> Iterator[Channel]:
+    """Yield a channel to the database."""
+    channel = Channel(database)
+    yield channel
+    channel.close()
+
+
+def call(text: str, params: Any = None, **more: Any) -> Call:
+    return Call(text, params, Owner.of_thread(), **more)
+
+
+def count(database: DuckDBDatabase) -> int:
+    with database.raw() as raw:
+        [(value,)] = raw.execute("SELECT count(*) FROM t").fetchall()
+    return int(value)
+
+
+# ---- statements --------------------------------------------------------------
+
+
+@pytest.mark.parametrize("nothing", ["", "-- a comment"])
+def test_a_text_without_a_statement_does_nothing(channel: Channel, nothing: str) -> None:
+    reply = channel.execute(call(nothing))
+
+    assert (reply.description, reply.rows, reply.rowcount) == (None, [], -1)
+
+
+def test_a_value_that_is_no_text_is_named(channel: Channel) -> None:
+    with pytest.raises(ValueRefused, match="surrogate"):
+        channel.execute(call("SELECT $1", [HALF_A_PAIR]))
+
+
+def test_a_value_of_a_call_on_the_raw_connection_is_the_drivers_to_refuse(channel: Channel) -> None:
+    with pytest.raises(RuntimeError, match="Unable to cast"):
+        channel.run(lambda raw: raw.execute("SELECT ?", [HALF_A_PAIR]), call("raw"))
+
+
+# ---- streams -----------------------------------------------------------------
+
+
+def test_rows_that_were_kept_outlive_their_connection(channel: Channel) -> None:
+    reply = channel.execute(call("SELECT * FROM range(5)", batch=2))
+    assert reply.rest is not None
+    channel.execute(call("SELECT 1"))
+    channel.renew()
+
+    rest = channel.fetch(reply.rest, 10, call("FETCH"))
+
+    assert [*reply.rows, *rest] == [(n,) for n in range(5)]
+
+
+@pytest.mark.parametrize("connection", ["kept", "gone"])
+def test_rows_that_were_not_kept_end_with_their_transaction(
+    channel: Channel, connection: str
+) -> None:
+    reply = channel.execute(call("SELECT * FROM range(5)", batch=2))
+    assert reply.rest is not None
+    channel.rollback()
+    if connection == "gone":
+        channel.renew()
+
+    with pytest.raises(TransactionAborted, match="before all rows were read"):
+        channel.fetch(reply.rest, 10, call("FETCH"))
+
+    assert channel.execute(call("SELECT 1")).rows == [(1,)]
+
+
+# ---- calls on the raw connection ---------------------------------------------
+
+
+def test_a_raw_call_that_commits_by_itself_leaves_the_gate(
+    database: DuckDBDatabase, channel: Channel
+) -> None:
+    channel.run(lambda raw: raw.execute("INSERT INTO t VALUES (1)"), call("raw", autocommit=True))
+
+    assert database.gate.holder is None
+    assert count(database) == 1
+
+
+def test_a_raw_call_that_commits_by_itself_and_fails_poisons_nothing(
+    database: DuckDBDatabase, channel: Channel
+) -> None:
+    with pytest.raises(duckdb.CatalogException):
+        channel.run(lambda raw: raw.execute("DROP TABLE missing"), call("raw", autocommit=True))
+
+    assert database.gate.holder is None
+    assert channel.execute(call("SELECT 1")).rows == [(1,)]
+
+
+def test_a_transaction_whose_connection_its_user_closed_can_be_rolled_back(
+    database: DuckDBDatabase, channel: Channel
+) -> None:
+    channel.execute(call("INSERT INTO t VALUES (1)"))
+    channel.run(lambda raw: raw.close(), call("raw"))
+
+    channel.rollback()
+
+    assert channel.execute(call("SELECT count(*) FROM t")).rows == [(0,)]
+    assert database.gate.holder is None
+
+
+def test_no_transaction_begins_on_a_connection_that_its_user_closed(channel: Channel) -> None:
+    channel.execute(call("SELECT 1"))
+    channel.rollback()
+    channel.run(lambda raw: raw.close(), call("raw", autocommit=True))
+
+    with pytest.raises(duckdb.ConnectionException):
+        channel.execute(call("SELECT 1"))
+    channel.rollback()
+    channel.renew()
+
+    assert channel.execute(call("SELECT 1")).rows == [(1,)]
+
+
+# ---- commits -----------------------------------------------------------------
+
+
+def test_a_commit_of_nothing_lets_the_next_writer_in(
+    database: DuckDBDatabase, channel: Channel
+) -> None:
+    commits = database.commits
+    channel.commit()
+
+    assert database.commits == commits
+    assert database.gate.holder is None
+
+
+def test_a_transaction_whose_connection_was_taken_away_is_lost_whole(
+    database: DuckDBDatabase, channel: Channel
+) -> None:
+    channel.execute(call("INSERT INTO t VALUES (1)"))
+    channel.detach()
+
+    with pytest.raises(TransactionAborted, match="lost whole"):
+        channel.commit()
+
+    assert count(database) == 0
+    assert database.gate.holder is None
+
+
+def test_a_commit_whose_connection_its_user_closed_is_not_acknowledged(
+    database: DuckDBDatabase, channel: Channel
+) -> None:
+    channel.execute(call("INSERT INTO t VALUES (1)"))
+    channel.run(lambda raw: raw.close(), call("raw"))
+
+    with pytest.raises(CommitOutcomeUnknown):
+        channel.commit()
+
+    assert database.gate.holder is None
+
+
+def test_a_commit_over_which_the_instance_broke_is_in_doubt_and_the_file_opened_anew(
+    database: DuckDBDatabase, channel: Channel
+) -> None:
+    channel.execute(call("SET GLOBAL debug_checkpoint_abort='before_header'"))
+    channel.commit()
+    channel.execute(call("INSERT INTO t FROM range(100000)"))
+
+    with pytest.raises(CommitOutcomeUnknown, match="look before you repeat it"):
+        channel.commit()
+
+    assert database.state == "invalid"
+    assert database.gate.holder is None
+    assert channel.execute(call("SELECT count(*) FROM t")).rows in ([(0,)], [(100_000,)])
+    assert database.epoch == 1
+
+
+# ---- closing -----------------------------------------------------------------
+
+
+def test_a_closed_channel_runs_nothing(channel: Channel) -> None:
+    channel.close()
+
+    with pytest.raises(DatabaseClosed, match="the connection was closed"):
+        channel.execute(call("SELECT 1"))
+
+
+def test_a_channel_may_be_closed_twice(database: DuckDBDatabase, channel: Channel) -> None:
+    channel.close()
+    channel.close()
+
+    assert channel not in database.channels
+
+
+def test_a_connection_that_is_busy_for_too_long_is_not_closed_from_outside(
+    database: DuckDBDatabase, channel: Channel
+) -> None:
+    busy, over = threading.Event(), threading.Event()
+
+    def write(raw: duckdb.DuckDBPyConnection) -> None:
+        busy.set()
+        assert over.wait(PATIENCE)
+        raw.execute("INSERT INTO t VALUES (1)")
+
+    thread = threading.Thread(target=channel.run, args=(write, call("raw")))
+    thread.start()
+    assert busy.wait(PATIENCE)
+    channel.detach(patience=0.01)
+    over.set()
+    thread.join(PATIENCE)
+    channel.commit()
+
+    assert count(database) == 1
