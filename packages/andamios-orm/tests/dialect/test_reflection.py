@@ -126,3 +126,12 @@ def test_get_indexes_tells_expressions(engine: Engine) -> None:
     assert index["column_names"] == [None]
     assert index["expressions"] == ["(lower(title))"]
     assert index["dialect_options"] == {}
+
+
+def test_a_cast_that_is_spelled_unlike_the_column_s_type_is_kept(engine: Engine) -> None:
+    with engine.begin() as connection:
+        connection.execute(text("CREATE TABLE a (x INTEGER, y DECIMAL(5, 2) AS (x))"))
+
+    computed = _columns(engine, "a")["y"]["computed"]
+
+    assert computed["sqltext"] == "CAST(x AS DECIMAL(5, 2))"

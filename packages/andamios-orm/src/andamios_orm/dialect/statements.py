@@ -128,7 +128,7 @@ class Token(NamedTuple):
 
 
 class StatementCache:
-    """Parsed statements by text, the least recently used dropped first.
+    """Parsed statements by text, those parsed first dropped first.
 
     The bound is in bytes because one text can weigh a thousand times another
     (a select about 2 KB, an INSERT of 1,000 rows about 1 MB).
@@ -150,10 +150,6 @@ class StatementCache:
         self._parsed: OrderedDict[str, ParsedStatement] = OrderedDict()
         self._own: dict[str, Any] = {}
         self._lock = threading.Lock()
-
-    def __len__(self) -> int:
-        """Return the number of statements kept."""
-        return len(self._parsed)
 
     def parse(self, text: str, connection: duckdb.DuckDBPyConnection) -> ParsedStatement:
         """Return the parsed form of ``text``, which must be one allowed statement.

@@ -1,0 +1,152 @@
+"""What the errors say, whose errors they are, and that they travel between processes."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import exc as sa_exc
+from sqlalchemy.orm import exc as orm_exc
+
+from andamios_orm import exceptions
+from andamios_orm.exceptions import (
+    AndamiosError,
+    ConstraintViolation,
+    DatabaseFault,
+    DatabaseLocked,
+    DatabaseUnavailable,
+    NestedTransactionUnsupported,
+    NotFound,
+    OperationFault,
+    PoolExhausted,
+    StaleVersion,
+    StatementRefused,
+    StatementTimeout,
+    TransactionAborted,
+    UncommittedChanges,
+    ValueRefused,
+    WriteGateTimeout,
+)
+
+pytestmark = pytest.mark.unit
+
+KINDS: list[Any] = [getattr(exceptions, name) for name in exceptions.__all__]
+
+_OWN: dict[Any, dict[str, Any]] = {
+    ConstraintViolation: {"table": "a", "columns": ("x",), "value": "7", "constraint": "rule"},
+    StatementRefused: {"kind": "COPY"},
+    StaleVersion: {"expected": 1, "actual": 2},
+    TransactionAborted: {"cause_message": "no such table"},
+    StatementTimeout: {"seconds": 1.5},
+    WriteGateTimeout: {"holder": "task 'a'", "age": 2.5, "last_statement": "UPDATE a"},
+    DatabaseUnavailable: {"path": Path("a.duckdb")},
+    DatabaseLocked: {"pid": 42},
+}
+
+
+def _own(kind: Any) -> dict[str, Any]:
+    """Return the attributes that an error of this class has beside every other's."""
+    return {
+        name: value
+        for base, attributes in _OWN.items()
+        if issubclass(kind, base)
+        for name, value in attributes.items()
+    }
+
+
+def _example(kind: Any) -> BaseException:
+    """Return an error of this class, with all that it can carry."""
+    example: BaseException
+    if issubclass(kind, DatabaseFault):
+        example = kind(
+            "it broke",
+            statement="SELECT $1",
+            params=(1,),
+            orig=ValueError("the driver's"),
+            connection_invalidated=True,
+            **_own(kind),
+        )
+    elif kind is NotFound:
+        example = kind("Project", 7)
+    elif kind is ValueRefused:
+        example = kind("too long", "abc", "title")
+    elif kind is PoolExhausted:
+        example = kind("none is free", ["task 'a' for 1.0 s"])
+    else:
+        example = kind("it broke")
+    return example
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("travel", [lambda error: pickle.loads(pickle.dumps(error)), copy.copy])  # noqa: S301 - our own
+def test_an_error_arrives_as_it_was_sent(kind: Any, travel: Any) -> None:
+    sent = _example(kind)
+
+    arrived = travel(sent)
+
+    assert type(arrived) is kind
+    assert str(arrived) == str(sent)
+    assert arrived.args == sent.args
+    assert repr(vars(arrived)) == repr(vars(sent))
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if issubclass(kind, DatabaseFault)])
+def test_a_fault_keeps_what_a_handler_may_want(kind: Any) -> None:
+    error: Any = _example(kind)
+
+    kept = {name: getattr(error, name) for name in _own(kind)}
+
+    assert kept == _own(kind)
+    assert (error.statement, error.params, str(error.orig)) == ("SELECT $1", (1,), "the driver's")
+    assert error.connection_invalidated
+    assert "it broke" in str(error)
+    assert "sqlalche.me" not in str(error)
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind is not UncommittedChanges])
+def test_every_error_is_of_one_tree(kind: Any) -> None:
+    assert issubclass(kind, AndamiosError)
+
+
+@pytest.mark.parametrize(
+    ("kind", "caught_as"),
+    [
+        (NotFound, LookupError),
+        (ValueRefused, ValueError),
+        (PoolExhausted, sa_exc.TimeoutError),
+        (DatabaseFault, sa_exc.DBAPIError),
+        (ConstraintViolation, sa_exc.IntegrityError),
+        (StatementRefused, sa_exc.ProgrammingError),
+        (NestedTransactionUnsupported, sa_exc.NotSupportedError),
+        (OperationFault, sa_exc.OperationalError),
+        (StaleVersion, orm_exc.StaleDataError),
+        (StatementTimeout, TimeoutError),
+        (WriteGateTimeout, TimeoutError),
+        (UncommittedChanges, RuntimeWarning),
+    ],
+)
+def test_an_error_is_caught_as_what_it_was_before(kind: Any, caught_as: type[Exception]) -> None:
+    with pytest.raises(caught_as):
+        raise _example(kind)
+
+
+def test_a_row_that_was_not_found_is_named() -> None:
+    error = NotFound("Project", 7)
+
+    assert str(error) == "Project 7 does not exist"
+    assert (error.model, error.key) == ("Project", 7)
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (ValueRefused("too long", "abc", "title"), "column 'title': 'abc' is refused: too long"),
+        (ValueRefused("too long", "abc"), "'abc' is refused: too long"),
+        (ValueRefused("too long", "a" * 99), f"'{'a' * 79}… is refused: too long"),
+    ],
+)
+def test_a_refused_value_is_shown_shortened_with_its_column(error: ValueRefused, said: str) -> None:
+    assert str(error) == said
