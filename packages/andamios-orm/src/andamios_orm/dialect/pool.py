@@ -116,7 +116,8 @@ class FairQueue(sa_queue.QueueCommon[Any]):
                 self.put_nowait(waiter.result())
             raise
         finally:
-            waiter.cancel()
+            if not waiter.get_loop().is_closed():
+                waiter.cancel()
 
 
 def _runs_here(loop: asyncio.AbstractEventLoop) -> bool:
