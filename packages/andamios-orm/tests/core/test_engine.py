@@ -451,7 +451,7 @@ async def test_an_exhausted_pool_names_its_holders(andamios_memory_url: str) -> 
 
 
 async def test_close_waits_for_work_that_is_on_its_way(filled: Database) -> None:
-    reached = asyncio.Event()
+    reached, ready_to_commit = asyncio.Event(), asyncio.Event()
 
     async def work() -> None:
         async with filled.transaction() as session:
@@ -459,12 +459,14 @@ async def test_close_waits_for_work_that_is_on_its_way(filled: Database) -> None
             await session.flush()
             reached.set()
             await asyncio.sleep(0.1)
+            ready_to_commit.set()
 
     task = asyncio.create_task(work())
     await reached.wait()
     await filled.close()
 
-    assert task.done()
+    assert ready_to_commit.is_set()
+    await task
     async with filled.session() as session:  # a database that is used again opens again
         assert await session.scalar(select(func.count()).select_from(Author)) == 1
 

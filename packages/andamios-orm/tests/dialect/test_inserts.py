@@ -12,13 +12,13 @@ from sqlalchemy import (
     Sequence,
     String,
     Table,
+    event,
     insert,
     select,
 )
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from andamios_orm.core.observe import observe
 from andamios_orm.dialect.inserts import _hides_placeholder
 
 if TYPE_CHECKING:
@@ -64,11 +64,14 @@ async def engine(andamios_memory_url: str) -> AsyncIterator[AsyncEngine]:
 async def statements(engine: AsyncEngine, statement: Any, rows: list[dict[str, Any]]) -> list[str]:
     """Return the texts that an insert of many rows sends."""
     sent: list[str] = []
-    observer = observe(engine)
-    observer.subscribe(lambda record: sent.append(record.statement))
+
+    def note(_connection: Any, _cursor: Any, text: str, *_: Any) -> None:
+        sent.append(text)
+
+    event.listen(engine.sync_engine, "before_cursor_execute", note)
     async with engine.begin() as connection:
         await connection.execute(statement, rows)
-    observer.close()
+    event.remove(engine.sync_engine, "before_cursor_execute", note)
     return [text for text in sent if text.startswith("INSERT")]
 
 
