@@ -136,3 +136,17 @@ async def test_an_upsert_goes_by_column(engine: AsyncEngine) -> None:
     async with engine.connect() as connection:
         names = (await connection.scalars(select(things.c.name).order_by(things.c.id))).all()
     assert names == ["a", "c", "d"]
+
+
+async def test_rows_of_defaults_alone_need_no_column(engine: AsyncEngine) -> None:
+    sent = await statements(engine, insert(things).returning(things.c.id), [{}, {}])
+
+    assert all("unnest" not in text for text in sent)
+    async with engine.connect() as connection:
+        assert (await connection.scalars(select(things.c.id).order_by(things.c.id))).all() == [1, 2]
+
+
+async def test_a_single_row_is_sent_as_it_is(engine: AsyncEngine) -> None:
+    [text] = await statements(engine, insert(things).returning(things.c.id), [{"name": "a"}])
+
+    assert "unnest" not in text

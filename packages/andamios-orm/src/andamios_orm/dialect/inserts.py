@@ -50,17 +50,14 @@ class ColumnInsert:
         """Return the rewritten INSERT, or None if this one cannot go by column."""
         compiled: Any = context.compiled
         imv = compiled._insertmanyvalues  # noqa: SLF001 - the only place that says where the values stand
+        values = f"VALUES ({imv.single_values_expr})"
+        used = {int(number) for number in _PLACEHOLDER.findall(imv.single_values_expr)}
         if (
-            not compiled.positional
-            or imv.is_default_expr
+            not used  # rows of defaults alone
+            or used != set(range(1, len(compiled.positiontup) + 1))
+            or statement.count(values) != 1
             or _hides_placeholder(imv.single_values_expr)
         ):
-            return None
-        values = f"VALUES ({imv.single_values_expr})"
-        if statement.count(values) != 1 or len(parameters) < 2:  # noqa: PLR2004 - one row needs no list
-            return None
-        used = {int(number) for number in _PLACEHOLDER.findall(imv.single_values_expr)}
-        if not used or used != set(range(1, len(compiled.positiontup) + 1)):
             return None
         types = [compiled.binds[name].type for name in compiled.positiontup]
         carriers = _carriers(types, parameters, dialect)
