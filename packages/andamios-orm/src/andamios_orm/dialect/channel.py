@@ -81,6 +81,8 @@ class Channel:
         except BaseException as error:
             if not call.autocommit:
                 self._failure = error
+            elif self._gated:
+                self.database.commits += 1  # an interrupted COMMIT may have happened
             raise
         finally:
             if call.autocommit and not self._active:
