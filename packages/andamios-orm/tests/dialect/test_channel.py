@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from typing import TYPE_CHECKING, Any
 
 import duckdb
@@ -16,12 +17,13 @@ from andamios_orm.dialect.options import parse_options
 from andamios_orm.exceptions import (
     CommitOutcomeUnknown,
     DatabaseClosed,
+    StatementTimeout,
     TransactionAborted,
     ValueRefused,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 pytestmark = [pytest.mark.integration, pytest.mark.db]
@@ -109,6 +111,74 @@ def test_rows_that_were_not_kept_end_with_their_transaction(
         channel.fetch(reply.rest, 10, call("FETCH"))
 
     assert channel.execute(call("SELECT 1")).rows == [(1,)]
+
+
+# ---- writes that commit by themselves ------------------------------------------
+
+FEW = 20_000
+
+
+@pytest.mark.parametrize("form", ["one", "many"])
+def test_a_write_that_commits_by_itself_is_stored_or_fails(
+    database: DuckDBDatabase, channel: Channel, form: str, rounds: Callable[..., int]
+) -> None:
+    def write(timeout: float) -> Call:
+        if form == "many":
+            values = [[n] for n in range(FEW // 100)]
+            return call("INSERT INTO t VALUES ($1)", values, many=True, timeout=timeout, **alone)
+        return call(f"INSERT INTO t FROM range({FEW})", timeout=timeout, **alone)
+
+    alone = {"autocommit": True}
+    began = time.perf_counter()
+    channel.execute(write(60.0))
+    took = time.perf_counter() - began
+    outcomes = set()
+
+    for number in range(rounds(40, 200, 1000)):
+        before = count(database)
+        try:
+            channel.execute(write(took * (number % 40) / 20))
+        except StatementTimeout:
+            outcomes.add("failed")
+            assert count(database) == before
+        else:
+            outcomes.add("stored")
+            assert count(database) > before
+        assert database.gate.holder is None
+
+    assert "failed" in outcomes
+
+
+def test_a_commit_that_breaks_is_told_where_a_write_commits_by_itself(
+    database: DuckDBDatabase, channel: Channel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(text: str, raw: duckdb.DuckDBPyConnection) -> Any:
+        if text == "COMMIT":
+            raise duckdb.FatalException("FATAL Error: database has been invalidated")
+        return own(text, raw)
+
+    own = database.statements.own
+    monkeypatch.setattr(database.statements, "own", broken)
+    with pytest.raises(CommitOutcomeUnknown, match="may or may not have happened"):
+        channel.execute(call("INSERT INTO t VALUES (1)", autocommit=True))
+    monkeypatch.undo()
+
+    assert database.gate.holder is None
+    channel.execute(call("INSERT INTO t VALUES (2)", autocommit=True))
+    assert count(database) == 1
+
+
+def test_a_stream_outlives_a_write_that_commits_by_itself(
+    database: DuckDBDatabase, channel: Channel
+) -> None:
+    reply = channel.execute(call("SELECT * FROM range(5)", batch=2, autocommit=True))
+    assert reply.rest is not None
+
+    channel.execute(call("INSERT INTO t VALUES (1)", autocommit=True))
+
+    rest = channel.fetch(reply.rest, 10, call("FETCH"))
+    assert [*reply.rows, *rest] == [(n,) for n in range(5)]
+    assert count(database) == 1
 
 
 # ---- calls on the raw connection ---------------------------------------------

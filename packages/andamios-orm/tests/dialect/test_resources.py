@@ -131,39 +131,66 @@ def test_importing_opens_nothing_and_loads_nothing_heavy(tmp_path: Path) -> None
 # ---- memory ------------------------------------------------------------------
 
 
+MEMORY = """
+def memory(name):
+    with open("/proc/self/status") as status:
+        return int(next(line for line in status if line.startswith(name)).split()[1])
+"""
+
+RAW_MEMORY = """
+import sys, duckdb
+connection = duckdb.connect(f"{sys.argv[1]}/raw.duckdb")
+connection.execute("CREATE TABLE t (n INTEGER PRIMARY KEY, s VARCHAR)")
+connection.execute("INSERT INTO t SELECT range, 'row ' || range FROM range(1000)")
+for number in range(50):
+    found = connection.execute("SELECT s FROM t WHERE n = ?", [number])
+    assert found.fetchall() == [(f"row {number}",)]
+print([memory("VmRSS"), memory("RssAnon")])
+"""
+
+OUR_MEMORY = """
+import sys
+import andamios_orm, uvloop
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import create_async_engine
+
+async def main():
+    engine = create_async_engine(f"duckdb:///{sys.argv[1]}/ours.duckdb")
+    async with engine.begin() as connection:
+        await connection.execute(text("CREATE TABLE t (n INTEGER PRIMARY KEY, s VARCHAR)"))
+        await connection.execute(
+            text("INSERT INTO t SELECT range, 'row ' || range FROM range(1000)")
+        )
+    for number in range(50):
+        async with engine.connect() as connection:
+            found = await connection.execute(text("SELECT s FROM t WHERE n = :n"), {"n": number})
+            assert found.scalar() == f"row {number}"
+    print([memory("VmRSS"), memory("RssAnon")])
+    await engine.dispose()
+
+uvloop.run(main())
+"""
+
+
 @linux
-def test_an_open_engine_stays_below_100_megabytes(tmp_path: Path) -> None:
-    resident = answer(
-        """
-        import sys
-        import andamios_orm, uvloop
-        from sqlalchemy import text
-        from sqlalchemy.ext.asyncio import create_async_engine
+def test_an_open_engine_adds_little_memory_to_duckdb(tmp_path: Path) -> None:
+    """What Linux counts as resident holds 34 to 46 MB of DuckDB's own library file.
 
-        async def main():
-            engine = create_async_engine(f"duckdb:///{sys.argv[1]}/small.duckdb")
-            async with engine.begin() as connection:
-                await connection.execute(text("CREATE TABLE t (n INTEGER PRIMARY KEY, s VARCHAR)"))
-                await connection.execute(
-                    text("INSERT INTO t SELECT range, 'row ' || range FROM range(1000)")
-                )
-            for number in range(50):
-                async with engine.connect() as connection:
-                    found = await connection.execute(
-                        text("SELECT s FROM t WHERE n = :n"), {"n": number}
-                    )
-                    assert found.scalar() == f"row {number}"
-            with open("/proc/self/status") as status:
-                print(next(line for line in status if line.startswith("VmRSS")).split()[1])
-            await engine.dispose()
+    How much depends on which of its pages the kernel's cache has already, so the
+    same program has been seen at 99 and at 109 MB. Beside the raw driver in the
+    same state, that part is the same.
+    """
+    raw, _ = answer(MEMORY + RAW_MEMORY, str(tmp_path))
+    resident, own = answer(MEMORY + OUR_MEMORY, str(tmp_path))
 
-        uvloop.run(main())
-        """,
-        str(tmp_path),
+    logger.warning(
+        "%.1f MB resident (%.1f MB of them not a file's), the raw driver %.1f MB",
+        resident / MEGABYTE,
+        own / MEGABYTE,
+        raw / MEGABYTE,
     )
-
-    logger.warning("%.1f MB resident", resident / MEGABYTE)
-    assert resident < 100 * MEGABYTE
+    assert own < 60 * MEGABYTE
+    assert resident - raw < 48 * MEGABYTE
 
 
 @linux

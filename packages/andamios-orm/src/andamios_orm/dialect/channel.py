@@ -82,7 +82,7 @@ class Channel:
             if not call.autocommit:
                 self._failure = error
             elif self._gated:
-                self.database.commits += 1  # an interrupted COMMIT may have happened
+                self.database.commits += 1  # what DuckDB commits by itself may have happened
             raise
         finally:
             if call.autocommit and not self._active:
@@ -104,6 +104,8 @@ class Channel:
         if call.autocommit and parsed.writes:
             self.database.check_in_place()
         self.lingers = self.lingers or parsed.lingers
+        if call.autocommit and parsed.needs_transaction and not self._active:
+            return self._run_alone(raw, parsed, call)
         reply = self._run(raw, parsed, call)
         if parsed.writes:
             self._note_write(call)
@@ -112,11 +114,34 @@ class Channel:
             self._reads.note(parsed, call, reply)
         return reply
 
+    def _run_alone(
+        self, raw: duckdb.DuckDBPyConnection, parsed: ParsedStatement, call: Call
+    ) -> Reply:
+        """Run a write of autocommit in a transaction of its own.
+
+        DuckDB would end its own transaction with a COMMIT that an interrupt can
+        reach; the statement would then fail although it is stored.
+        """
+        if self.streaming:
+            self._perform(raw, call, lambda: self._keep_open_rows(raw))
+        self._begin(raw)
+        try:
+            reply = self._run(raw, parsed, call)
+        except BaseException:
+            self.rollback()
+            raise
+        self._wrote = reply.wrote = True
+        self.commit()
+        return reply
+
     def _run(self, raw: duckdb.DuckDBPyConnection, parsed: ParsedStatement, call: Call) -> Reply:
         def work() -> Reply:
             self._keep_open_rows(raw)
-            if parsed.parts or call.many:
-                self._run_several(raw, parsed, call)
+            if parsed.parts:
+                for part in parsed.parts:
+                    raw.execute(part)
+            elif call.many:
+                driver.executemany(raw, parsed.prepared, call.params)
             elif call.params is None:
                 raw.execute(parsed.prepared)
             else:
@@ -125,31 +150,11 @@ class Channel:
 
         return self._perform(raw, call, work)
 
-    def _run_several(
-        self, raw: duckdb.DuckDBPyConnection, parsed: ParsedStatement, call: Call
-    ) -> None:
-        """Run what DuckDB takes for several statements: all of them, or none."""
-        if call.autocommit:
-            raw.begin()
-        try:
-            if parsed.parts:
-                for part in parsed.parts:
-                    raw.execute(part)
-            else:
-                driver.executemany(raw, parsed.prepared, call.params)
-            if call.autocommit:
-                raw.commit()
-        except BaseException:
-            if call.autocommit:
-                with contextlib.suppress(duckdb.TransactionException):
-                    raw.rollback()
-            raise
-
     def _collect(
         self, raw: duckdb.DuckDBPyConnection, parsed: ParsedStatement, call: Call
     ) -> Reply:
         if not parsed.has_rows:
-            rows = [] if call.autocommit and (parsed.parts or call.many) else raw.fetchall()
+            rows = raw.fetchall()
             counted = parsed.counts_rows and rows and not call.many
             return Reply(rowcount=rows[0][0] if counted else -1)
         description = _description(raw)

@@ -103,6 +103,11 @@ class ParsedStatement:
     """Whether the connection remembers it after the transaction: a temporary table, a setting."""
 
     @property
+    def needs_transaction(self) -> bool:
+        """Whether it changes what is stored, and can run inside a transaction."""
+        return self.writes and self.kind in _TRANSACTIONAL
+
+    @property
     def counts_rows(self) -> bool:
         """Whether the only result is the number of rows changed."""
         return self.kind in COUNTED and not self.returning
@@ -113,6 +118,7 @@ class ParsedStatement:
         return self.returning or self.kind in _ANSWERS
 
 
+_TRANSACTIONAL = READS | COUNTED | {"CREATE", "DROP", "ALTER", "COPY", "EXECUTE"}
 _ANSWERS = READS | {"CALL", "PRAGMA", "EXECUTE"}
 
 NOTHING = ParsedStatement(None, "NOTHING", writes=False, returning=False)
