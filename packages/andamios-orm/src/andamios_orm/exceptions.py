@@ -7,7 +7,12 @@ catch, so ``except IntegrityError`` keeps working::
     ├── ConfigurationError                  ValueError
     ├── MissingExtra                        ImportError
     ├── NotFound                            LookupError
+    ├── NotLoaded                           sqlalchemy InvalidRequestError
     ├── ValueRefused                        ValueError
+    ├── QueryRefused                        ValueError
+    │   ├── UnknownField
+    │   ├── UnknownOperator
+    │   └── CursorRefused
     ├── PoolExhausted                       sqlalchemy TimeoutError
     └── DatabaseFault                       sqlalchemy DBAPIError
         ├── ConstraintViolation             sqlalchemy IntegrityError
@@ -57,6 +62,7 @@ __all__ = [
     "ConcurrencyConflict",
     "ConfigurationError",
     "ConstraintViolation",
+    "CursorRefused",
     "DatabaseAlreadyOpen",
     "DatabaseClosed",
     "DatabaseCorrupt",
@@ -71,14 +77,18 @@ __all__ = [
     "MissingExtra",
     "NestedTransactionUnsupported",
     "NotFound",
+    "NotLoaded",
     "NotNullViolation",
     "OperationFault",
     "PoolExhausted",
+    "QueryRefused",
     "StaleVersion",
     "StatementRefused",
     "StatementTimeout",
     "TransactionAborted",
     "UncommittedChanges",
+    "UnknownField",
+    "UnknownOperator",
     "ValueRefused",
     "WriteConflict",
     "WriteDeadlock",
@@ -116,6 +126,27 @@ class NotFound(AndamiosError, LookupError):
         return f"{self.model} {self.key} does not exist"
 
 
+class NotLoaded(AndamiosError, sa_exc.InvalidRequestError):
+    """A relationship was touched that no query had loaded.
+
+    Attributes: ``model`` and ``relation`` (names).
+    """
+
+    def __init__(self, model: str, relation: str) -> None:
+        """Name the model and its relationship."""
+        self.model = model
+        self.relation = relation
+        super().__init__(model, relation)
+
+    def __str__(self) -> str:
+        """Return what is missing and both ways to load it."""
+        name = f"{self.model}.{self.relation}"
+        return (
+            f"{name} is not loaded: load it with the {self.model}, by load=[{name}] in a "
+            f"repository or select({self.model}).options(selectinload({name}))"
+        )
+
+
 class ValueRefused(AndamiosError, ValueError, sa_exc.DontWrapMixin):
     """A value would have been changed in silence by the database.
 
@@ -139,6 +170,35 @@ class ValueRefused(AndamiosError, ValueError, sa_exc.DontWrapMixin):
 
 
 _SHOWN = 80
+
+
+class QueryRefused(AndamiosError, ValueError):
+    """A query cannot be built as it was asked for; nothing was sent.
+
+    Attribute: ``known`` (the names that would have been accepted, if that is the matter).
+    """
+
+    def __init__(self, message: str, known: Sequence[str] = ()) -> None:
+        """Keep what is known beside the message."""
+        self.known = tuple(known)
+        super().__init__(message, self.known)
+
+    def __str__(self) -> str:
+        """Return the message with the names that are known."""
+        message: str = self.args[0]
+        return f"{message}; known are {', '.join(self.known)}" if self.known else message
+
+
+class UnknownField(QueryRefused):
+    """The model has no such field, or it cannot be used like that."""
+
+
+class UnknownOperator(QueryRefused):
+    """There is no such comparison, or not for this field."""
+
+
+class CursorRefused(QueryRefused):
+    """The cursor was made for another ordering, was altered, or is none at all."""
 
 
 class PoolExhausted(AndamiosError, sa_exc.TimeoutError):

@@ -7,6 +7,7 @@ from typing import Any
 import duckdb_sqlalchemy
 from sqlalchemy.dialects.postgresql.base import PGIdentifierPreparer
 from sqlalchemy.exc import CompileError
+from sqlalchemy.schema import ForeignKeyConstraint
 
 from andamios_orm.dialect.keywords import RESERVED_WORDS
 
@@ -25,14 +26,33 @@ class DDLCompiler(duckdb_sqlalchemy.DuckDBDDLCompiler):
     """Leaves out foreign keys where they are not wanted, and indexes marked so."""
 
     def visit_foreign_key_constraint(self, constraint: Any, **options: Any) -> Any:
-        """Return the clause, or None if the engine or the table does without."""
-        dialect: Any = self.dialect
-        if "none" in (
-            dialect.options.foreign_keys,
-            constraint.table.info.get("duckdb_foreign_keys"),
-        ):
+        """Return the clause, or None if engine, table or metadata does without."""
+        if self._does_without(constraint):
             return None
         return super().visit_foreign_key_constraint(constraint, **options)  # type: ignore[no-untyped-call]  # SQLAlchemy's
+
+    def visit_add_constraint(self, create: Any, **options: Any) -> Any:
+        """Return the statement; a foreign key that is not wanted is not added."""
+        if self._does_without(create.element):
+            return ""
+        return super().visit_add_constraint(create, **options)  # type: ignore[no-untyped-call]  # SQLAlchemy's
+
+    def visit_drop_constraint(self, drop: Any, **options: Any) -> Any:
+        """Return the statement; a foreign key that was not created is not dropped."""
+        if self._does_without(drop.element):
+            return ""
+        return super().visit_drop_constraint(drop, **options)  # type: ignore[no-untyped-call]  # SQLAlchemy's
+
+    def _does_without(self, constraint: Any) -> bool:
+        if not isinstance(constraint, ForeignKeyConstraint):
+            return False
+        dialect: Any = self.dialect
+        table = constraint.table
+        return "none" in (
+            dialect.options.foreign_keys,
+            table.info.get("duckdb_foreign_keys"),
+            table.metadata.info.get("duckdb_foreign_keys"),
+        )
 
     def visit_computed_column(self, generated: Any, **options: Any) -> str:
         """Return the clause; what is computed is not stored."""

@@ -1,0 +1,34 @@
+"""Models: their base, columns they share, types of columns, and who acts."""
+
+from __future__ import annotations
+
+from andamios_orm.models.actor import acting_as, current_actor
+from andamios_orm.models.base import NAMING_CONVENTION, Model, Row
+from andamios_orm.models.mixins import (
+    AuditMixin,
+    HistoryMixin,
+    IntegerKeyMixin,
+    SoftDeleteMixin,
+    TimestampMixin,
+    UUIDKeyMixin,
+    VersionMixin,
+    uuid7,
+)
+from andamios_orm.models.types import UTCDateTime
+
+__all__ = [
+    "NAMING_CONVENTION",
+    "AuditMixin",
+    "HistoryMixin",
+    "IntegerKeyMixin",
+    "Model",
+    "Row",
+    "SoftDeleteMixin",
+    "TimestampMixin",
+    "UTCDateTime",
+    "UUIDKeyMixin",
+    "VersionMixin",
+    "acting_as",
+    "current_actor",
+    "uuid7",
+]
