@@ -18,8 +18,10 @@ from andamios_orm.exceptions import (
     DatabaseFault,
     DatabaseLocked,
     DatabaseUnavailable,
+    DecryptionFailed,
     NestedTransactionUnsupported,
     NotFound,
+    NotLoaded,
     OperationFault,
     PoolExhausted,
     StaleVersion,
@@ -71,6 +73,8 @@ def _example(kind: Any) -> BaseException:
         )
     elif kind is NotFound:
         example = kind("Project", 7)
+    elif kind is NotLoaded:
+        example = kind("Project", "tasks")
     elif kind is ValueRefused:
         example = kind("too long", "abc", "title")
     elif kind is PoolExhausted:
@@ -115,6 +119,8 @@ def test_every_error_is_of_one_tree(kind: Any) -> None:
     ("kind", "caught_as"),
     [
         (NotFound, LookupError),
+        (NotLoaded, sa_exc.InvalidRequestError),
+        (DecryptionFailed, ValueError),
         (ValueRefused, ValueError),
         (PoolExhausted, sa_exc.TimeoutError),
         (DatabaseFault, sa_exc.DBAPIError),
@@ -138,6 +144,15 @@ def test_a_row_that_was_not_found_is_named() -> None:
 
     assert str(error) == "Project 7 does not exist"
     assert (error.model, error.key) == ("Project", 7)
+
+
+def test_a_relationship_that_was_not_loaded_is_named_with_both_ways_to_load_it() -> None:
+    error = NotLoaded("Project", "tasks")
+
+    assert (error.model, error.relation) == ("Project", "tasks")
+    assert str(error).startswith("Project.tasks is not loaded")
+    assert "load=[Project.tasks]" in str(error)
+    assert "select(Project).options(selectinload(Project.tasks))" in str(error)
 
 
 @pytest.mark.parametrize(

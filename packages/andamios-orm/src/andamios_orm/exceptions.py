@@ -9,6 +9,7 @@ catch, so ``except IntegrityError`` keeps working::
     ├── NotFound                            LookupError
     ├── NotLoaded                           sqlalchemy InvalidRequestError
     ├── ValueRefused                        ValueError
+    ├── DecryptionFailed                    ValueError
     ├── QueryRefused                        ValueError
     │   ├── UnknownField
     │   ├── UnknownOperator
@@ -70,6 +71,7 @@ __all__ = [
     "DatabaseLocked",
     "DatabaseReplaced",
     "DatabaseUnavailable",
+    "DecryptionFailed",
     "DiskFull",
     "DuplicateKey",
     "ForeignKeyViolation",
@@ -170,6 +172,10 @@ class ValueRefused(AndamiosError, ValueError, sa_exc.DontWrapMixin):
 
 
 _SHOWN = 80
+
+
+class DecryptionFailed(AndamiosError, ValueError, sa_exc.DontWrapMixin):
+    """A stored value was encrypted with a key that is not among the given ones."""
 
 
 class QueryRefused(AndamiosError, ValueError):
