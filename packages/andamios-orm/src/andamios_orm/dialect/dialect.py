@@ -6,8 +6,10 @@ is ours.
 
 from __future__ import annotations
 
+import sys
 import threading
 import weakref
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import duckdb
@@ -100,6 +102,7 @@ class DuckDBExecutionContext(PGExecutionContext):
             if "statement_timeout" in options:
                 cursor.timeout = options["statement_timeout"]
             cursor.wants_arrow = bool(options.get("arrow"))
+            cursor.at_commit = options.get("at_commit")
             size = options.get("arraysize")
             if size:
                 cursor.arraysize = size
@@ -133,6 +136,7 @@ class _Dialect(Reflection):
     insertmanyvalues_page_size = ROWS_PER_BATCH
     insertmanyvalues_implicit_sentinel = InsertmanyvaluesSentinelOpts.ANY_AUTOINCREMENT
     has_terminate = True
+    runs_at_commit = True
     supports_server_side_cursors = True
 
     # Not keyword-only: create_engine() looks for its arguments among the positional names.
@@ -222,7 +226,8 @@ class _Dialect(Reflection):
 
     def initialize(self, connection: Connection) -> None:
         """Learn nothing that is not known already: DuckDB's version is the driver's."""
-        duckdb_sqlalchemy._register_alembic_support()  # noqa: SLF001 - theirs, ours by inheritance
+        if "alembic" in sys.modules:
+            import_module("andamios_orm.dialect.alembic_impl")
         DefaultDialect.initialize(self, connection)
 
     # ---- connections ---------------------------------------------------------
