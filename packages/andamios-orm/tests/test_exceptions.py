@@ -14,16 +14,19 @@ from sqlalchemy.orm import exc as orm_exc
 from andamios_orm import exceptions
 from andamios_orm.exceptions import (
     AndamiosError,
+    BulkRefused,
     ConstraintViolation,
     DatabaseFault,
     DatabaseLocked,
     DatabaseUnavailable,
     DecryptionFailed,
+    LoadTooLarge,
     NestedTransactionUnsupported,
     NotFound,
     NotLoaded,
     OperationFault,
     PoolExhausted,
+    RowRefusal,
     StaleVersion,
     StatementRefused,
     StatementTimeout,
@@ -77,6 +80,10 @@ def _example(kind: Any) -> BaseException:
         example = kind("Project", "tasks")
     elif kind is ValueRefused:
         example = kind("too long", "abc", "title")
+    elif kind is BulkRefused:
+        example = kind("Project", [RowRefusal(7, "title", "too long", "abc")])
+    elif kind is LoadTooLarge:
+        example = kind(2**30, 2**20)
     elif kind is PoolExhausted:
         example = kind("none is free", ["task 'a' for 1.0 s"])
     else:
@@ -165,3 +172,30 @@ def test_a_relationship_that_was_not_loaded_is_named_with_both_ways_to_load_it()
 )
 def test_a_refused_value_is_shown_shortened_with_its_column(error: ValueRefused, said: str) -> None:
     assert str(error) == said
+
+
+def test_a_refused_bulk_counts_its_rows_and_names_the_first_ones() -> None:
+    errors = [RowRefusal(row, "name", "too long", "x") for row in range(12)]
+
+    message = str(BulkRefused("Project", errors))
+
+    assert message.startswith(
+        "Project: 12 rows refused, nothing was written: row 0, name: too long"
+    )
+    assert message.endswith("; and 2 more")
+
+
+def test_a_refused_bulk_names_a_column_that_is_wrong_in_every_row() -> None:
+    error = BulkRefused("Project", [RowRefusal(None, "id", "it is generated")])
+
+    assert str(error) == (
+        "Project: every row refused, nothing was written: every row, id: it is generated"
+    )
+
+
+def test_a_refused_row_needs_no_field() -> None:
+    assert str(RowRefusal(3, "", "it is no dict")) == "row 3: it is no dict"
+
+
+def test_what_is_too_large_for_one_transaction_says_by_how_much() -> None:
+    assert "takes about 1024 MiB and 1 MiB are available" in str(LoadTooLarge(2**30, 2**20))

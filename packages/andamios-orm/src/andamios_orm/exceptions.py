@@ -9,6 +9,8 @@ catch, so ``except IntegrityError`` keeps working::
     ├── NotFound                            LookupError
     ├── NotLoaded                           sqlalchemy InvalidRequestError
     ├── ValueRefused                        ValueError
+    ├── BulkRefused                         ValueError
+    ├── LoadTooLarge                        MemoryError
     ├── DecryptionFailed                    ValueError
     ├── QueryRefused                        ValueError
     │   ├── UnknownField
@@ -47,7 +49,7 @@ catch, so ``except IntegrityError`` keeps working::
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import exc as sa_exc
 from sqlalchemy.orm import exc as orm_exc
@@ -58,6 +60,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AndamiosError",
+    "BulkRefused",
     "CheckViolation",
     "CommitOutcomeUnknown",
     "ConcurrencyConflict",
@@ -76,6 +79,7 @@ __all__ = [
     "DuplicateKey",
     "ForeignKeyViolation",
     "ForkedProcess",
+    "LoadTooLarge",
     "MissingExtra",
     "NestedTransactionUnsupported",
     "NotFound",
@@ -169,6 +173,67 @@ class ValueRefused(AndamiosError, ValueError, sa_exc.DontWrapMixin):
             shown = f"{shown[:_SHOWN]}…"
         where = f"column {self.column!r}: " if self.column else ""
         return f"{where}{shown} is refused: {self.reason}"
+
+
+class RowRefusal(NamedTuple):
+    """What is wrong with one value: ``row`` counts from 0, None is every row."""
+
+    row: int | None
+    field: str
+    message: str
+    value: object = None
+
+    def __str__(self) -> str:
+        """Return "row 7, name: it has 300 characters, the column holds 200"."""
+        where = "every row" if self.row is None else f"row {self.row}"
+        return (
+            f"{where}, {self.field}: {self.message}" if self.field else f"{where}: {self.message}"
+        )
+
+
+class BulkRefused(AndamiosError, ValueError):
+    """Rows of a bulk operation are wrong; nothing of it was written.
+
+    Attributes: ``model`` (name), ``errors`` (a ``RowRefusal`` for each bad field of
+    each bad row; a secret value is ``"***"``).
+    """
+
+    def __init__(self, model: str, errors: Sequence[RowRefusal]) -> None:
+        """Keep the model's name and every refusal."""
+        self.model = model
+        self.errors = tuple(errors)
+        super().__init__(model, self.errors)
+
+    def __str__(self) -> str:
+        """Return how many rows are bad and what is wrong with the first of them."""
+        rows = {error.row for error in self.errors}
+        count = "every row" if None in rows else f"{len(rows)} row{'s' * (len(rows) > 1)}"
+        listed = "; ".join(map(str, self.errors[:_LISTED]))
+        more = f"; and {len(self.errors) - _LISTED} more" if len(self.errors) > _LISTED else ""
+        return f"{self.model}: {count} refused, nothing was written: {listed}{more}"
+
+
+_LISTED = 10
+
+
+class LoadTooLarge(AndamiosError, MemoryError):
+    """One transaction cannot hold what is to be loaded; nothing was written.
+
+    Attributes: ``needed`` and ``available``, in bytes.
+    """
+
+    def __init__(self, needed: int, available: int) -> None:
+        """Keep both figures."""
+        self.needed = needed
+        self.available = available
+        super().__init__(needed, available)
+
+    def __str__(self) -> str:
+        """Return both figures and the remedy."""
+        return (
+            f"loading it in one transaction takes about {self.needed >> 20} MiB and "
+            f"{self.available >> 20} MiB are available: use atomic=False, or raise memory_limit"
+        )
 
 
 _SHOWN = 80
