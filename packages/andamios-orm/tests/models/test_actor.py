@@ -41,5 +41,5 @@ async def test_tasks_do_not_act_for_each_other() -> None:
         inherited = asyncio.create_task(asyncio.sleep(0, current_actor()))
         others = await asyncio.gather(act("ben"), act("eva"))
 
-    assert others == ["ben", "eva"]
+    assert [*others] == ["ben", "eva"]
     assert await inherited == "ana"

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy.exc import MissingGreenlet
-from sqlalchemy.orm import RelationshipProperty, strategies
+from sqlalchemy.orm import LoaderCallableStatus, PassiveFlag, RelationshipProperty, strategies
 from sqlalchemy.orm.exc import DetachedInstanceError
 
+from andamios_orm.dialect.greenlets import in_greenlet
 from andamios_orm.exceptions import NotLoaded
 
 if TYPE_CHECKING:
@@ -23,12 +23,23 @@ _SELECT, _RAISE, _RAISE_ON_SQL = ((("lazy", name),) for name in ("select", "rais
 class _Guarded(_LazyLoader):  # type: ignore[misc]  # SQLAlchemy publishes no name to derive from
     """A lazy loader whose refusals name the model, the relation and the way out."""
 
-    def _load_for_state(self, state: Any, *arguments: Any, **options: Any) -> Any:
+    def _load_for_state(self, state: Any, passive: Any, *arguments: Any, **options: Any) -> Any:
+        # Loading would have to be awaited, and reading an attribute cannot.
+        stuck = state.async_session is not None and not in_greenlet()
+        allowed = passive & ~PassiveFlag.SQL_OK if stuck else passive
         try:
-            return super()._load_for_state(state, *arguments, **options)
-        except (MissingGreenlet, DetachedInstanceError):
-            # Loading would have to be awaited, or there is no session to ask.
+            found = super()._load_for_state(state, allowed, *arguments, **options)
+        except DetachedInstanceError:
             raise self._not_loaded(state) from None
+        missing = found is LoaderCallableStatus.PASSIVE_NO_RESULT
+        if (
+            stuck
+            and missing
+            and passive & PassiveFlag.SQL_OK
+            and not passive & PassiveFlag.NO_RAISE
+        ):
+            raise self._not_loaded(state)
+        return found
 
     def _invoke_raise_load(self, state: Any, passive: Any, lazy: str) -> None:
         raise self._not_loaded(state)
