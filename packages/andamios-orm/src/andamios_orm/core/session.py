@@ -14,6 +14,7 @@ from sqlalchemy.orm import ORMExecuteState
 from sqlalchemy.orm import Session as SyncSession
 from sqlalchemy.orm.exc import StaleDataError
 
+from andamios_orm.core.ledger import watch_session
 from andamios_orm.core.transaction import Transaction
 from andamios_orm.exceptions import StaleVersion, UncommittedChanges
 
@@ -39,6 +40,7 @@ class _Session(SyncSession):
         Raises:
             StaleVersion: a row has a newer version than the one that was read.
         """
+        watch_session(self)
         try:
             super().flush(objects)
         except StaleDataError as error:

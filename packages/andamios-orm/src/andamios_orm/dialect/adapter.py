@@ -11,6 +11,8 @@ import _thread
 import asyncio
 import weakref
 from collections import deque
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy.engine import AdaptedConnection
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
 
     import duckdb
 
-    from andamios_orm.dialect.calls import Row, Rows
+    from andamios_orm.dialect.calls import AtCommit, Row, Rows
     from andamios_orm.dialect.database import DuckDBDatabase
     from andamios_orm.dialect.options import DatabaseOptions
     from andamios_orm.dialect.worker import Worker
@@ -58,6 +60,7 @@ class _Cursor:
         self.arrow: Any = None
         self.batch = STREAM_BATCH
         self.wants_arrow = False
+        self.at_commit: AtCommit | None = None
         self.timeout = connection.statement_timeout
         self.hide_parameters = False
         self._rows: deque[Row] = deque()
@@ -116,10 +119,11 @@ class _Cursor:
             statement,
             parameters or None,
             self.connection.owner(),
-            batch=self.batch if self.server_side else None,
+            batch=self.batch if self.server_side and self.at_commit is None else None,
             arrow=self.wants_arrow,
             timeout=self.timeout,
             hide_parameters=self.hide_parameters,
+            at_commit=self.at_commit,
         )
 
     def _take(self, reply: Reply) -> None:
@@ -153,6 +157,7 @@ class _Connection:
         self._used = False
         self._wrote = False
         self._failed = False
+        self._last: list[Call] = []
 
     # what the two kinds do differently
 
@@ -176,7 +181,27 @@ class _Connection:
         return self.cursor_class(self, server_side=server_side)
 
     def execute(self, call: Call) -> Reply:
-        """Run ``call`` in this connection's transaction."""
+        """Run ``call`` in this connection's transaction, or keep it for the commit."""
+        if call.at_commit is not None:
+            return self._keep_for_commit(call)
+        return self._execute(call)
+
+    def _keep_for_commit(self, call: Call) -> Reply:
+        if self.autocommit:
+            return self._execute_now(call)
+        self._last.append(call)
+        self._used = True
+        return Reply()
+
+    def _execute_now(self, call: Call) -> Reply:
+        """Run a statement that was meant for the commit, and all that follows from it."""
+        reply = self._execute(call)
+        further = call.at_commit(reply.rows) if call.at_commit is not None else None
+        if further is not None:
+            self._execute_now(replace(call, **further._asdict()))
+        return Reply()
+
+    def _execute(self, call: Call) -> Reply:
         call.autocommit = self.autocommit
         call.write_intent = self.write_intent
         self._used = True
@@ -220,14 +245,32 @@ class _Connection:
         if not self._used:
             self.write_intent = False
             return
+        last = self._what_remains()
         careful = self._channel.streaming or (
             not self.autocommit and (self._wrote or self._failed or self.write_intent)
         )
         self._forget()
         if careful:
-            self._finish(self._channel.commit)
+            self._finish(partial(self._channel.commit, last))
         else:
             self._post(self._channel.rollback)
+
+    def _what_remains(self) -> list[Call]:
+        """Return what is to run in the hop of COMMIT.
+
+        Without a write so far there is no gate yet, and the wait for it may be
+        cancelled: then it runs in hops of its own.
+        """
+        last, self._last = self._last, []
+        if self._wrote:
+            return last
+        try:
+            for call in last:
+                self._execute_now(call)
+        except BaseException:
+            self.rollback()
+            raise
+        return []
 
     def rollback(self) -> None:
         """Undo what was done; for a transaction that only read nobody waits."""
@@ -260,6 +303,7 @@ class _Connection:
 
     def _forget(self) -> None:
         self._used = self._wrote = self._failed = self.write_intent = False
+        self._last = []
 
 
 class AsyncCursor(_Cursor):
@@ -288,6 +332,11 @@ class AsyncConnection(_Connection, AdaptedConnection):
     def owner(self) -> Owner:
         """Return the current task."""
         return Owner.of_task(asyncio.current_task())
+
+    def _keep_for_commit(self, call: Call) -> Reply:
+        reply = super()._keep_for_commit(call)
+        await_(_at_once())
+        return reply
 
     def _run(self, call: Call, function: Callable[..., T], *arguments: Any) -> T:
         self._check_process()
@@ -338,6 +387,10 @@ _INTERRUPT_AGAIN = 0.01
 
 def _nothing() -> None:
     pass
+
+
+async def _at_once() -> None:
+    """Take no time: SQLAlchemy only wants to see that something was awaited."""
 
 
 def _retire(worker: Worker, channel: Channel) -> None:

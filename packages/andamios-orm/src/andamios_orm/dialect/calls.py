@@ -4,20 +4,32 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from andamios_orm.exceptions import TransactionAborted
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     import duckdb
 
     from andamios_orm.dialect.gate import Owner
 
-__all__ = ["Call", "Reply", "Row", "Rows"]
+__all__ = ["AtCommit", "Call", "Further", "Reply", "Row", "Rows"]
 
 Row = tuple[Any, ...]
+
+
+class Further(NamedTuple):
+    """One more statement that a commit depends on, and what looks at its rows."""
+
+    text: str
+    params: Any
+    at_commit: AtCommit
+
+
+AtCommit: TypeAlias = "Callable[[list[Row]], Further | None]"
+"""Looks at the rows of a statement that ran before COMMIT; what it raises undoes everything."""
 
 
 @dataclass(slots=True, eq=False)
@@ -34,6 +46,7 @@ class Call:
     timeout: float | None = None
     hide_parameters: bool = False
     many: bool = False
+    at_commit: AtCommit | None = None
     cancelled: bool = False
     timed_out: bool = False
 

@@ -9,6 +9,8 @@ transaction, commits that are never interrupted.
 from __future__ import annotations
 
 import contextlib
+from collections import deque
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import duckdb
@@ -31,7 +33,7 @@ from andamios_orm.exceptions import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from andamios_orm.dialect.database import DuckDBDatabase
     from andamios_orm.dialect.statements import ParsedStatement
@@ -135,20 +137,20 @@ class Channel:
         return reply
 
     def _run(self, raw: duckdb.DuckDBPyConnection, parsed: ParsedStatement, call: Call) -> Reply:
-        def work() -> Reply:
-            self._keep_open_rows(raw)
-            if parsed.parts:
-                for part in parsed.parts:
-                    raw.execute(part)
-            elif call.many:
-                driver.executemany(raw, parsed.prepared, call.params)
-            elif call.params is None:
-                raw.execute(parsed.prepared)
-            else:
-                driver.execute(raw, parsed.prepared, call.params)
-            return self._collect(raw, parsed, call)
+        return self._perform(raw, call, lambda: self._send(raw, parsed, call))
 
-        return self._perform(raw, call, work)
+    def _send(self, raw: duckdb.DuckDBPyConnection, parsed: ParsedStatement, call: Call) -> Reply:
+        self._keep_open_rows(raw)
+        if parsed.parts:
+            for part in parsed.parts:
+                raw.execute(part)
+        elif call.many:
+            driver.executemany(raw, parsed.prepared, call.params)
+        elif call.params is None:
+            raw.execute(parsed.prepared)
+        else:
+            driver.execute(raw, parsed.prepared, call.params)
+        return self._collect(raw, parsed, call)
 
     def _collect(
         self, raw: duckdb.DuckDBPyConnection, parsed: ParsedStatement, call: Call
@@ -218,8 +220,11 @@ class Channel:
 
     # ---- transactions --------------------------------------------------------
 
-    def commit(self) -> None:
+    def commit(self, last: Sequence[Call] = ()) -> None:
         """Make the transaction durable; it is never interrupted.
+
+        It runs ``last`` before that, without a time limit: what one of them
+        raises undoes everything.
 
         Raises:
             TransactionAborted: a statement failed; everything was rolled back.
@@ -241,6 +246,8 @@ class Channel:
         if raw is None:
             self._end()
             raise self._lost()
+        if last:
+            self._run_last(raw, last)
         try:
             if self._wrote:
                 self.database.check_in_place()
@@ -251,6 +258,32 @@ class Channel:
             raise self._failed_commit(raw, error) from error
         finally:
             self._end()
+
+    def _run_last(self, raw: duckdb.DuckDBPyConnection, calls: Sequence[Call]) -> None:
+        """Run what the commit depends on, locked like COMMIT itself so that nothing interrupts."""
+        waiting = deque(calls)
+        try:
+            with self._execution.lock:
+                while waiting:
+                    call = waiting.popleft()
+                    rows = self._answer(raw, call)
+                    further = call.at_commit(rows) if call.at_commit is not None else None
+                    if further is not None:
+                        waiting.appendleft(replace(call, **further._asdict()))
+        except BaseException:
+            self.rollback()
+            raise
+
+    def _answer(self, raw: duckdb.DuckDBPyConnection, call: Call) -> list[Row]:
+        try:
+            parsed = self.database.statements.parse(call.text, raw)
+            return self._send(raw, parsed, call).rows if parsed.prepared is not None else []
+        except Exception as error:
+            self._notice(error)
+            named = self._translated(error, call)
+            if named is error:
+                raise
+            raise named from error
 
     def rollback(self) -> None:
         """Undo the transaction; without one, nothing happens."""
