@@ -7,6 +7,7 @@ catch, so ``except IntegrityError`` keeps working::
     ├── ConfigurationError                  ValueError
     ├── MissingExtra                        ImportError
     ├── NotFound                            LookupError
+    ├── MoreThanOne                         sqlalchemy MultipleResultsFound
     ├── NotLoaded                           sqlalchemy InvalidRequestError
     ├── ValueRefused                        ValueError
     ├── BulkRefused                         ValueError
@@ -81,6 +82,7 @@ __all__ = [
     "ForkedProcess",
     "LoadTooLarge",
     "MissingExtra",
+    "MoreThanOne",
     "NestedTransactionUnsupported",
     "NotFound",
     "NotLoaded",
@@ -130,6 +132,22 @@ class NotFound(AndamiosError, LookupError):
     def __str__(self) -> str:
         """Return "Project 7 does not exist"."""
         return f"{self.model} {self.key} does not exist"
+
+
+class MoreThanOne(AndamiosError, sa_exc.MultipleResultsFound):
+    """Several rows are what one was asked for. Attributes: ``model`` (name), ``key``."""
+
+    code = ""
+
+    def __init__(self, model: str, key: object) -> None:
+        """Name the model and what was looked up."""
+        self.model = model
+        self.key = key
+        super().__init__(model, key)
+
+    def __str__(self) -> str:
+        """Return "several Project with name='a' exist, and one was asked for"."""
+        return f"several {self.model} {self.key} exist, and one was asked for"
 
 
 class NotLoaded(AndamiosError, sa_exc.InvalidRequestError):
