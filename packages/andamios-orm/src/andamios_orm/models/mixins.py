@@ -31,7 +31,8 @@ __all__ = [
     "uuid7",
 ]
 
-_FIRST, _LAST = -100, 100
+_FIRST = -100
+_CREATED_AT, _UPDATED_AT, _CREATED_BY, _UPDATED_BY, _VERSION, _DELETED_AT = range(100, 106)
 
 
 class _Keys:
@@ -70,7 +71,10 @@ def _now() -> dt.datetime:
 
 def _as_created(context: DefaultExecutionContext) -> dt.datetime:
     """Return the time of creation, so that a new row shows one time and not two."""
-    created = context.get_current_parameters().get("created_at")  # type: ignore[no-untyped-call]  # SQLAlchemy's
+    try:
+        created = context.get_current_parameters().get("created_at")  # type: ignore[no-untyped-call]  # SQLAlchemy's
+    except KeyError:  # of insert(Model).values([...]), which SQLAlchemy cannot tell apart
+        return _now()
     return created if isinstance(created, dt.datetime) else _now()
 
 
@@ -90,21 +94,21 @@ class TimestampMixin:
     """``created_at`` and ``updated_at``, in UTC."""
 
     created_at: Mapped[dt.datetime] = mapped_column(
-        UTCDateTime, default=_now, server_default=func.now(), sort_order=_LAST
+        UTCDateTime, default=_now, server_default=func.now(), sort_order=_CREATED_AT
     )
     updated_at: Mapped[dt.datetime] = mapped_column(
         UTCDateTime,
         default=_as_created,
         onupdate=_now,
         server_default=func.now(),
-        sort_order=_LAST,
+        sort_order=_UPDATED_AT,
     )
 
 
 class SoftDeleteMixin:
     """``deleted_at``: a row that was deleted stays, and is left out of what is listed."""
 
-    deleted_at: Mapped[dt.datetime | None] = mapped_column(UTCDateTime, sort_order=_LAST)
+    deleted_at: Mapped[dt.datetime | None] = mapped_column(UTCDateTime, sort_order=_DELETED_AT)
 
     @property
     def is_deleted(self) -> bool:
@@ -115,7 +119,9 @@ class SoftDeleteMixin:
 class VersionMixin:
     """``version``, from 1 up: an update of a row that someone else changed is refused."""
 
-    version: Mapped[int] = mapped_column(Integer, default=1, server_default="1", sort_order=_LAST)
+    version: Mapped[int] = mapped_column(
+        Integer, default=1, server_default="1", sort_order=_VERSION
+    )
 
 
 @event.listens_for(VersionMixin, "instrument_class", propagate=True)
@@ -128,9 +134,11 @@ def _count_versions(mapper: Mapper[Any], _model: type[Any]) -> None:
 class AuditMixin:
     """``created_by`` and ``updated_by``: who acted, as ``acting_as()`` says."""
 
-    created_by: Mapped[str | None] = mapped_column(String, default=current_actor, sort_order=_LAST)
+    created_by: Mapped[str | None] = mapped_column(
+        String, default=current_actor, sort_order=_CREATED_BY
+    )
     updated_by: Mapped[str | None] = mapped_column(
-        String, default=current_actor, onupdate=current_actor, sort_order=_LAST
+        String, default=current_actor, onupdate=current_actor, sort_order=_UPDATED_BY
     )
 
 
