@@ -7,6 +7,8 @@ catch, so ``except IntegrityError`` keeps working::
     ├── ConfigurationError                  ValueError
     ├── MissingExtra                        ImportError
     ├── NotFound                            LookupError
+    ├── HistoryExpired                      LookupError
+    ├── FollowerUnknown                     LookupError
     ├── MoreThanOne                         sqlalchemy MultipleResultsFound
     ├── NotLoaded                           sqlalchemy InvalidRequestError
     ├── ValueRefused                        ValueError
@@ -78,8 +80,10 @@ __all__ = [
     "DecryptionFailed",
     "DiskFull",
     "DuplicateKey",
+    "FollowerUnknown",
     "ForeignKeyViolation",
     "ForkedProcess",
+    "HistoryExpired",
     "LoadTooLarge",
     "MissingExtra",
     "MoreThanOne",
@@ -132,6 +136,34 @@ class NotFound(AndamiosError, LookupError):
     def __str__(self) -> str:
         """Return "Project 7 does not exist"."""
         return f"{self.model} {self.key} does not exist"
+
+
+class HistoryExpired(AndamiosError, LookupError):
+    """What was asked for is older than what the change feed keeps.
+
+    Attributes: ``position`` and ``time`` up to which it was removed (None if not known).
+    """
+
+    def __init__(self, message: str, *, position: int | None = None, time: object = None) -> None:
+        """Keep from where on the feed is complete."""
+        self.position = position
+        self.time = time
+        super().__init__(message)
+
+
+class FollowerUnknown(AndamiosError, LookupError):
+    """No follower has this name. Attributes: ``name``, ``known`` (the names there are)."""
+
+    def __init__(self, name: str, known: Sequence[str] = ()) -> None:
+        """Keep the name that was asked for, and those that exist."""
+        self.name = name
+        self.known = tuple(known)
+        super().__init__(name, self.known)
+
+    def __str__(self) -> str:
+        """Return "no follower is named 'x'", and the names there are."""
+        known = ", ".join(self.known) or "none"
+        return f"no follower of the change feed is named {self.name!r}; there are: {known}"
 
 
 class MoreThanOne(AndamiosError, sa_exc.MultipleResultsFound):
