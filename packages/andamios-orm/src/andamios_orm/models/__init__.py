@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from andamios_orm.models.actor import acting_as, current_actor
 from andamios_orm.models.base import NAMING_CONVENTION, Model, Row
+from andamios_orm.models.encryption import EncryptedString, rotate
 from andamios_orm.models.mixins import (
     AuditMixin,
     HistoryMixin,
@@ -14,21 +15,28 @@ from andamios_orm.models.mixins import (
     VersionMixin,
     uuid7,
 )
-from andamios_orm.models.types import UTCDateTime
+from andamios_orm.models.types import EnumByValue, Money, PydanticJSON, UTCDateTime
+from andamios_orm.models.vector import Vector
 
 __all__ = [
     "NAMING_CONVENTION",
     "AuditMixin",
+    "EncryptedString",
+    "EnumByValue",
     "HistoryMixin",
     "IntegerKeyMixin",
     "Model",
+    "Money",
+    "PydanticJSON",
     "Row",
     "SoftDeleteMixin",
     "TimestampMixin",
     "UTCDateTime",
     "UUIDKeyMixin",
+    "Vector",
     "VersionMixin",
     "acting_as",
     "current_actor",
+    "rotate",
     "uuid7",
 ]

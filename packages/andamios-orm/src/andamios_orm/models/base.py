@@ -10,14 +10,15 @@ from __future__ import annotations
 
 import datetime as dt
 import decimal
+import enum
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from sqlalchemy import JSON, BigInteger, Double, MetaData, Numeric, event, inspect
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy import BigInteger, Double, MetaData, event, inspect
 from sqlalchemy.orm import DeclarativeBase, DeclarativeBaseNoMeta
 
-from andamios_orm.models.types import UTCDateTime
+from andamios_orm.models.checked import DOCUMENT
+from andamios_orm.models.types import EnumByValue, Money, UTCDateTime
 from andamios_orm.models.unloaded import guard_relationship
 
 if TYPE_CHECKING:
@@ -38,14 +39,13 @@ NAMING_CONVENTION: Final[Mapping[str, str]] = MappingProxyType(
 )
 """Names of constraints and indexes, so that migrations can refer to them."""
 
-_JSON = JSON().with_variant(JSONB(), "postgresql")
-
 TYPES: Final[Mapping[Any, Any]] = MappingProxyType(
     {
         int: BigInteger(),
         float: Double(),
-        decimal.Decimal: Numeric(38, 10),
+        decimal.Decimal: Money(38, 10),
         dt.datetime: UTCDateTime(),
+        enum.Enum: EnumByValue(enum.Enum),
         **dict.fromkeys(
             (
                 dict,
@@ -63,7 +63,7 @@ TYPES: Final[Mapping[Any, Any]] = MappingProxyType(
                 list[float],
                 list[dict[str, Any]],
             ),
-            _JSON,
+            DOCUMENT,
         ),
     }
 )
