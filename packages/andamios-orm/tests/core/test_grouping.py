@@ -150,10 +150,10 @@ async def test_a_caller_that_leaves_during_the_commit_may_have_written(
 ) -> None:
     commit = filled._groups._commit
 
-    async def commit_when_nobody_waits(table: Table, values: list[Any]) -> Any:
+    async def commit_when_nobody_waits(*arguments: Any) -> Any:
         leaving.cancel()
         await asyncio.sleep(0)
-        return await commit(table, values)
+        return await commit(*arguments)
 
     monkeypatch.setattr(filled._groups, "_commit", commit_when_nobody_waits)
     leaving = asyncio.create_task(filled.insert(Event, {"name": "a", "size": size}))

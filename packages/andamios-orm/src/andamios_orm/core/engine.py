@@ -201,7 +201,8 @@ class Database(SessionManager):
             if name not in table.c:
                 known = ", ".join(table.c.keys())
                 raise ValueRefused(f"{table.name} has only {known}", values[name], name)
-        return await self._groups.insert(table, values)
+        model = None if isinstance(target, Table) else target
+        return await self._groups.insert(table, values, model=model)
 
     @overload
     async def create(self, model: type[ModelT], values: Mapping[str, Any]) -> ModelT: ...
@@ -223,7 +224,8 @@ class Database(SessionManager):
         instance = model if values is None else model(**values)
         mapper: Mapper[Any] = inspect(type(instance))
         columns = _columns(mapper)
-        row = await self._groups.insert(_table(mapper), _new_row(instance, mapper, columns))
+        new = _new_row(instance, mapper, columns)
+        row = await self._groups.insert(_table(mapper), new, model=type(instance))
         for attribute, column in columns.items():
             set_committed_value(instance, attribute, row[column])
         make_transient_to_detached(instance)

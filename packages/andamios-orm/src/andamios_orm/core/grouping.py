@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import insert
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 
+from andamios_orm.core.recording import record_creation
 from andamios_orm.exceptions import ValueRefused, WriteDeadlock
+from andamios_orm.models.actor import current_actor
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,13 +30,14 @@ __all__ = ["GroupCommit"]
 MOST_ROWS = 1_000
 """Rows in one group."""
 
-_Shape = tuple["Table", tuple[str, ...]]
+_Shape = tuple["Table", "type[Any] | None", tuple[str, ...]]
 
 
 @dataclass(slots=True, eq=False)
 class _Request:
     values: Mapping[str, Any]
     answer: asyncio.Future[RowMapping]
+    actor: str | None = None
 
 
 @dataclass(slots=True)
@@ -54,19 +57,23 @@ class GroupCommit:
         self._lanes: dict[tuple[Any, _Shape], _Lane] = {}
         self.groups = 0
 
-    async def insert(self, table: Table, values: Mapping[str, Any]) -> RowMapping:
+    async def insert(
+        self, table: Table, values: Mapping[str, Any], *, model: type[Any] | None = None
+    ) -> RowMapping:
         """Return the inserted row, all its columns, after its commit.
+
+        The change feed records it as a row of ``model``, or of the table.
 
         A task that is cancelled while its row is on its way leaves at once;
         the row may be there then.
         """
         self._refuse_own_transaction()
         loop = asyncio.get_running_loop()
-        key = (loop, (table, tuple(sorted(values))))
+        key = (loop, (table, model, tuple(sorted(values))))
         lane = self._lanes.get(key)
         if lane is None:
             lane = self._lanes[key] = _Lane()
-        request = _Request(values, loop.create_future())
+        request = _Request(values, loop.create_future(), current_actor())
         lane.waiting.append(request)
         if lane.running is None:
             lane.running = loop.create_task(self._serve(key, lane), name="andamios-group-commit")
@@ -78,37 +85,42 @@ class GroupCommit:
 
     async def _serve(self, key: tuple[Any, _Shape], lane: _Lane) -> None:
         """Write group after group until nobody waits."""
-        table = key[1][0]
+        table, model, _ = key[1]
         group: list[_Request] = []
         try:
             while lane.waiting:
                 group, lane.waiting = lane.waiting[:MOST_ROWS], lane.waiting[MOST_ROWS:]
-                await self._write(table, group)
+                await self._write(table, group, model)
         finally:
             del self._lanes[key]
             for request in (*group, *lane.waiting):
                 request.answer.cancel()  # nothing happens to one that has its answer
 
-    async def _write(self, table: Table, group: list[_Request]) -> None:
+    async def _write(
+        self, table: Table, group: list[_Request], model: type[Any] | None = None
+    ) -> None:
         """Commit a group, or find out which of its rows cannot be."""
         group = [request for request in group if not request.answer.done()]
         if not group:
             return
         try:
-            rows = await self._commit(table, [request.values for request in group])
+            rows = await self._commit(table, group, model)
         except Exception as error:  # noqa: BLE001 - each caller gets it
             if len(group) == 1 or not _blames_a_row(error):
                 _refuse(group, error)
                 return
             middle = len(group) // 2
-            await self._write(table, group[:middle])
-            await self._write(table, group[middle:])
+            await self._write(table, group[:middle], model)
+            await self._write(table, group[middle:], model)
         else:
             for request, row in zip(group, rows, strict=True):
                 if not request.answer.done():
                     request.answer.set_result(row)
 
-    async def _commit(self, table: Table, values: list[Mapping[str, Any]]) -> list[RowMapping]:
+    async def _commit(
+        self, table: Table, group: list[_Request], model: type[Any] | None = None
+    ) -> list[RowMapping]:
+        values = [request.values for request in group]
         self.groups += 1
         statement = insert(table).returning(*table.c, sort_by_parameter_order=len(values) > 1)
         async with self._engine.begin() as connection:
@@ -116,7 +128,10 @@ class GroupCommit:
                 result = await connection.execute(statement, dict(values[0]))
             else:
                 result = await connection.execute(statement, [dict(row) for row in values])
-            return list(result.mappings().all())
+            rows = list(result.mappings().all())
+            actors = [request.actor for request in group]
+            await connection.run_sync(record_creation, model or table, rows, actors)
+            return rows
 
     def _refuse_own_transaction(self) -> None:
         """Raise if the calling task holds the write gate that its row would wait for."""

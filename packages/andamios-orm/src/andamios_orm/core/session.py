@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session as SyncSession
 from sqlalchemy.orm.exc import StaleDataError
 
 from andamios_orm.core.ledger import watch_session
+from andamios_orm.core.recording import record_flush, record_statement
 from andamios_orm.core.transaction import Transaction
 from andamios_orm.exceptions import StaleVersion, UncommittedChanges
 
@@ -53,13 +54,19 @@ def _note_flush(session: _Session, _context: Any) -> None:
     session.uncommitted = type(changed[0]).__name__ if changed else "rows"
 
 
+event.listen(_Session, "after_flush", record_flush)
+
+
 @event.listens_for(_Session, "do_orm_execute")
-def _note_statement(state: ORMExecuteState) -> None:
-    if isinstance(state.session, _Session) and (
+def _note_statement(state: ORMExecuteState) -> Any:
+    if not isinstance(state.session, _Session) or not (
         state.is_insert or state.is_update or state.is_delete
     ):
-        table = getattr(state.statement, "table", None)
-        state.session.uncommitted = str(getattr(table, "name", "a table"))
+        return None
+    watch_session(state.session)
+    table = getattr(state.statement, "table", None)
+    state.session.uncommitted = str(getattr(table, "name", "a table"))
+    return record_statement(state)
 
 
 @event.listens_for(_Session, "after_commit")

@@ -18,6 +18,7 @@ from sqlalchemy import BigInteger, Double, MetaData, event, inspect
 from sqlalchemy.orm import DeclarativeBase, DeclarativeBaseNoMeta
 
 from andamios_orm.models.checked import DOCUMENT
+from andamios_orm.models.feed import feed_tables
 from andamios_orm.models.types import EnumByValue, Money, UTCDateTime
 from andamios_orm.models.unloaded import guard_relationship
 
@@ -117,6 +118,8 @@ def _prepare(base: Any) -> None:
         base.type_annotation_map = {**TYPES, **own.get("type_annotation_map", {})}
     metadata.info["andamios"] = True  # the core checks its keys,
     metadata.info["duckdb_foreign_keys"] = "none"  # so the dialect creates none
+    if own.get("__feed__", True):
+        feed_tables(metadata)
 
 
 @event.listens_for(Row, "instrument_class", propagate=True)

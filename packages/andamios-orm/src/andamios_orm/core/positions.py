@@ -1,0 +1,341 @@
+"""Records are written before COMMIT, at positions that no follower can miss.
+
+A position is the number of a transaction and, in the lower 20 bits, the number of the
+record within it. On DuckDB transactions are counted under the write gate, so they
+commit in the order of their numbers. On PostgreSQL the number is the transaction's own
+id: transactions may commit in another order, so readers wait for those that are older
+than the oldest one still running. A cluster whose ids are behind what is stored (a
+restore into a new one) gets a number to add, in the followers' table.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+from weakref import WeakKeyDictionary
+
+import orjson
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    DateTime,
+    Integer,
+    String,
+    Text,
+    bindparam,
+    cast,
+    column,
+    delete,
+    func,
+    insert,
+    literal,
+    or_,
+    select,
+    text,
+    true,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import insert as upsert
+
+from andamios_orm.core.ledger import before_commit
+from andamios_orm.models.feed import BASE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from sqlalchemy import CTE, Connection, Executable, Table
+
+    from andamios_orm.core.records import Record
+    from andamios_orm.models.feed import FeedTables
+
+__all__ = ["CHANNEL", "SHIFT", "is_settled", "write_records"]
+
+SHIFT: Final = 20
+"""Bits of a position that number the records of one transaction."""
+CHANNEL: Final = "andamios_changes"
+"""Where PostgreSQL tells of new positions."""
+
+_MOST_RECORDS: Final = 10_000
+_CHUNK: Final = 1_000
+_ALIGNED: Final = "andamios.aligned"
+_STATEMENT: Final = "andamios_statement"
+_CHANGE_TYPES: Final = {
+    "actor": String,
+    "entity": String,
+    "key": String,
+    "kind": String,
+    "count": BigInteger,
+    "keys": JSONB,
+    "first_key": String,
+    "last_key": String,
+    "tenant": String,
+}
+_HISTORY_TYPES: Final = {
+    "entity": String,
+    "key": String,
+    "actor": String,
+    "kind": String,
+    "version": BigInteger,
+    "before": JSONB,
+    "after": JSONB,
+    "tenant": String,
+}
+
+
+_LONG_AGO: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+
+
+@dataclass(slots=True)
+class _Counter:
+    """The number and the time of the last transaction that wrote to one DuckDB database."""
+
+    number: int = 0
+    time: dt.datetime = _LONG_AGO
+    known: set[str] = field(default_factory=set)
+
+
+_COUNTERS: WeakKeyDictionary[Any, _Counter] = WeakKeyDictionary()
+
+
+def write_records(connection: Connection, records: Sequence[Record]) -> None:
+    """Write ``records`` before COMMIT: one statement for changes, one for their history."""
+    by_feed: dict[int, list[Record]] = {}
+    for record in records:
+        by_feed.setdefault(id(record.tables), []).append(record)
+    for group in by_feed.values():
+        tables = group[0].tables
+        folded = _folded(group)
+        for record in folded:
+            if record.kind in {"purge", "erase"} and record.versions:
+                _wipe(connection, tables, record)
+        if connection.dialect.name == "postgresql":
+            _write_to_postgresql(connection, tables, folded)
+        else:
+            _write_to_duckdb(connection, tables, folded)
+
+
+def _wipe(connection: Connection, tables: FeedTables, record: Record) -> None:
+    """Forget the history of rows that were purged."""
+    history = tables.history
+    keys = [version.key for version in record.versions]
+    statement = delete(history).where(history.c.entity == record.entity, history.c.key.in_(keys))
+    before_commit(connection, statement)
+
+
+def _folded(records: list[Record]) -> list[Record]:
+    """Return the records; of very many single ones make batches."""
+    if len(records) <= _MOST_RECORDS:
+        return records
+    groups: dict[tuple[str, str, str | None, str | None], list[Record]] = {}
+    for record in records:
+        name = record.kind if record.key is not None else f"{id(record)}"
+        groups.setdefault((record.entity, name, record.tenant, record.actor), []).append(record)
+    return [
+        _batch(group[at : at + _CHUNK])
+        for group in groups.values()
+        for at in range(0, len(group), _CHUNK)
+    ]
+
+
+def _batch(group: list[Record]) -> Record:
+    first = group[0]
+    if len(group) == 1:
+        return first
+    return type(first)(
+        tables=first.tables,
+        entity=first.entity,
+        kind=f"bulk_{first.kind}",
+        actor=first.actor,
+        tenant=first.tenant,
+        count=len(group),
+        keys=[record.key for record in group if record.key is not None],
+        versions=[version for record in group for version in record.versions],
+    )
+
+
+def _changes(records: Iterable[Record]) -> list[dict[str, Any]]:
+    """Return the rows of changes, without what is empty."""
+    return [
+        {name: value for name in _CHANGE_TYPES if (value := getattr(record, name)) is not None}
+        for record in records
+    ]
+
+
+def _history(records: Sequence[Record]) -> list[dict[str, Any]]:
+    """Return the rows of history; ``n`` is the number of their record."""
+    return [
+        {
+            "n": number,
+            "entity": record.entity,
+            "key": version.key,
+            "actor": record.actor,
+            "kind": record.kind,
+            "version": version.version,
+            "before": version.before,
+            "after": version.after,
+            "tenant": record.tenant,
+        }
+        for number, record in enumerate(records)
+        for version in record.versions
+    ]
+
+
+# ---- DuckDB ----------------------------------------------------------------------
+
+
+def _write_to_duckdb(connection: Connection, tables: FeedTables, records: list[Record]) -> None:
+    base, time = _next_transaction(connection, tables)
+    changes = _changes(records)
+    for number, row in enumerate(changes):
+        row.update(position=base + number, time=time)
+    before_commit(connection, insert(tables.changes), _alike(changes))
+    history = _history(records)
+    for row in history:
+        row.update(position=base + row.pop("n"), time=time)
+    if history:
+        before_commit(connection, insert(tables.history), _alike(history))
+
+
+def _alike(rows: list[dict[str, Any]]) -> list[dict[str, Any]] | dict[str, Any]:
+    """Return the rows with the same columns: those that any of them has a value for."""
+    if len(rows) == 1:
+        return {name: value for name, value in rows[0].items() if value is not None}
+    names = {name for row in rows for name, value in row.items() if value is not None}
+    return [{name: row.get(name) for name in names} for row in rows]
+
+
+def _next_transaction(connection: Connection, tables: FeedTables) -> tuple[int, dt.datetime]:
+    """Return the first position of this transaction, and its time; they only rise."""
+    raw: Any = connection.connection.dbapi_connection
+    if not raw._wrote:  # noqa: SLF001 - without the gate others could commit in between
+        raw.write_intent = True
+        connection.exec_driver_sql("SELECT 1")
+    counter = _COUNTERS.setdefault(raw.database, _Counter())
+    name = tables.changes.fullname
+    if name not in counter.known:
+        newest = connection.scalar(select(func.coalesce(_newest(tables), 0))) or 0
+        counter.number = max(counter.number, newest >> SHIFT)
+        counter.known.add(name)
+    counter.number += 1
+    counter.time = max(counter.time, dt.datetime.now(dt.UTC))
+    return counter.number << SHIFT, counter.time
+
+
+def _newest(tables: FeedTables) -> ColumnElement[int]:
+    """Return the highest position that is stored anywhere."""
+    changes, followers = tables.changes, tables.followers
+    return func.greatest(
+        select(func.max(changes.c.position)).scalar_subquery(),
+        select(func.max(followers.c.position)).where(followers.c.name != BASE).scalar_subquery(),
+    )
+
+
+# ---- PostgreSQL ------------------------------------------------------------------
+
+
+def _write_to_postgresql(connection: Connection, tables: FeedTables, records: list[Record]) -> None:
+    if not connection.info.get(_ALIGNED):
+        _align(connection, tables)
+        connection.info[_ALIGNED] = True
+    changes = _changes(records)
+    for number, row in enumerate(changes):
+        row["n"] = number
+    given = {"changes": orjson.dumps(changes).decode()}
+    history = _history(records)
+    if history:
+        rows = [
+            {name: value for name, value in row.items() if value is not None} for row in history
+        ]
+        given["history"] = orjson.dumps(rows).decode()
+    before_commit(connection, _statement(tables, with_history=bool(history)), given)
+
+
+def _statement(tables: FeedTables, *, with_history: bool) -> Executable:
+    """Return the statement that stores changes, and history, and tells of the position."""
+    known: dict[bool, Executable] = tables.changes.info.setdefault(_STATEMENT, {})
+    if with_history not in known:
+        known[with_history] = _new_statement(tables, with_history=with_history)
+    return known[with_history]
+
+
+def _new_statement(tables: FeedTables, *, with_history: bool) -> Executable:
+    number = _base(tables) + cast(cast(func.pg_current_xact_id(), Text), BigInteger)
+    stamp = select(
+        number.op("<<")(literal(SHIFT, Integer)).label("base"),
+        func.clock_timestamp(type_=DateTime(timezone=True)).label("time"),
+    ).cte("stamp")
+    parts = [_stored(tables.changes, stamp, "changes", _CHANGE_TYPES)]
+    if with_history:
+        parts.append(_stored(tables.history, stamp, "history", _HISTORY_TYPES))
+    told = select(func.pg_notify(CHANNEL, cast(stamp.c.base, Text)))
+    return told.add_cte(*parts)
+
+
+def _stored(table: Table, stamp: CTE, name: str, types: dict[str, Any]) -> CTE:
+    rows = (
+        func.jsonb_to_recordset(cast(bindparam(name, type_=Text), JSONB))
+        .table_valued(column("n", Integer), *(column(each, type_) for each, type_ in types.items()))
+        .render_derived(name=f"{name}_rows", with_types=True)
+    )
+    source = select(stamp.c.base + rows.c.n, stamp.c.time, *(rows.c[each] for each in types))
+    statement = insert(table).from_select(
+        ["position", "time", *types], source.select_from(stamp.join(rows, true()))
+    )
+    return statement.cte(f"new_{name}")
+
+
+def _base(tables: FeedTables) -> ColumnElement[int]:
+    followers = tables.followers
+    added = select(followers.c.position).where(followers.c.name == BASE).scalar_subquery()
+    return func.coalesce(added, 0)
+
+
+def _snapshot(function: str) -> ColumnElement[int]:
+    """Return a bound of the transactions that are running, as a number."""
+    bound = getattr(func, function)(func.pg_current_snapshot())
+    return cast(cast(bound, Text), BigInteger)
+
+
+def is_settled(tables: FeedTables, dialect_name: str) -> ColumnElement[bool]:
+    """Return whether no transaction that still runs can store a position below a change's.
+
+    A position that no transaction of this cluster can have had yet came from another
+    cluster, and is settled as well.
+    """
+    if dialect_name != "postgresql":
+        return true()
+    position, base = tables.changes.c.position, _base(tables)
+    shift = literal(SHIFT, Integer)
+    return or_(
+        position < (base + _snapshot("pg_snapshot_xmin")).op("<<")(shift),
+        position >= (base + _snapshot("pg_snapshot_xmax")).op("<<")(shift),
+    )
+
+
+def _align(connection: Connection, tables: FeedTables) -> None:
+    """Add to the transaction ids of a cluster that are behind what is stored."""
+    followers = tables.followers
+    found = connection.execute(
+        select(
+            func.coalesce(_newest(tables), 0).label("newest"),
+            _base(tables).label("base"),
+            _snapshot("pg_snapshot_xmin").label("oldest"),
+            _snapshot("pg_snapshot_xmax").label("next"),
+        )
+    ).one()
+    newest = found.newest >> SHIFT
+    if newest < found.base + found.next:
+        return
+    # Whoever has written with the old number is waited for, whoever wants to write waits.
+    name = connection.dialect.identifier_preparer.format_table(tables.changes)
+    connection.execute(text(f"LOCK TABLE {name} IN EXCLUSIVE MODE"))
+    statement = upsert(followers).values(
+        name=BASE, position=newest + 1 - found.oldest, time=func.now()
+    )
+    connection.execute(
+        statement.on_conflict_do_update(
+            index_elements=[followers.c.name],
+            set_={"position": statement.excluded.position, "time": statement.excluded.time},
+        )
+    )

@@ -1,0 +1,388 @@
+"""What writers tell the change feed: every flush of a session, and every batch.
+
+A flush leaves a record for each row that it changed. ``record_batch()`` leaves one for
+many rows. Both wait in the ledger of their connection until COMMIT.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+from sqlalchemy import event, inspect, select
+from sqlalchemy.orm import LoaderCallableStatus, PassiveFlag
+
+from andamios_orm.core.ledger import Ledger
+from andamios_orm.core.records import MOST_KEYS, Entity, Record, Version
+from andamios_orm.models.actor import current_actor
+from andamios_orm.models.base import Row
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from sqlalchemy import Connection, Table
+    from sqlalchemy.orm import InstanceState, Mapper, ORMExecuteState, Session, UOWTransaction
+
+__all__ = ["BatchKind", "record_batch", "record_creation", "record_flush", "record_statement"]
+
+BatchKind = Literal[
+    "bulk_create", "bulk_update", "bulk_upsert", "bulk_delete", "bulk_restore", "bulk_purge"
+]
+
+_BEFORE = "andamios.before"
+_DELETED_AT = "deleted_at"
+
+
+# ---- single rows beside sessions -----------------------------------------------
+
+
+def record_creation(
+    connection: Connection,
+    target: type[Any] | Table,
+    rows: Sequence[Mapping[Any, Any]],
+    actors: Sequence[str | None],
+) -> None:
+    """Record rows that were inserted one by one: their columns by name, and who acted."""
+    entity = Entity.of(target)
+    if entity is None:
+        return
+    ledger, dialect = Ledger.of(connection), connection.dialect
+    for row, actor in zip(rows, actors, strict=True):
+        values = {name: row[column.name] for name, column in entity.names.items()}
+        key = entity.key_of(values, dialect)
+        record = Record(entity.tables, entity.name, "create", key=key, actor=actor)
+        record.tenant = entity.tenant_of(values, dialect)
+        if entity.history:
+            record.versions = [_version(entity, key, None, values, dialect)]
+        ledger.add(record)
+
+
+# ---- batches -----------------------------------------------------------------------
+
+
+def record_batch(  # noqa: PLR0913 - keys, and what is known of each
+    connection: Connection,
+    target: type[Any] | Table,
+    kind: BatchKind,
+    keys: Sequence[Any],
+    *,
+    tenants: Sequence[Any] | None = None,
+    before: Sequence[Mapping[str, Any] | None] | None = None,
+    after: Sequence[Mapping[str, Any] | None] | None = None,
+) -> None:
+    """Record one batch of changed rows, before the COMMIT of the transaction.
+
+    ``keys`` are values, or tuples of composite keys. ``tenants`` has the tenant of each
+    row; rows of several tenants leave a record for each. ``before`` and ``after`` have
+    the rows by attribute name, for models with history (see ``keeps_history()``).
+    Nothing is recorded without keys, nor for a model that is off.
+    """
+    entity = Entity.of(target)
+    if entity is None or not len(keys):
+        return
+    ledger, dialect = Ledger.of(connection), connection.dialect
+    for tenant, places in _by_tenant(entity, tenants, len(keys), dialect):
+        chosen = keys if places is None else [keys[place] for place in places]
+        record = Record(
+            entity.tables,
+            entity.name,
+            kind,
+            actor=current_actor(),
+            tenant=tenant,
+            count=len(chosen),
+        )
+        _list_keys(record, entity, chosen, dialect)
+        if entity.history and (before is not None or after is not None):
+            at = range(len(keys)) if places is None else places
+            record.versions = [
+                _version(
+                    entity,
+                    entity.key_text(keys[place], dialect),
+                    before[place] if before is not None else None,
+                    after[place] if after is not None else None,
+                    dialect,
+                    erased=kind == "bulk_purge",
+                )
+                for place in at
+            ]
+        ledger.add(record)
+
+
+def _by_tenant(
+    entity: Entity, tenants: Sequence[Any] | None, count: int, dialect: Any
+) -> Iterator[tuple[str | None, list[int] | None]]:
+    """Yield each tenant with the places of its rows, or None for all of them."""
+    if tenants is None or entity.tenant_name is None:
+        yield None, None
+        return
+    places: dict[Any, list[int]] = {}
+    for place, tenant in enumerate(tenants):
+        places.setdefault(tenant, []).append(place)
+    for tenant, found in places.items():
+        name = entity.tenant_of({entity.tenant_name: tenant}, dialect)
+        yield name, None if len(found) == count else found
+
+
+def _list_keys(record: Record, entity: Entity, keys: Sequence[Any], dialect: Any) -> None:
+    """Put the keys into ``record``, or their range if they are many."""
+    if len(keys) <= MOST_KEYS:
+        record.keys = [entity.key_text(key, dialect) for key in keys]
+        return
+    try:
+        first, last = min(keys), max(keys)
+    except TypeError:
+        first, last = min(keys, key=str), max(keys, key=str)
+    record.first_key = entity.key_text(first, dialect)
+    record.last_key = entity.key_text(last, dialect)
+
+
+def _version(
+    entity: Entity,
+    key: str,
+    before: Mapping[str, Any] | None,
+    after: Mapping[str, Any] | None,
+    dialect: Any,
+    *,
+    erased: bool = False,
+) -> Version:
+    if erased:
+        return Version(key, None, None)
+    latest = after if after is not None else before
+    number = latest.get(entity.version_name) if latest and entity.version_name else None
+    return Version(
+        key,
+        None if before is None else entity.stored(before, dialect),
+        None if after is None else entity.stored(after, dialect),
+        number,
+    )
+
+
+# ---- statements of a session -------------------------------------------------------
+
+
+def record_statement(state: ORMExecuteState) -> Any:
+    """Run an INSERT, UPDATE or DELETE of a model, and record how many rows it changed.
+
+    Which rows is not known: the record has a count and no keys, and no history.
+    """
+    mapper = state.bind_mapper
+    entity = Entity.of(mapper) if mapper is not None else None
+    if entity is None or not (state.is_insert or state.is_update or state.is_delete):
+        return None
+    result: Any = state.invoke_statement()
+    kind = "create" if state.is_insert else "update" if state.is_update else "delete"
+    count = _count(state, result)
+    if count:
+        connection = state.session.connection(bind_arguments={"mapper": mapper})
+        actor = current_actor()
+        Ledger.of(connection).add(
+            Record(entity.tables, entity.name, f"bulk_{kind}", actor=actor, count=count)
+        )
+    return result
+
+
+def _count(state: ORMExecuteState, result: Any) -> int:
+    """Return how many rows a statement changed; where nobody knows, at least one."""
+    given = state.parameters
+    if state.is_insert and isinstance(given, (list, tuple)):
+        return len(given)
+    counted = getattr(result, "rowcount", -1)
+    return int(counted) if counted >= 0 else 1
+
+
+# ---- flushes -----------------------------------------------------------------------
+
+
+@event.listens_for(Row, "before_update", propagate=True)
+@event.listens_for(Row, "before_delete", propagate=True)
+def _keep_before(mapper: Mapper[Any], connection: Connection, instance: Any) -> None:
+    """Keep what a row of a model with history is, before the database changes it."""
+    entity = Entity.of(mapper) if type(instance).__history__ else None
+    if entity is None:
+        return
+    state: InstanceState[Any] = inspect(instance)
+    session: Any = state.session
+    kept = session.info.setdefault(_BEFORE, {})
+    kept[state] = _before(entity, mapper, state, connection)
+
+
+def _before(
+    entity: Entity, mapper: Mapper[Any], state: InstanceState[Any], connection: Connection
+) -> dict[str, Any]:
+    """Return the row as it is stored; it is read only if the instance does not know it."""
+    known = {name: state.dict[name] for name in entity.columns if name in state.dict}
+    for name, old in state.committed_state.items():
+        if name in entity.columns:
+            known.pop(name, None)
+            if not isinstance(old, LoaderCallableStatus):
+                known[name] = old
+    if len(known) < len(entity.columns):
+        known = _read(entity, mapper, state, connection) or known
+    return known
+
+
+def _read(
+    entity: Entity, mapper: Mapper[Any], state: InstanceState[Any], connection: Connection
+) -> dict[str, Any] | None:
+    """Return the row from the database."""
+    identity = _identity(state)[1]
+    columns = [mapper.columns[name] for name in entity.columns]
+    matches = (column == value for column, value in zip(mapper.primary_key, identity, strict=True))
+    statement = select(*columns).select_from(mapper.persist_selectable).where(*matches)
+    row = connection.execute(statement).one_or_none()
+    return None if row is None else dict(zip(entity.columns, row, strict=True))
+
+
+def record_flush(session: Session, context: UOWTransaction) -> None:
+    """Record every row that a flush has changed; listens to ``after_flush``."""
+    kept = session.info.pop(_BEFORE, {})
+    replaced = _replaced(context)
+    for state, (deleted, listed) in list(context.states.items()):
+        entity = None if listed else Entity.of(state.mapper)
+        kind = _kind(entity, state, deleted=deleted, replaced=replaced) if entity else None
+        if entity is None or kind is None:
+            continue
+        connection = session.connection(bind_arguments={"mapper": state.mapper})
+        record = _record(entity, state, kind, connection)
+        if entity.history:
+            before = kept.get(state)
+            record.versions = [_change(entity, state, record, before, connection)]
+        Ledger.of(connection).add(record)
+    _record_links(session, context)
+
+
+def _replaced(context: UOWTransaction) -> set[Any]:
+    """Return the keys of rows that were deleted and added anew: they were updated."""
+    return {state.key for state, (deleted, listed) in context.states.items() if deleted and listed}
+
+
+def _kind(
+    entity: Entity, state: InstanceState[Any], *, deleted: bool, replaced: set[Any]
+) -> str | None:
+    """Return what happened to a row, or None if nothing did."""
+    if deleted:
+        return "purge" if entity.soft else "delete"
+    if state.key is None:
+        return "update" if replaced and _identity(state) in replaced else "create"
+    return _kind_of_update(entity, state)
+
+
+def _kind_of_update(entity: Entity, state: InstanceState[Any]) -> str | None:
+    changed = _changed(entity, state)
+    if not changed:
+        return None
+    if entity.soft and _DELETED_AT in changed:
+        old, new = state.committed_state.get(_DELETED_AT), state.dict.get(_DELETED_AT)
+        if new is not None and (old is None or isinstance(old, LoaderCallableStatus)):
+            return "delete"
+        return "restore" if new is None else "update"
+    return "update"
+
+
+def _changed(entity: Entity, state: InstanceState[Any]) -> set[str]:
+    """Return the names of the columns that an UPDATE was sent for."""
+    manager = state.manager
+    return {
+        name
+        for name, old in state.committed_state.items()
+        if name in entity.names
+        and (name not in state.dict or not manager[name].impl.is_equal(state.dict[name], old))
+    }
+
+
+def _identity(state: InstanceState[Any]) -> Any:
+    """Return the identity key, which a new instance gets only after its flush."""
+    if state.key is not None:
+        return state.key
+    return state.mapper._identity_key_from_state(state)  # noqa: SLF001 - as a flush does
+
+
+def _record(entity: Entity, state: InstanceState[Any], kind: str, connection: Connection) -> Record:
+    dialect, values = connection.dialect, state.dict
+    return Record(
+        entity.tables,
+        entity.name,
+        kind,
+        key=entity.key_text(_identity(state)[1], dialect),
+        actor=current_actor(),
+        tenant=entity.tenant_of(values, dialect),
+    )
+
+
+def _change(
+    entity: Entity,
+    state: InstanceState[Any],
+    record: Record,
+    before: dict[str, Any] | None,
+    connection: Connection,
+) -> Version:
+    key, dialect = record.key or "", connection.dialect
+    gone = record.kind in {"delete", "purge"} and state.dict.get(_DELETED_AT) is None
+    after = None if gone or record.kind == "purge" else _after(entity, state, before, connection)
+    return _version(entity, key, before, after, dialect, erased=record.kind == "purge")
+
+
+def _after(
+    entity: Entity,
+    state: InstanceState[Any],
+    before: dict[str, Any] | None,
+    connection: Connection,
+) -> dict[str, Any]:
+    """Return the row as it is stored now; read only what the database alone knows."""
+    known = {name: state.dict[name] for name in entity.columns if name in state.dict}
+    missing = [name for name in entity.columns if name not in known]
+    if not missing:
+        return known
+    if before is None:
+        unknown = any(entity.columns[name].server_default is not None for name in missing)
+    else:
+        unknown = not state.expired_attributes.isdisjoint(missing)
+    if unknown:
+        return _read(entity, state.mapper, state, connection) or known
+    return {
+        name: known[name] if name in known else (before or {}).get(name) for name in entity.columns
+    }
+
+
+# ---- rows between rows: many to many ---------------------------------------------
+
+
+def _record_links(session: Session, context: UOWTransaction) -> None:
+    """Record the rows of association tables that a flush has added or deleted."""
+    seen: set[tuple[str, str, str]] = set()
+    for state, (deleted, _listed) in list(context.states.items()):
+        for relation in state.mapper.relationships:
+            table: Any = relation.secondary
+            if table is None or relation.viewonly or relation.key not in state.dict:
+                continue
+            entity = Entity.of(table)
+            if entity is None:
+                continue
+            connection = session.connection(bind_arguments={"mapper": state.mapper})
+            for kind, other in _links(state, relation.key, deleted=deleted):
+                values = _link(relation, state, other)
+                key = entity.key_of(values, connection.dialect)
+                if (table.name, kind, key) not in seen:
+                    seen.add((table.name, kind, key))
+                    Ledger.of(connection).add(
+                        Record(entity.tables, entity.name, kind, key=key, actor=current_actor())
+                    )
+
+
+def _links(
+    state: InstanceState[Any], name: str, *, deleted: bool
+) -> Iterator[tuple[str, InstanceState[Any]]]:
+    history = state.get_history(name, PassiveFlag.PASSIVE_NO_INITIALIZE)
+    gone = [*(history.deleted or ()), *((history.unchanged or ()) if deleted else ())]
+    yield from (("delete", inspect(each)) for each in gone if each is not None)
+    if not deleted:
+        yield from (("create", inspect(each)) for each in history.added or () if each is not None)
+
+
+def _link(relation: Any, state: InstanceState[Any], other: InstanceState[Any]) -> dict[str, Any]:
+    """Return the values of the row that links two instances."""
+    sides = ((state, relation.synchronize_pairs), (other, relation.secondary_synchronize_pairs))
+    return {
+        link.key: side.dict.get(side.mapper.get_property_by_column(column).key)
+        for side, pairs in sides
+        for column, link in pairs or ()
+    }
