@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import (
     DeclarativeBase,
@@ -120,9 +122,6 @@ def test_the_metadata_says_that_its_keys_are_checked_by_the_library() -> None:
 
 
 async def test_the_models_are_no_difference_to_alembic(database: Database) -> None:
-    from alembic.autogenerate import compare_metadata
-    from alembic.migration import MigrationContext
-
     def differences(connection: sa.Connection) -> list[Any]:
         Base.metadata.create_all(connection)
         context = MigrationContext.configure(connection, opts={"compare_type": True})

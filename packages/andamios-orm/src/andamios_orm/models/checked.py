@@ -10,8 +10,6 @@ from sqlalchemy.dialects.postgresql import JSONB
 from andamios_orm.exceptions import ValueRefused
 
 if TYPE_CHECKING:
-    from typing import Self
-
     from sqlalchemy.engine import Dialect
 
 __all__ = ["DOCUMENT", "Checked"]
@@ -55,19 +53,11 @@ class Checked(types.TypeDecorator[ValueT]):
         """Convert a value on its way out."""
         return None if value is None else self.loaded(value)
 
-    def copy(self, **options: Any) -> Self:
-        """Return a copy that belongs to no column yet."""
-        copied = super().copy(**options)
-        copied.__dict__.pop("_column", None)
-        return copied
-
     def _set_parent(self, parent: Any, outer: bool = False, **options: Any) -> None:  # noqa: FBT001, FBT002  # SQLAlchemy's
         """Learn the column; one instance may be given to several, each gets its own."""
         super()._set_parent(parent, outer=outer, **options)  # type: ignore[no-untyped-call, unused-ignore]  # SQLAlchemy's
-        if not isinstance(parent, Column) or parent is self._column:
-            return
         if self._column is None:
             self._column = parent
-        else:
-            parent.type = self.copy()
-            parent.type._set_parent(parent)  # noqa: SLF001  # its own
+        elif parent is not self._column:
+            parent.type = own = self.copy()
+            own._column = parent  # noqa: SLF001  # it is of this class

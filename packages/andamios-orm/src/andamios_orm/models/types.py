@@ -213,7 +213,7 @@ class PydanticJSON(Checked[Any]):
 
     @property
     def _name(self) -> str:
-        return getattr(self.model, "__name__", None) or str(self.model)
+        return self.model.__name__ if isinstance(self.model, type) else str(self.model)
 
     @property
     def _adapter(self) -> Any:

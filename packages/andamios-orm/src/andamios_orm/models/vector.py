@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from duckdb_sqlalchemy.datatypes import FixedArray
 from sqlalchemy import ARRAY, ColumnElement, Double, Float, cast
 from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql import operators
 from sqlalchemy.sql.functions import FunctionElement
 
 from andamios_orm.dialect.values import plain_sequence
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Dialect
 
 __all__ = ["Vector"]
+
+_AMONG = frozenset({operators.in_op, operators.not_in_op})
 
 
 class _Distance(FunctionElement[float]):
@@ -118,6 +121,8 @@ class Vector(Checked[list[float]]):
 
         def operate(self, op: Any, *other: Any, **options: Any) -> Any:
             """Compare with a list as with a vector."""
+            if op in _AMONG and isinstance(other[0], (list, tuple)):
+                return super().operate(op, [*map(self._vector, other[0])], **options)
             return super().operate(op, *map(self._vector, other), **options)
 
         def _vector(self, other: Any) -> Any:
