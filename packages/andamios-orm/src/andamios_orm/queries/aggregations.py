@@ -211,7 +211,7 @@ class Window(Expression):
     preceding: int | None = None
     offset: int | None = None
     default: Any = None
-    framed: bool = field(default=False)
+    framed: bool = False
 
     def on(self, model: Any) -> ColumnElement[Any]:
         """Return the function OVER its window; the primary key decides between equals."""
