@@ -16,7 +16,7 @@ from sqlalchemy.orm.attributes import set_committed_value
 from andamios_orm import dialect as _dialect  # noqa: F401 - makes duckdb:// ours
 from andamios_orm.core import postgresql
 from andamios_orm.core.grouping import GroupCommit
-from andamios_orm.core.ledger import watch
+from andamios_orm.core.integrity import watch_keys
 from andamios_orm.core.observe import observe
 from andamios_orm.core.session import SessionManager
 from andamios_orm.core.settings import Settings
@@ -124,7 +124,7 @@ def create_engine(settings: Settings) -> AsyncEngine:
         options["connect_args"] = dict(settings.options)
         engine = create_async_engine(url, echo=settings.echo, **options)
         watch_flushes(engine.sync_engine)
-        watch(engine)
+        watch_keys(engine)
         return engine
     if url.drivername not in {"postgresql+psycopg", "postgresql+psycopg_async"}:
         raise ConfigurationError(f"{url.drivername} is not used here: write postgresql+psycopg://")
@@ -141,7 +141,7 @@ def create_engine(settings: Settings) -> AsyncEngine:
             "psycopg is not installed: pip install 'andamios-orm[postgresql]'"
         ) from error
     postgresql.guard(engine)
-    watch(engine)
+    watch_keys(engine)
     return engine
 
 

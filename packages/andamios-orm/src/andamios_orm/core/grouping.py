@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import insert
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 
+from andamios_orm.core.integrity import check_values
 from andamios_orm.core.recording import record_creation
 from andamios_orm.exceptions import ValueRefused, WriteDeadlock
 from andamios_orm.models.actor import current_actor
@@ -130,6 +131,9 @@ class GroupCommit:
                 result = await connection.execute(statement, [dict(row) for row in values])
             rows = list(result.mappings().all())
             actors = [request.actor for request in group]
+            linked = [column for column in table.c if column.foreign_keys]
+            keys = {column.key: [row[column] for row in rows] for column in linked}
+            await connection.run_sync(check_values, table, keys)
             await connection.run_sync(record_creation, model or table, rows, actors)
             return rows
 

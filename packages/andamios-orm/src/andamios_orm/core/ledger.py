@@ -8,14 +8,12 @@ in the hop of COMMIT itself; on PostgreSQL they are ordinary statements before i
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import weakref
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from sqlalchemy import event
-from sqlalchemy.exc import UnboundExecutionError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from andamios_orm.exceptions import ConfigurationError
@@ -25,7 +23,6 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection, Dialect, Engine, Executable
     from sqlalchemy.engine import RootTransaction
-    from sqlalchemy.orm import Session
 
     from andamios_orm.dialect.calls import AtCommit, Further, Row
 
@@ -37,7 +34,6 @@ __all__ = [
     "on_commit",
     "refuse_autocommit",
     "watch",
-    "watch_session",
 ]
 
 logger = logging.getLogger("andamios_orm.ledger")
@@ -197,12 +193,6 @@ def watch(engine: Engine | AsyncEngine) -> None:
     event.listen(target, "rollback_savepoint", _forget_since)
     _tell_after(target.dialect, "do_commit")
     _tell_after(target.dialect, "do_commit_twophase")
-
-
-def watch_session(session: Session) -> None:
-    """Watch the engine that ``session`` is bound to, if it is bound to one."""
-    with contextlib.suppress(UnboundExecutionError):
-        watch(session.get_bind().engine)
 
 
 def is_watched(dialect: Dialect) -> bool:

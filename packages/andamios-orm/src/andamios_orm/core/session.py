@@ -14,7 +14,7 @@ from sqlalchemy.orm import ORMExecuteState
 from sqlalchemy.orm import Session as SyncSession
 from sqlalchemy.orm.exc import StaleDataError
 
-from andamios_orm.core.ledger import watch_session
+from andamios_orm.core.integrity import watch_session
 from andamios_orm.core.recording import record_flush, record_statement
 from andamios_orm.core.transaction import Transaction
 from andamios_orm.exceptions import StaleVersion, UncommittedChanges
