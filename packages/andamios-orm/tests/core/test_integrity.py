@@ -31,6 +31,7 @@ from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 from sqlalchemy.orm import (
     DeclarativeBase,
     Mapped,
+    column_property,
     mapped_column,
     relationship,
     selectinload,
@@ -867,6 +868,49 @@ async def test_an_engine_without_physical_keys_checks_models_of_others(
             with pytest.raises(ForeignKeyViolation, match=message):
                 await session.commit()
             await session.rollback()
+
+
+async def test_a_table_may_ask_for_it_alone(andamios_duckdb_url: str) -> None:
+    class Single(DeclarativeBase):
+        pass
+
+    class Trunk(Single):
+        __tablename__ = "trunk"
+        id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+
+    class Twig(Single):
+        __tablename__ = "twig"
+        __table_args__ = {"info": {"duckdb_foreign_keys": "none"}}  # noqa: RUF012 - SQLAlchemy's form
+        id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+        trunk_id: Mapped[int] = mapped_column(ForeignKey("trunk.id"))
+
+    async with Database(andamios_duckdb_url) as database, database.session() as session:
+        connection = await session.connection()
+        await connection.run_sync(Single.metadata.create_all)
+        session.add_all([Trunk(id=1), Twig(id=1, trunk_id=1)])
+        await session.commit()
+        await session.delete(await session.get_one(Trunk, 1))
+        error = await refused(session)
+
+    assert error.table == "trunk"
+
+
+async def test_a_model_of_two_tables_is_checked(session: Session) -> None:
+    class Local(Row, DeclarativeBase):
+        __feed__ = False
+        metadata = Base.metadata
+
+    visit, place = TABLES["visit"], TABLES["node"]
+
+    class Both(Local):
+        __table__ = visit.join(place, visit.c.id == place.c.id)
+        id = column_property(visit.c.id, place.c.id)
+
+    session.add(Both(id=1, town="Lima", country="pe"))
+
+    error = await refused(session)
+
+    assert error.table == "visit"
 
 
 async def test_new_tables_of_a_metadata_are_seen(engine: AsyncEngine) -> None:

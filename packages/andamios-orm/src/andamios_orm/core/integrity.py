@@ -12,7 +12,7 @@ On PostgreSQL keys are real, and nothing here is sent.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from sqlalchemy import ClauseElement, event, func, select
 from sqlalchemy.exc import UnboundExecutionError
@@ -27,7 +27,7 @@ from andamios_orm.core.ledger import (
     refuse_autocommit,
     watch,
 )
-from andamios_orm.core.links import Keys, Link, Links, Lookup, is_checked_here
+from andamios_orm.core.links import Keys, Link, Links, Lookup, Plan, is_checked_here
 from andamios_orm.dialect.calls import Further
 from andamios_orm.exceptions import ForeignKeyViolation
 
@@ -232,84 +232,82 @@ def watch_session(session: Session) -> None:
     watch_keys(bind.engine)
 
 
-def _links(session: Session, mapper: Mapper[Any]) -> Links | None:
-    """Return the links to check for a model's rows, or None if the database keeps them."""
-    table: Any = mapper.local_table
-    if not hasattr(table, "metadata"):
-        return None
+class _Noted(NamedTuple):
+    """What a flush touches through one model."""
+
+    links: Links
+    plan: Plan
+    entry: TouchedKeys
+
+
+def _noted(session: Session, mapper: Mapper[Any]) -> _Noted | None:
+    """Return where to note the keys of a model's rows; None if we check none of them."""
     dialect = session.get_bind(mapper).dialect
-    if not is_watched(dialect) or not is_checked_here(dialect, table):
+    if not is_watched(dialect) or not mapper.tables:
         return None
-    return Links.of(table.metadata)
+    table: Any = mapper.tables[0]
+    links = Links.of(table.metadata)
+    plan = links.plan(mapper).checked_by(dialect)
+    return _Noted(links, plan, TouchedKeys()) if any(plan) else None
 
 
 def _refuse_autocommit(session: Session, _context: object, _instances: object) -> None:
     """Raise before anything is stored that no COMMIT would check."""
     changed = (*session.new, *session.dirty, *session.deleted)
     for mapper in {instance.__mapper__ for instance in changed}:
-        links = _links(session, mapper)
-        if links is not None and any(links.plan(mapper)):
+        if _noted(session, mapper) is not None:
             refuse_autocommit(session.connection(bind_arguments={"mapper": mapper}))
 
 
 def _note_flush(session: Session, context: Any) -> None:
     """Add the keys that the flush has touched to the ledger."""
-    by_mapper: dict[Mapper[Any], tuple[Links, TouchedKeys] | None] = {}
+    by_mapper: dict[Mapper[Any], _Noted | None] = {}
     for state, (deleted, listed) in list(context.states.items()):
         mapper = state.mapper
         if mapper not in by_mapper:
-            links = _links(session, mapper)
-            by_mapper[mapper] = (
-                (links, TouchedKeys()) if links and any(links.plan(mapper)) else None
-            )
-        found = by_mapper[mapper]
-        if found is None:
-            continue
-        links, entry = found
-        if deleted:
-            _note_deleted(links, state, entry)
-        elif not listed:
-            _note_saved(links, state, entry)
-    for mapper, found in by_mapper.items():
-        if found is not None and found[1]:
+            by_mapper[mapper] = _noted(session, mapper)
+        noted = by_mapper[mapper]
+        if noted is not None and deleted:
+            _note_deleted(state, noted)
+        elif noted is not None and not listed:
+            _note_saved(state, noted)
+    for mapper, noted in by_mapper.items():
+        if noted is not None and noted.entry:
             connection = session.connection(bind_arguments={"mapper": mapper})
-            Ledger.of(connection).add(found[1])
+            Ledger.of(connection).add(noted.entry)
 
 
-def _note_deleted(links: Links, state: InstanceState[Any], entry: TouchedKeys) -> None:
-    for link, names in links.plan(state.mapper).incoming:
+def _note_deleted(state: InstanceState[Any], noted: _Noted) -> None:
+    for link, names in noted.plan.incoming:
         old = [_old(state, link, at, name) for at, name in enumerate(names)]
-        _touch_key(entry.parents, link, old)
+        _touch_key(noted.entry.parents, link, old)
 
 
-def _note_saved(links: Links, state: InstanceState[Any], entry: TouchedKeys) -> None:
-    plan = links.plan(state.mapper)
+def _note_saved(state: InstanceState[Any], noted: _Noted) -> None:
     changed = state.committed_state
     new = state.key is None
-    for link, names in plan.outgoing:
+    for link, names in noted.plan.outgoing:
         if new or not changed.keys().isdisjoint(names):
             current = [_current(state, link, at, name) for at, name in enumerate(names)]
-            _touch_key(entry.children, link, current)
+            _touch_key(noted.entry.children, link, current)
     if not new:
-        for link, names in plan.incoming:
+        for link, names in noted.plan.incoming:
             if not changed.keys().isdisjoint(names):
                 old = [_old(state, link, at, name) for at, name in enumerate(names)]
-                _touch_key(entry.parents, link, old)
-    for name, relation in plan.through:
-        if name in state.dict and (new or name in changed):
-            _note_through(links, state, relation, entry)
+                _touch_key(noted.entry.parents, link, old)
+    for relation in noted.plan.through:
+        if relation.key in state.dict and (new or relation.key in changed):
+            _note_through(state, relation, noted)
 
 
-def _note_through(
-    links: Links, state: InstanceState[Any], relation: Any, entry: TouchedKeys
-) -> None:
+def _note_through(state: InstanceState[Any], relation: Any, noted: _Noted) -> None:
     """Note the rows that a relationship adds to its secondary table."""
     added = state.get_history(relation.key, PassiveFlag.PASSIVE_NO_INITIALIZE).added
     for other in filter(None, added or ()):
         row = dict(_ends(state, relation.synchronize_pairs))
         row.update(_ends(other._sa_instance_state, relation.secondary_synchronize_pairs))  # noqa: SLF001 - inspect() of it
-        for link in links.from_table(relation.secondary):
-            _touch_key(entry.children, link, [row.get(column) for column in link.columns])
+        for link in noted.links.from_table(relation.secondary):
+            _touch_key(noted.entry.children, link, [row.get(column) for column in link.columns])
 
 
 def _ends(state: InstanceState[Any], pairs: Any) -> Iterator[tuple[Any, Any]]:
@@ -408,11 +406,11 @@ def check_removed(connection: Connection, table: Table, keys: Sequence[Any] | No
 
     ``keys`` are their primary keys, if they are known.
     """
-    if not is_checked_here(connection.dialect, table):
-        return
     own = list(table.primary_key)
     entry = TouchedKeys()
     for link in Links.of(table.metadata).to_table(table):
+        if not is_checked_here(connection.dialect, link.child):
+            continue
         if keys is None or any(column not in own for column in link.referred):
             _touch(entry.parents, link, None)
             continue

@@ -13,6 +13,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 from weakref import WeakKeyDictionary
 
+from sqlalchemy import Table
+
 from andamios_orm.dialect.binds import as_list, bind_column
 from andamios_orm.dialect.carriers import carrier
 from andamios_orm.dialect.types import duckdb_type
@@ -20,12 +22,12 @@ from andamios_orm.dialect.types import duckdb_type
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from sqlalchemy import Column, Connection, MetaData, Table
+    from sqlalchemy import Column, Connection, MetaData
     from sqlalchemy.engine import Dialect
-    from sqlalchemy.orm import Mapper
+    from sqlalchemy.orm import Mapper, RelationshipProperty
     from sqlalchemy.schema import ForeignKeyConstraint
 
-__all__ = ["Keys", "Link", "Links", "Lookup", "is_checked_here"]
+__all__ = ["Keys", "Link", "Links", "Lookup", "Plan", "is_checked_here"]
 
 Keys = dict[tuple[Any, ...], None]
 """Keys in the order in which they were touched, each once."""
@@ -56,7 +58,7 @@ class Link:
         )
 
 
-def is_checked_here(dialect: Dialect, table: Table) -> bool:
+def is_checked_here(dialect: Dialect, table: Any) -> bool:
     """Return whether the foreign keys of ``table`` are checked by us, not by the database."""
     if not getattr(dialect, "runs_at_commit", False):
         return False
@@ -73,7 +75,15 @@ class Plan(NamedTuple):
 
     outgoing: tuple[tuple[Link, tuple[str | None, ...]], ...]
     incoming: tuple[tuple[Link, tuple[str | None, ...]], ...]
-    through: tuple[tuple[str, Any], ...]
+    through: tuple[RelationshipProperty[Any], ...]
+
+    def checked_by(self, dialect: Dialect) -> Plan:
+        """Return the links of which we check the keys, not the database."""
+        return Plan(
+            tuple(each for each in self.outgoing if is_checked_here(dialect, each[0].child)),
+            tuple(each for each in self.incoming if is_checked_here(dialect, each[0].child)),
+            tuple(each for each in self.through if is_checked_here(dialect, each.secondary)),
+        )
 
 
 class Links:
@@ -124,9 +134,9 @@ class Links:
                     for link in self.to_table(table)
                 ),
                 tuple(
-                    (relation.key, relation)
+                    relation
                     for relation in mapper.relationships
-                    if relation.secondary is not None and not relation.viewonly
+                    if isinstance(relation.secondary, Table) and not relation.viewonly
                 ),
             )
         return plan
