@@ -5,6 +5,7 @@ from __future__ import annotations
 from andamios_orm.models.actor import acting_as, current_actor
 from andamios_orm.models.base import NAMING_CONVENTION, Model, Row
 from andamios_orm.models.encryption import EncryptedString, rotate
+from andamios_orm.models.lint import Finding, lint
 from andamios_orm.models.mixins import (
     AuditMixin,
     HistoryMixin,
@@ -23,6 +24,7 @@ __all__ = [
     "AuditMixin",
     "EncryptedString",
     "EnumByValue",
+    "Finding",
     "HistoryMixin",
     "IntegerKeyMixin",
     "Model",
@@ -37,6 +39,7 @@ __all__ = [
     "VersionMixin",
     "acting_as",
     "current_actor",
+    "lint",
     "rotate",
     "uuid7",
 ]
