@@ -1,0 +1,226 @@
+"""Values checked and bound column by column: each bad row is named, nothing is sent before."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import types
+
+from andamios_orm.bulk.arrow import ArrowColumn
+from andamios_orm.dialect import DuckDBDialect
+from andamios_orm.dialect.binds import admission, bind_column
+from andamios_orm.dialect.moments import Dates, Instants, Timestamps
+from andamios_orm.dialect.types import decode_json, duckdb_type, implementation
+from andamios_orm.dialect.values import Binary, Decimals, Floats, Identifiers, Text, WholeNumbers
+from andamios_orm.exceptions import RowRefusal, ValueRefused
+from andamios_orm.models.types import UTCDateTime
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from sqlalchemy import Column
+    from sqlalchemy.engine import Dialect
+
+    from andamios_orm.bulk.target import Target
+
+__all__ = ["Binder"]
+
+_REFUSALS = (ValueRefused, ValueError, TypeError, LookupError, ArithmeticError)
+
+
+class Binder:
+    """Checks columns against those of a table and returns what to send for them.
+
+    What a column lets in is the same on both databases: DuckDB's rules, which are exact.
+    """
+
+    def __init__(self, target: Target, dialect: Dialect) -> None:
+        """Bind for ``dialect``; the errors speak of ``target``."""
+        self.target = target
+        self.dialect = dialect
+        self.native = dialect.name == "duckdb"
+        self.checking: Dialect = dialect if self.native else DuckDBDialect()
+        self.errors: list[RowRefusal] = []
+
+    def bind(self, columns: Mapping[str, Sequence[Any]]) -> dict[str, Sequence[Any]]:
+        """Return what to send for ``columns``; what is refused is added to ``errors``."""
+        return {
+            name: self._column(name, self.target.columns[name], values)
+            for name, values in columns.items()
+        }
+
+    def _column(self, name: str, column: Column[Any], values: Sequence[Any]) -> Sequence[Any]:
+        if isinstance(values, ArrowColumn):
+            ready = self._ready(column, values)
+            if ready is not None:
+                if not column.nullable and ready.array.null_count:
+                    self._require_values(name, values)
+                return ready
+            values = values.values()
+        try:
+            sent = self._sent(column, values)
+        except _REFUSALS:
+            self.errors.extend(self._each(name, column, values))
+            return values
+        if not column.nullable and None in sent:
+            self._require_values(name, sent)
+        return sent
+
+    def _sent(self, column: Column[Any], values: Sequence[Any]) -> Sequence[Any]:
+        """Return what to send for a whole column."""
+        type_ = column.type
+        checked = bind_column(type_, values, self.checking, column=column.key)
+        found = implementation(type_, self.checking)
+        if isinstance(found, types.Uuid):
+            checked = [_identifier(value) for value in checked]
+        if self.native:
+            return checked
+        if isinstance(found, types.String) and any("\0" in text for text in checked if text):
+            raise ValueRefused(_NUL, None, column.key)
+        process = type_.dialect_impl(self.dialect).bind_processor(self.dialect)
+        if process is not None:
+            return [process(value) for value in values]
+        return checked if isinstance(found, (types.Integer, types.Uuid)) else values
+
+    def _each(self, name: str, column: Column[Any], values: Sequence[Any]) -> list[RowRefusal]:
+        """Return what is wrong with each value that is refused."""
+        errors = []
+        for row, value in enumerate(values):
+            try:
+                sent = self._sent(column, [value])
+            except _REFUSALS as error:
+                reason = error.reason if isinstance(error, ValueRefused) else str(error)
+                errors.append(self.target.refusal(row, name, reason, value))
+            else:
+                if sent[0] is None and not column.nullable:
+                    errors.append(self.target.refusal(row, name, _REQUIRED, value))
+        return errors
+
+    def _require_values(self, name: str, values: Sequence[Any]) -> None:
+        self.errors.extend(
+            self.target.refusal(row, name, _REQUIRED, None)
+            for row, value in enumerate(values)
+            if value is None
+        )
+
+    def _ready(self, column: Column[Any], values: ArrowColumn) -> ArrowColumn | None:
+        """Return an Arrow column that can be sent as it is, or None."""
+        if not self.native or values.convert is not None:
+            return None
+        type_ = column.type
+        if isinstance(type_, types.TypeDecorator) and not isinstance(type_, UTCDateTime):
+            return None
+        import pyarrow as pa
+
+        array = values.array
+        if pa.types.is_dictionary(array.type):
+            array = array.cast(array.type.value_type)
+        found = implementation(type_, self.dialect)
+        if isinstance(found, types.JSON):
+            return ArrowColumn(array, decode_json) if _is_text(array.type) else None
+        if isinstance(found, types.Enum):
+            return None
+        if duckdb_type(type_, self.dialect) == "BOOLEAN":
+            return ArrowColumn(array) if pa.types.is_boolean(array.type) else None
+        admitting: Any = admission(type_, self.dialect)
+        accepts = _ACCEPTED.get(type(admitting))
+        return ArrowColumn(array) if accepts is not None and accepts(admitting, array) else None
+
+
+_REQUIRED = "the column must have a value"
+_NUL = "PostgreSQL's text holds no NUL character"
+
+
+def _identifier(value: Any) -> Any:
+    import uuid
+
+    return value if value is None or isinstance(value, uuid.UUID) else uuid.UUID(str(value))
+
+
+def _is_text(type_: Any) -> bool:
+    import pyarrow as pa
+
+    return bool(
+        pa.types.is_string(type_) or pa.types.is_large_string(type_) or type_ == pa.string_view()
+    )
+
+
+def _whole_numbers(rule: WholeNumbers, array: Any) -> bool:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if not pa.types.is_integer(array.type):
+        return False
+    low, high = pc.min_max(array).values()
+    return low.as_py() is None or bool(rule.low <= low.as_py() and high.as_py() <= rule.high)
+
+
+def _text(rule: Text, array: Any) -> bool:
+    import pyarrow.compute as pc
+
+    if not _is_text(array.type):
+        return False
+    longest = None if rule.length is None else pc.max(pc.utf8_length(array)).as_py()
+    return longest is None or bool(longest <= rule.length)
+
+
+def _floats(_rule: Floats, array: Any) -> bool:
+    import pyarrow as pa
+
+    return bool(pa.types.is_floating(array.type))
+
+
+def _decimals(rule: Decimals, array: Any) -> bool:
+    import pyarrow as pa
+
+    if not pa.types.is_decimal128(array.type):
+        return False
+    scale = -rule.unit.as_tuple().exponent  # type: ignore[operator]  # a unit is finite
+    whole = rule.context.prec - scale
+    return bool(array.type.scale <= scale and array.type.precision - array.type.scale <= whole)
+
+
+def _moments(*, aware: bool) -> Callable[[Any, Any], bool]:
+    def accepts(rule: Any, array: Any) -> bool:
+        import pyarrow as pa
+
+        return bool(
+            pa.types.is_timestamp(array.type)
+            and array.type.unit in {"s", "ms", "us"}
+            and (array.type.tz is not None) is aware
+            and (aware or rule.tick == 1)
+        )
+
+    return accepts
+
+
+def _dates(_rule: Dates, array: Any) -> bool:
+    import pyarrow as pa
+
+    return bool(pa.types.is_date32(array.type))
+
+
+def _binary(_rule: Binary, array: Any) -> bool:
+    import pyarrow as pa
+
+    return bool(pa.types.is_binary(array.type) or pa.types.is_large_binary(array.type))
+
+
+def _identifiers(_rule: Identifiers, array: Any) -> bool:
+    import pyarrow as pa
+
+    return isinstance(array.type, pa.UuidType)
+
+
+_ACCEPTED: dict[type, Callable[[Any, Any], bool]] = {
+    WholeNumbers: _whole_numbers,
+    Text: _text,
+    Floats: _floats,
+    Decimals: _decimals,
+    Timestamps: _moments(aware=False),
+    Instants: _moments(aware=True),
+    Dates: _dates,
+    Binary: _binary,
+    Identifiers: _identifiers,
+}

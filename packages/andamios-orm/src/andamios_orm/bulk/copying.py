@@ -1,0 +1,63 @@
+"""Rows into PostgreSQL over COPY, binary where psycopg knows the types."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Connection
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sqlalchemy import Column, Table
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
+__all__ = ["copy_rows"]
+
+
+async def copy_rows(
+    connection: AsyncConnection,
+    table: Table,
+    columns: Sequence[Column[Any]],
+    values: Sequence[Sequence[Any]],
+) -> None:
+    """Send columns of checked values into ``table``; errors are typed like any other's."""
+    raw: Any = (await connection.get_raw_connection()).driver_connection
+    preparer = connection.dialect.identifier_preparer
+    listed = ", ".join(preparer.quote(column.name) for column in columns)
+    types = _types(connection, columns, raw)
+    form = "BINARY" if types else "TEXT"
+    statement = f"COPY {preparer.format_table(table)} ({listed}) FROM STDIN (FORMAT {form})"
+    try:
+        async with raw.cursor() as cursor, cursor.copy(statement) as copy:
+            if types:
+                copy.set_types(types)
+            for row in zip(*values, strict=True):
+                await copy.write_row(row)
+    except Exception as error:
+        await connection.run_sync(_translate, error, statement)
+        raise
+
+
+def _translate(connection: Connection, error: Exception, statement: str) -> None:
+    """Raise the error of our tree for one of the driver's."""
+    if isinstance(error, connection.dialect.loaded_dbapi.Error):
+        connection._handle_dbapi_exception(error, statement, None, None, None)  # noqa: SLF001 - what SQLAlchemy does for its own
+
+
+def _types(connection: AsyncConnection, columns: Sequence[Column[Any]], raw: Any) -> list[Any]:
+    """Return the server's types of the columns, or nothing if psycopg lacks one of them."""
+    found = []
+    for column in columns:
+        name = connection.dialect.type_compiler_instance.process(column.type).lower()
+        plain, _, rest = name.partition("(")
+        dimension = "[]" if rest.endswith("[]") or plain.endswith("[]") else ""
+        plain = f"{plain}{rest.partition(')')[2]}".removesuffix("[]").strip()
+        known = raw.adapters.types.get(_NAMES.get(plain, plain))
+        if known is None or dimension:
+            return []
+        found.append(known.oid)
+    return found
+
+
+_NAMES = {"float": "float8", "double precision": "float8", "varchar": "text", "char": "bpchar"}

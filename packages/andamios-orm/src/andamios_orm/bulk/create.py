@@ -1,0 +1,160 @@
+"""Many new rows in one statement."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from sqlalchemy import insert, select
+
+from andamios_orm.bulk.arrow import ArrowColumn
+from andamios_orm.bulk.checks import Binder
+from andamios_orm.bulk.copying import copy_rows
+from andamios_orm.bulk.created import Created
+from andamios_orm.bulk.fill import fill
+from andamios_orm.bulk.generated import make_values
+from andamios_orm.bulk.recording import created, written
+from andamios_orm.bulk.stage import run, staged
+from andamios_orm.bulk.target import target_of
+from andamios_orm.bulk.work import Work, dialect_of, read_rows
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sqlalchemy.engine import Dialect
+    from sqlalchemy.ext.asyncio import AsyncSession
+
+    from andamios_orm.bulk.fill import Filled
+    from andamios_orm.bulk.rows import Batch
+    from andamios_orm.bulk.target import Target
+
+__all__ = ["bulk_create", "create_batch", "insert_batch", "prepare"]
+
+ModelT = TypeVar("ModelT")
+
+
+async def bulk_create(
+    session: AsyncSession, model: type[ModelT], rows: Any, *, schema: type[Any] | None = None
+) -> Created[ModelT]:
+    """Return the new rows of ``model``: keys at once, instances when they are read.
+
+    ``rows`` are dicts, pydantic models, dataclasses, new instances of the model, or
+    columns of Arrow, Polars or pandas. Each is checked against ``schema``, a pydantic
+    model, if it is given, and against the columns. Nothing is committed.
+
+    Raises:
+        BulkRefused: some rows are wrong; nothing was written, every one is named.
+        DuplicateKey: a key or a unique value exists already; other rules raise likewise.
+    """
+    target = target_of(model)
+    batch = read_rows(rows, target, schema)
+    return await create_batch(session, target, batch)
+
+
+async def create_batch(session: AsyncSession, target: Target, batch: Batch) -> Created[Any]:
+    """Return the new rows of a batch.
+
+    Raises:
+        BulkRefused: some rows are wrong; nothing was written, every one is named.
+    """
+    filled, sent = prepare(target, batch, dialect_of(session))
+    if batch.count == 0:
+        return Created(target, 0, {})
+    work = await Work.begin(session, target)
+    columns = await insert_batch(work, filled, sent)
+    created(work, columns, batch.count)
+    return Created(target, batch.count, columns, batch.instances)
+
+
+async def insert_batch(
+    work: Work, filled: Filled, sent: dict[str, Sequence[Any]]
+) -> dict[str, Sequence[Any]]:
+    """Write prepared rows and return their columns, with what the database made."""
+    await _make_awaited(work, filled, sent)
+    returned = await _insert(work, filled, sent)
+    written(work, filled.columns)
+    return {**_readable(filled.columns, sent), **returned}
+
+
+def prepare(
+    target: Target, batch: Batch, dialect: Dialect
+) -> tuple[Filled, dict[str, Sequence[Any]]]:
+    """Return the columns of new rows with their defaults, and what to send for them.
+
+    Raises:
+        BulkRefused: some rows are wrong.
+    """
+    target.require_known(batch.columns)
+    if batch.instances is None:
+        target.refuse(
+            target.refusal(None, name, target.kept[name], None)
+            for name in batch.columns
+            if name in target.kept
+        )
+    filled = fill(batch, target)
+    binder = Binder(target, dialect)
+    given = {name: each for name, each in filled.columns.items() if name not in filled.awaited}
+    sent = binder.bind(given)
+    partly = {
+        name: [value for value in filled.columns[name] if value is not None]
+        for name in filled.awaited
+    }
+    binder.bind({name: values for name, values in partly.items() if values})
+    target.refuse([*filled.errors, *binder.errors])
+    return filled, sent
+
+
+async def _make_awaited(work: Work, filled: Filled, sent: dict[str, Sequence[Any]]) -> None:
+    """Put in what the database has to make before the rows are sent."""
+    for name, rows in filled.awaited.items():
+        made = await make_values(work.connection, work.target.columns[name], len(rows))
+        values: Sequence[Any] = made
+        if len(rows) < len(filled.columns[name]):
+            values = list(filled.columns[name])
+            for row, value in zip(rows, made, strict=True):
+                values[row] = value
+        filled.columns[name] = values
+        sent.update(work.bind({name: values}))
+
+
+async def _insert(
+    work: Work, filled: Filled, sent: dict[str, Sequence[Any]]
+) -> dict[str, Sequence[Any]]:
+    """Write the rows and return the columns that the database has filled in."""
+    target, connection = work.target, work.connection
+    names = list(filled.columns)
+    if not filled.returned and connection.dialect.driver.startswith("psycopg"):
+        columns = [target.columns[name] for name in names]
+        await copy_rows(connection, target.table, columns, [sent[name] for name in names])
+        return {}
+    async with staged(connection, work.columns(filled.columns, sent)) as stage:
+        statement: Any = insert(target.table).from_select(
+            [target.columns[name].name for name in names],
+            select(*(stage[name] for name in names)),
+            include_defaults=False,
+        )
+        wanted = [*target.key, *filled.returned] if filled.returned else []
+        if wanted:
+            statement = statement.returning(*(target.columns[name] for name in wanted))
+        result = await run(connection, statement)
+        rows = result.all() if wanted else []
+    if not wanted:
+        return {}
+    width = len(target.key)
+    by_key = {tuple(row[:width]): row[width:] for row in rows}
+    keys = zip(*(_plain(filled.columns[name]) for name in target.key), strict=True)
+    found = zip(*(by_key[key] for key in keys), strict=True)
+    return dict(zip(filled.returned, found, strict=True))
+
+
+def _plain(values: Sequence[Any]) -> Sequence[Any]:
+    return values.values() if isinstance(values, ArrowColumn) else values
+
+
+def _readable(
+    given: dict[str, Sequence[Any]], sent: dict[str, Sequence[Any]]
+) -> dict[str, Sequence[Any]]:
+    """Return the columns that instances are made of: as given, unless Arrow knows better."""
+    return {
+        name: sent[name] if isinstance(sent[name], ArrowColumn) else _plain(values)
+        for name, values in given.items()
+    }

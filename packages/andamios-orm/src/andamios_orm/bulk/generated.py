@@ -1,0 +1,66 @@
+"""Values that only the database can make, fetched before the rows that they belong to.
+
+Keys are taken from their sequence first and sent with the rows, so the order of the
+keys is the order of the input whatever order the rows are inserted in.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Column, Sequence, func, literal_column, select
+from sqlalchemy.sql.elements import ColumnElement
+
+from andamios_orm.bulk.stage import run
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
+__all__ = ["make_values"]
+
+_NEXTVAL = re.compile(r"nextval\('(?:[^']|'')+'\)")
+
+
+async def make_values(connection: AsyncConnection, column: Column[Any], count: int) -> list[Any]:
+    """Return ``count`` values of the column's own default, ascending if it is a sequence."""
+    expression, counts = _default(connection, column)
+    series = func.generate_series(1, count).table_valued("n")
+    if counts:
+        inner = select(expression.label("value")).select_from(series).subquery()
+        bounds = select(func.min(inner.c.value), func.max(inner.c.value))
+        first, last = (await run(connection, bounds)).one()
+        if last - first == count - 1:
+            return list(range(first, last + 1))
+    result = await run(connection, select(expression).select_from(series))
+    values = list(result.scalars())
+    return sorted(values) if counts else values
+
+
+def _default(connection: AsyncConnection, column: Column[Any]) -> tuple[ColumnElement[Any], bool]:
+    """Return the expression of a column's default, and whether it counts up."""
+    default: Any = column.default
+    if isinstance(default, Sequence):
+        return default.next_value(), True
+    if default is not None:
+        return default.arg, False
+    compiler: Any = connection.dialect.ddl_compiler(connection.dialect, None)  # type: ignore[arg-type]  # SQLAlchemy's own calls do
+    counting = _sequence(connection, column, compiler)
+    if counting is not None:
+        return counting, True
+    return literal_column(compiler.get_column_default_string(column), column.type), False
+
+
+def _sequence(
+    connection: AsyncConnection, column: Column[Any], compiler: Any
+) -> ColumnElement[Any] | None:
+    """Return the call that takes the next value of the column's sequence, if it has one."""
+    table: Any = column.table
+    if connection.dialect.name == "duckdb":
+        specification = compiler.get_column_specification(column).replace("%%", "%")
+        found = _NEXTVAL.search(specification)
+        return None if found is None else literal_column(found.group(), column.type)
+    if column.identity is None and table.autoincrement_column is not column:
+        return None
+    name = connection.dialect.identifier_preparer.format_table(table)
+    return func.nextval(func.pg_get_serial_sequence(name, column.name))

@@ -1,0 +1,94 @@
+"""What a bulk leaves behind beside its rows: one change record, history, keys to check."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from andamios_orm.bulk.arrow import ArrowColumn
+from andamios_orm.core.integrity import check_removed, check_values
+from andamios_orm.core.ledger import watch
+from andamios_orm.core.recording import record_batch
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from sqlalchemy import Connection
+
+    from andamios_orm.bulk.work import Work
+    from andamios_orm.core.recording import BatchKind
+
+__all__ = ["created", "keeps_history", "new_rows", "record", "removed", "written"]
+
+
+def keeps_history(work: Work) -> bool:
+    """Whether rows of the model are kept as they were before and after a change."""
+    return bool(getattr(work.target.model, "__history__", False))
+
+
+def _listed(values: Sequence[Any]) -> Sequence[Any]:
+    return values.values() if isinstance(values, ArrowColumn) else values
+
+
+def _rows_of(columns: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
+    rows = zip(*map(_listed, columns.values()), strict=True)
+    return [dict(zip(columns, row, strict=True)) for row in rows]
+
+
+def _ledger_of(work: Work) -> Connection:
+    """Return the connection whose ledger is settled at COMMIT."""
+    watch(work.session.sync_session.get_bind().engine)
+    connection = work.connection.sync_connection
+    assert connection is not None  # noqa: S101 - it has run statements
+    return connection
+
+
+def created(work: Work, columns: Mapping[str, Sequence[Any]], count: int) -> None:
+    """Record new rows."""
+    record(work, "bulk_create", **new_rows(work, columns, count))
+
+
+def written(work: Work, columns: Mapping[str, Sequence[Any]]) -> None:
+    """Check at COMMIT that the rows which ``columns`` refer to exist."""
+    target = work.target
+    referring = {
+        target.columns[name].key: _listed(values)
+        for name, values in columns.items()
+        if target.columns[name].foreign_keys
+    }
+    if referring:
+        check_values(_ledger_of(work), target.table, referring)
+
+
+def removed(work: Work, keys: Sequence[Any] | None) -> None:
+    """Check at COMMIT that nothing refers to rows that were removed, or changed their key."""
+    check_removed(_ledger_of(work), work.target.table, keys)
+
+
+def new_rows(work: Work, columns: Mapping[str, Sequence[Any]], count: int) -> dict[str, Any]:
+    """Return what to record of new rows: keys, tenants, the rows themselves."""
+    found: dict[str, Any] = {"keys": work.target.keys_of(columns)}
+    tenant = getattr(work.target.model, "__tenant__", None)
+    if tenant is not None:
+        found["tenants"] = columns.get(tenant, [None] * count)
+    if keeps_history(work):
+        nothing = dict.fromkeys(work.target.columns)
+        found["after"] = [{**nothing, **row} for row in _rows_of(columns)]
+    return found
+
+
+def record(
+    work: Work,
+    kind: BatchKind,
+    keys: Sequence[Any],
+    *,
+    tenants: Sequence[Any] | None = None,
+    before: Sequence[Mapping[str, Any] | None] | None = None,
+    after: Sequence[Mapping[str, Any] | None] | None = None,
+) -> None:
+    """Leave one change record of a batch, in the transaction that changed its rows."""
+    session = work.session.sync_session
+    if hasattr(session, "uncommitted"):  # it warns if it is closed without a commit
+        session.uncommitted = work.target.name
+    record_batch(
+        _ledger_of(work), work.target.model, kind, keys, tenants=tenants, before=before, after=after
+    )
