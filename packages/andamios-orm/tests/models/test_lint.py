@@ -99,12 +99,12 @@ USELESS = {
     "several": (lambda: sa.Index("i", "a", "id"), "i: DuckDB never chooses it: it has more than"),
     "boolean": (lambda: c(sa.Boolean, index=True), "in too many rows"),
     "enum": (lambda: c(EnumByValue(Kind), index=True), "in too many rows"),
-    "moment": (lambda: c(UTCDateTime, index=True), "equality, not ranges"),
     "document": (lambda: c(sa.JSON, index=True), "not what is in them"),
     "key": (lambda: sa.Index("i", "id"), "i: primary_key_constraint has an index over the same"),
 }
 FINE = {
     "plain": lambda: c(sa.Integer, index=True),
+    "moment": lambda: c(UTCDateTime, index=True),
     "expression": lambda: sa.Index("i", sa.func.lower(sa.text("a"))),
     "unique pair": lambda: sa.Index("i", "a", "id", unique=True),
     "left out": lambda: sa.Index("i", "a", "id", duckdb_index=False),
@@ -142,11 +142,10 @@ def test_what_works_is_not_named(engine: sa.Engine, make: Any) -> None:
     metadata.create_all(engine)
 
 
-CHOSEN = {"n": "n = 77", "label": "label = 'v77'"}
+CHOSEN = {"n": ["n = 77", "n > 99990"], "label": ["label = 'v77'"]}
 NEVER = {
-    "n": ["n > 99990", "n IN (1, 2)"],
+    "n": ["n > 9", "n IN (1, 2)", "n = 77 AND few = 2"],
     "few": ["few = 3"],
-    "moment": ["moment > make_timestamp(99990000000)"],
     "n, label": ["n = 77 AND label = 'v77'", "n = 77"],
 }
 
@@ -154,24 +153,23 @@ NEVER = {
 @pytest.mark.parametrize(
     ("index", "condition", "used"),
     [
-        *((index, condition, True) for index, condition in CHOSEN.items()),
-        *((index, condition, False) for index, rows in NEVER.items() for condition in rows),
+        *((index, condition, True) for index, each in CHOSEN.items() for condition in each),
+        *((index, condition, False) for index, each in NEVER.items() for condition in each),
     ],
 )
-def test_duckdb_chooses_an_index_for_equality_with_few_rows_only(
+def test_duckdb_chooses_an_index_where_one_condition_finds_few_rows(
     engine: sa.Engine, index: str, condition: str, *, used: bool
 ) -> None:
     with engine.begin() as connection:
         connection.exec_driver_sql(
-            "CREATE TABLE t AS SELECT n, 'v' || n AS label, n % 5 AS few, "
-            "make_timestamp(n * 1000000) AS moment "
+            "CREATE TABLE t AS SELECT n, 'v' || n AS label, n % 5 AS few "
             "FROM (SELECT range * 7919 % 100000 AS n FROM range(100000))"
         )
     with engine.begin() as connection:
         connection.exec_driver_sql(f"CREATE INDEX i ON t ({index})")
     with engine.connect() as connection:
         explained = connection.exec_driver_sql(f"EXPLAIN ANALYZE SELECT * FROM t WHERE {condition}")
-        plan = str(explained.all())
+        plan = explained.all()[0][1]
 
     assert ("Index Scan" in plan) is used
 

@@ -1,7 +1,7 @@
 """What a database will not do with a model, before it is asked to.
 
-DuckDB reads the DDL of PostgreSQL, but not all of it; and it uses an index only where a
-single column is compared for equality and few rows are found.
+DuckDB reads the DDL of PostgreSQL, but not all of it; and it uses an index only where one
+condition on a single column finds few rows.
 """
 
 from __future__ import annotations
@@ -14,10 +14,7 @@ from sqlalchemy import (
     ARRAY,
     Boolean,
     Column,
-    Date,
-    Double,
     Enum,
-    Float,
     Interval,
     MetaData,
     PrimaryKeyConstraint,
@@ -78,7 +75,6 @@ _NO_TYPE = (
 )
 _NO_KEY = (ARRAY, FixedArray, Interval, Map, Struct, Vector, postgresql.INTERVAL)
 _FEW_VALUES = (Boolean, Enum, EnumByValue)
-_RANGES = (Date, Double, Float, sa_types.DateTime, sa_types.Time)
 _NO_OPTIONS = frozenset(
     f"postgresql_{name}" for name in ("where", "using", "include", "ops", "nulls_not_distinct")
 )
@@ -186,8 +182,6 @@ def _never_chosen(index: Index) -> str | None:
     plain = type_.impl_instance if isinstance(type_, sa_types.TypeDecorator) else type_
     if isinstance(type_, _FEW_VALUES):
         return "a value is found in too many rows"
-    if isinstance(plain, _RANGES):
-        return "it serves equality, not ranges"
     if isinstance(plain, sa_types.JSON):
         return "it knows whole documents, not what is in them"
     return None
