@@ -116,6 +116,8 @@ class Binder:
         array = values.array
         if pa.types.is_dictionary(array.type):
             array = array.cast(array.type.value_type)
+        if array.type == pa.string_view():  # Polars has them; Arrow cannot measure them
+            array = array.cast(pa.large_string())
         found = implementation(type_, self.dialect)
         if isinstance(found, types.JSON):
             return ArrowColumn(array, decode_json) if _is_text(array.type) else None
@@ -141,9 +143,7 @@ def _identifier(value: Any) -> Any:
 def _is_text(type_: Any) -> bool:
     import pyarrow as pa
 
-    return bool(
-        pa.types.is_string(type_) or pa.types.is_large_string(type_) or type_ == pa.string_view()
-    )
+    return bool(pa.types.is_string(type_) or pa.types.is_large_string(type_))
 
 
 def _whole_numbers(rule: WholeNumbers, array: Any) -> bool:
