@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
 from sqlalchemy import BigInteger, Connection, create_engine, insert, select, text
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import IntegrityError, PendingRollbackError
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -349,6 +349,20 @@ async def test_a_connection_that_is_lost_while_settling_stays_the_callers(
     await connection.close()
 
     assert await orders(postgres_engine) == []
+
+
+async def test_a_connection_that_is_lost_before_its_commit_settles_nothing(
+    postgres_engine: AsyncEngine,
+) -> None:
+    async with postgres_engine.connect() as connection:
+        await connection.execute(insert(Order), {"id": 1})
+        await add(connection, Noted(1, "a"))
+        await connection.invalidate()
+        with pytest.raises(PendingRollbackError):
+            await connection.commit()
+        await connection.rollback()
+
+    assert await notes(postgres_engine) == []
 
 
 # ---- listeners -------------------------------------------------------------------

@@ -18,6 +18,7 @@ from andamios_orm.dialect.adapter import (
     DriverConnection,
     _to_its_end,
 )
+from andamios_orm.dialect.calls import Further
 from andamios_orm.dialect.database import DuckDBDatabase
 from andamios_orm.dialect.gate import WaitGraph
 from andamios_orm.dialect.options import parse_options
@@ -63,6 +64,62 @@ def test_rows_of_a_stream_are_fetched_one_by_one(database: DuckDBDatabase) -> No
     found = [cursor.fetchone() for _ in range(6)]
 
     assert found == [(0,), (1,), (2,), (3,), (4,), None]
+    connection.close()
+
+
+@db
+@integration
+@pytest.mark.parametrize("autocommit", [True, False])
+def test_what_is_kept_for_a_commit_without_a_write_is_run_before_it(
+    database: DuckDBDatabase, *, autocommit: bool
+) -> None:
+    seen: list[Any] = []
+    connection = blocking(database)
+    connection.autocommit = autocommit
+    cursor = connection.cursor(server_side=True)
+    cursor.at_commit = lambda rows: Further("SELECT 2", None, seen.append) if rows else None
+    cursor.execute("SELECT 1")
+
+    connection.commit()
+    connection.commit()
+
+    assert seen == [[(2,)]]
+    connection.close()
+
+
+@db
+@integration
+def test_what_is_kept_for_a_commit_without_a_write_undoes_it(database: DuckDBDatabase) -> None:
+    connection = blocking(database)
+    cursor = connection.cursor()
+    cursor.at_commit = lambda _rows: None
+    cursor.execute("CREATE TABLE t (n BIGINT)")
+    cursor.at_commit = lambda rows: 1 // len(rows)
+    cursor.execute("SELECT 1 WHERE false")
+
+    with pytest.raises(ZeroDivisionError):
+        connection.commit()
+
+    cursor.at_commit = None
+    with pytest.raises(duckdb.CatalogException):
+        cursor.execute("SELECT * FROM t")
+    assert database.gate.holder is None
+    connection.close()
+
+
+@db
+@integration
+def test_what_is_kept_for_a_commit_is_dropped_by_a_rollback(database: DuckDBDatabase) -> None:
+    seen: list[Any] = []
+    connection = blocking(database)
+    cursor = connection.cursor()
+    cursor.at_commit = seen.append
+    cursor.execute("SELECT 1")
+
+    connection.rollback()
+    connection.commit()
+
+    assert seen == []
     connection.close()
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 import pytest
 
-from andamios_orm.dialect.calls import Call
+from andamios_orm.dialect.calls import Call, Further
 from andamios_orm.dialect.channel import Channel
 from andamios_orm.dialect.database import DuckDBDatabase
 from andamios_orm.dialect.gate import Owner, WaitGraph
@@ -17,6 +17,7 @@ from andamios_orm.dialect.options import parse_options
 from andamios_orm.exceptions import (
     CommitOutcomeUnknown,
     DatabaseClosed,
+    DuplicateKey,
     StatementTimeout,
     TransactionAborted,
     ValueRefused,
@@ -226,6 +227,98 @@ def test_no_transaction_begins_on_a_connection_that_its_user_closed(channel: Cha
     channel.renew()
 
     assert channel.execute(call("SELECT 1")).rows == [(1,)]
+
+
+# ---- what runs at commit -------------------------------------------------------
+
+
+class Refused(Exception):
+    """What a look at the rows raises here."""
+
+
+def refuse(rows: list[Any]) -> None:
+    raise Refused(rows)
+
+
+def test_what_runs_at_commit_is_part_of_the_transaction(
+    database: DuckDBDatabase, channel: Channel
+) -> None:
+    seen: list[Any] = []
+    channel.execute(call("INSERT INTO t VALUES (1)"))
+
+    channel.commit(
+        [
+            call("INSERT INTO t VALUES ($1)", [[2], [3]], many=True),
+            call("-- nothing"),
+            call("SELECT n FROM t ORDER BY n", at_commit=seen.append),
+        ]
+    )
+
+    assert seen == [[(1,), (2,), (3,)]]
+    assert count(database) == 3
+
+
+def test_a_look_may_ask_for_more(database: DuckDBDatabase, channel: Channel) -> None:
+    seen: list[Any] = []
+
+    def look(rows: list[Any]) -> Further:
+        return Further("SELECT n + $1 FROM t", [rows[0][0]], seen.append)
+
+    channel.execute(call("INSERT INTO t VALUES (1)"))
+    channel.commit(
+        [
+            call("SELECT 41", at_commit=look),
+            call("SELECT 'after'", at_commit=seen.append),
+        ]
+    )
+
+    assert seen == [[(42,)], [("after",)]]
+    assert count(database) == 1
+
+
+@pytest.mark.parametrize(
+    ("last", "error"),
+    [
+        (lambda: call("SELECT 1", at_commit=refuse), Refused),
+        (lambda: call("SELECT * FROM missing"), duckdb.CatalogException),
+        (lambda: call("SELEC"), duckdb.ParserException),
+        (lambda: call("INSERT INTO u VALUES (1)"), DuplicateKey),
+    ],
+)
+def test_what_fails_at_commit_undoes_everything(
+    database: DuckDBDatabase, channel: Channel, last: Callable[[], Call], error: type[Exception]
+) -> None:
+    with database.raw(write=True) as raw:
+        raw.execute("CREATE TABLE u (n BIGINT PRIMARY KEY); INSERT INTO u VALUES (1)")
+    channel.execute(call("INSERT INTO t VALUES (1)"))
+
+    with pytest.raises(error):
+        channel.commit([call("INSERT INTO t VALUES (2)"), last()])
+
+    assert count(database) == 0
+    assert database.gate.holder is None
+    channel.execute(call("INSERT INTO t VALUES (3)"))
+    channel.commit()
+    assert count(database) == 1
+
+
+def test_what_runs_at_commit_is_not_interrupted(database: DuckDBDatabase, channel: Channel) -> None:
+    slow = call("SELECT count(*) FROM range(30000000) r(i) WHERE i % 7 = 3", timeout=0.01)
+    channel.execute(call("INSERT INTO t VALUES (1)"))
+    stopping = threading.Event()
+
+    def interrupt() -> None:
+        while not stopping.wait(0.001):
+            channel.interrupt()
+            channel.cancel(slow)
+
+    thread = threading.Thread(target=interrupt)
+    thread.start()
+    channel.commit([slow])
+    stopping.set()
+    thread.join()
+
+    assert count(database) == 1
 
 
 # ---- commits -----------------------------------------------------------------

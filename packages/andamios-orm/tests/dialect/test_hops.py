@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from sqlalchemy import insert, select, text
+from sqlalchemy import ForeignKey, insert, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from andamios_orm import Session
+from andamios_orm.models import Row
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -109,6 +112,60 @@ async def test_a_core_insert_in_autocommit_takes_one(engine: AsyncEngine, hops: 
             await connection.execute(insert(Thing), {"id": 5000, "name": "new"})
 
     assert hops.taken <= 1
+
+
+@pytest.mark.parametrize("last", [1, 3])
+async def test_what_runs_at_commit_takes_none(engine: AsyncEngine, hops: Hops, last: int) -> None:
+    seen: list[Any] = []
+    one = select(Thing.name).where(Thing.id == 5000)
+
+    with hops:
+        async with engine.begin() as connection:
+            await connection.execute(insert(Thing), {"id": 5000, "name": "new"})
+            for _ in range(last):
+                await connection.execute(one, execution_options={"at_commit": seen.append})
+
+    assert hops.taken <= 2
+    assert seen == [[("new",)]] * last
+
+
+class CheckedBase(Row, DeclarativeBase):
+    """Tables whose keys the library checks."""
+
+    __feed__ = False
+
+
+class Parent(CheckedBase):
+    """A row that others refer to."""
+
+    __tablename__ = "parents"
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+
+
+class Child(CheckedBase):
+    """A row with two keys."""
+
+    __tablename__ = "children"
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    parent_id: Mapped[int | None] = mapped_column(ForeignKey("parents.id"))
+    other_id: Mapped[int | None] = mapped_column(ForeignKey("parents.id"))
+
+
+@pytest.mark.parametrize("key", [None, 1])
+async def test_an_insert_with_checked_keys_takes_two(
+    engine: AsyncEngine, hops: Hops, key: int | None
+) -> None:
+    async with Session(engine) as session:
+        await (await session.connection()).run_sync(CheckedBase.metadata.create_all)
+        session.add(Parent(id=1))
+        await session.commit()
+
+    with hops:
+        async with Session(engine) as session:
+            session.add(Child(id=1, parent_id=key, other_id=key))
+            await session.commit()
+
+    assert hops.taken <= 2
 
 
 async def test_an_empty_session_takes_none(engine: AsyncEngine, hops: Hops) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from andamios_orm.core.connection import driver_connection, fetch_arrow
 from andamios_orm.core.engine import Database, GateHealth, Health, PoolHealth, create_engine
+from andamios_orm.core.integrity import Orphan, check_integrity
 from andamios_orm.core.observe import Observer, StatementRecord, observe
 from andamios_orm.core.postgresql import guard
 from andamios_orm.core.session import Session, SessionManager
@@ -17,12 +18,14 @@ __all__ = [
     "GateHealth",
     "Health",
     "Observer",
+    "Orphan",
     "PoolHealth",
     "Session",
     "SessionManager",
     "Settings",
     "StatementRecord",
     "Transaction",
+    "check_integrity",
     "create_engine",
     "driver_connection",
     "fetch_arrow",

@@ -103,7 +103,8 @@ def _check_children(connection: Connection, link: Link, keys: Keys | None) -> No
     wanted = len(keys)
 
     def count(rows: list[Row]) -> Further | None:
-        return None if rows[0][0] >= wanted else Further(text, parameters, refuse)
+        enough = bool(rows) and rows[0][0] >= wanted
+        return None if enough else Further(text, parameters, refuse)
 
     before_commit(connection, *quick, then=count)
 
@@ -279,7 +280,7 @@ def _note_flush(session: Session, context: Any) -> None:
 
 def _note_deleted(state: InstanceState[Any], noted: _Noted) -> None:
     for link, names in noted.plan.incoming:
-        old = [_old(state, link, at, name) for at, name in enumerate(names)]
+        old = [_old(state, name) for name in names]
         _touch_key(noted.entry.parents, link, old)
 
 
@@ -293,7 +294,7 @@ def _note_saved(state: InstanceState[Any], noted: _Noted) -> None:
     if not new:
         for link, names in noted.plan.incoming:
             if not changed.keys().isdisjoint(names):
-                old = [_old(state, link, at, name) for at, name in enumerate(names)]
+                old = [_old(state, name) for name in names]
                 _touch_key(noted.entry.parents, link, old)
     for relation in noted.plan.through:
         if relation.key in state.dict and (new or relation.key in changed):
@@ -340,15 +341,11 @@ def _current(state: InstanceState[Any], link: Link, at: int, name: str | None) -
     return _UNKNOWN if name is None or name in state.expired_attributes or fills else None
 
 
-def _old(state: InstanceState[Any], link: Link, at: int, name: str | None) -> Any:
+def _old(state: InstanceState[Any], name: str | None) -> Any:
     """Return the value that a column of a parent had before the flush."""
-    column = link.referred[at]
     known: dict[Any, Any] = {**state.dict, **state.committed_state}
     value = known.get(name, NO_VALUE)
-    if value is NO_VALUE or isinstance(value, ClauseElement):
-        keys = state.mapper.primary_key
-        return state.key[1][keys.index(column)] if state.key and column in keys else _UNKNOWN
-    return value
+    return _UNKNOWN if value is NO_VALUE or isinstance(value, ClauseElement) else value
 
 
 # ---- what is written without a flush -------------------------------------------------

@@ -107,10 +107,6 @@ class Ledger:
         inside = () if transaction is None else tuple(_savepoints(transaction.connection))
         self._entries.append((entry, inside))
 
-    def entries(self) -> list[Entry]:
-        """Return what is not settled yet."""
-        return [entry for entry, _ in self._entries]
-
     def forget_since(self, savepoint: str) -> None:
         """Drop what was added inside ``savepoint``, which was rolled back."""
         self._entries = [kept for kept in self._entries if savepoint not in kept[1]]

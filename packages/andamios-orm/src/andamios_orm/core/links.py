@@ -179,7 +179,13 @@ class Lookup:
         chosen = self._chosen(self._referred, self._link.columns, list(keys))
         if chosen is None:
             return None
-        text = f"SELECT count(*) FROM (SELECT DISTINCT {', '.join(self._referred)} FROM {self._parent} AS p {chosen.join} WHERE {chosen.where})"  # noqa: E501, S608 # nosec B608 - quoted names
+        rows = f"FROM {self._parent} AS p {chosen.join} WHERE {chosen.where}"
+        if len(keys) == 1:
+            text = f"SELECT 1 {rows}"  # half the time of a count
+        elif set(self._link.referred) == set(self._link.parent.primary_key):
+            text = f"SELECT count(*) {rows}"
+        else:
+            text = f"SELECT count(*) FROM (SELECT DISTINCT {', '.join(self._referred)} {rows})"  # noqa: S608 # nosec B608 - quoted names
         return text, chosen.parameters
 
     def children(self, keys: Keys) -> tuple[str, tuple[Any, ...]] | None:
