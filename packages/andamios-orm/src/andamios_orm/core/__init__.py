@@ -2,24 +2,34 @@
 
 from __future__ import annotations
 
+from andamios_orm.core.changes import Change, ChangeFeed
 from andamios_orm.core.connection import driver_connection, fetch_arrow
 from andamios_orm.core.engine import Database, GateHealth, Health, PoolHealth, create_engine
+from andamios_orm.core.followers import Batch, Follower, FollowerState
 from andamios_orm.core.integrity import Orphan, check_integrity
 from andamios_orm.core.observe import Observer, StatementRecord, observe
 from andamios_orm.core.postgresql import guard
+from andamios_orm.core.recording import record_batch
 from andamios_orm.core.session import Session, SessionManager
 from andamios_orm.core.settings import Settings
 from andamios_orm.core.telemetry import trace_statements
 from andamios_orm.core.transaction import Attempt, Transaction
+from andamios_orm.core.versions import RowVersion
 
 __all__ = [
     "Attempt",
+    "Batch",
+    "Change",
+    "ChangeFeed",
     "Database",
+    "Follower",
+    "FollowerState",
     "GateHealth",
     "Health",
     "Observer",
     "Orphan",
     "PoolHealth",
+    "RowVersion",
     "Session",
     "SessionManager",
     "Settings",
@@ -31,5 +41,6 @@ __all__ = [
     "fetch_arrow",
     "guard",
     "observe",
+    "record_batch",
     "trace_statements",
 ]

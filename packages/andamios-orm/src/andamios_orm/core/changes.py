@@ -11,7 +11,7 @@ import datetime as dt
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
-from sqlalchemy import MetaData, delete, func, select
+from sqlalchemy import MetaData, delete, func, inspect, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -355,8 +355,12 @@ class ChangeFeed:
 
         Raises:
             HistoryExpired: that is longer ago than history is kept.
-            ConfigurationError: the model keeps no history.
+            ConfigurationError: the model keeps no history, or is a subclass of another.
         """
+        if inspect(model).inherits is not None:
+            raise ConfigurationError(
+                f"{model.__name__} is a subclass: ask for all rows of its base"
+            )
         return list((await self._rewound(model, time)).values())
 
     async def _rewound(
@@ -420,7 +424,9 @@ class ChangeFeed:
         """
         if before is None:
             slowest = await self.followers()
-            before = slowest[0].position + 1 if slowest else await self.position() + 1
+            before = slowest[0].position + 1 if slowest else None
+        settled = await self.position() + 1
+        before = settled if before is None else min(before, settled)
         async with self.engine.begin() as connection:
             return await versions.compact(connection, self.tables, before)
 

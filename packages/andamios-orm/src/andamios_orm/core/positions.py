@@ -30,8 +30,10 @@ from sqlalchemy import (
     func,
     insert,
     literal,
+    not_,
     or_,
     select,
+    table,
     text,
     true,
 )
@@ -58,6 +60,8 @@ CHANNEL: Final = "andamios_changes"
 
 _MOST_RECORDS: Final = 10_000
 _CHUNK: Final = 1_000
+_32_BITS: Final = 2**32 - 1
+_ERASING: Final = frozenset({"purge", "bulk_purge", "erase"})
 _ALIGNED: Final = "andamios.aligned"
 _STATEMENT: Final = "andamios_statement"
 _CHANGE_TYPES: Final = {
@@ -107,7 +111,7 @@ def write_records(connection: Connection, records: Sequence[Record]) -> None:
         tables = group[0].tables
         folded = _folded(group)
         for record in folded:
-            if record.kind in {"purge", "erase"} and record.versions:
+            if record.kind in _ERASING and record.versions:
                 _wipe(connection, tables, record)
         if connection.dialect.name == "postgresql":
             _write_to_postgresql(connection, tables, folded)
@@ -272,14 +276,14 @@ def _new_statement(tables: FeedTables, *, with_history: bool) -> Executable:
     return told.add_cte(*parts)
 
 
-def _stored(table: Table, stamp: CTE, name: str, types: dict[str, Any]) -> CTE:
+def _stored(target: Table, stamp: CTE, name: str, types: dict[str, Any]) -> CTE:
     rows = (
         func.jsonb_to_recordset(cast(bindparam(name, type_=Text), JSONB))
         .table_valued(column("n", Integer), *(column(each, type_) for each, type_ in types.items()))
         .render_derived(name=f"{name}_rows", with_types=True)
     )
     source = select(stamp.c.base + rows.c.n, stamp.c.time, *(rows.c[each] for each in types))
-    statement = insert(table).from_select(
+    statement = insert(target).from_select(
         ["position", "time", *types], source.select_from(stamp.join(rows, true()))
     )
     return statement.cte(f"new_{name}")
@@ -308,9 +312,31 @@ def is_settled(tables: FeedTables, dialect_name: str) -> ColumnElement[bool]:
     position, base = tables.changes.c.position, _base(tables)
     shift = literal(SHIFT, Integer)
     return or_(
-        position < (base + _snapshot("pg_snapshot_xmin")).op("<<")(shift),
+        position < (base + _oldest()).op("<<")(shift),
         position >= (base + _snapshot("pg_snapshot_xmax")).op("<<")(shift),
     )
+
+
+def _oldest() -> ColumnElement[int]:
+    """Return the id of the oldest transaction that may yet store a change.
+
+    Those of the server's other databases cannot; where it may not be seen which
+    database one is in, it counts.
+    """
+    running = func.pg_snapshot_xip(func.pg_current_snapshot()).column_valued("running")
+    number = cast(cast(running, Text), BigInteger)
+    activity = table("pg_stat_activity", column("datname"), column("backend_xid"))
+    elsewhere = (
+        select(literal(1))
+        .select_from(activity)
+        .where(
+            activity.c.datname != func.current_database(),
+            cast(cast(activity.c.backend_xid, Text), BigInteger) == number.op("&")(_32_BITS),
+        )
+        .exists()
+    )
+    oldest = select(func.min(number)).where(not_(elsewhere))
+    return func.coalesce(oldest.scalar_subquery(), _snapshot("pg_snapshot_xmax"))
 
 
 def _align(connection: Connection, tables: FeedTables) -> None:

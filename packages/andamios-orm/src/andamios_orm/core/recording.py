@@ -73,7 +73,7 @@ def record_batch(  # noqa: PLR0913 - keys, and what is known of each
 
     ``keys`` are values, or tuples of composite keys. ``tenants`` has the tenant of each
     row; rows of several tenants leave a record for each. ``before`` and ``after`` have
-    the rows by attribute name, for models with history (see ``keeps_history()``).
+    the rows by attribute name, for models with history.
     Nothing is recorded without keys, nor for a model that is off.
     """
     entity = Entity.of(target)
@@ -91,7 +91,7 @@ def record_batch(  # noqa: PLR0913 - keys, and what is known of each
             count=len(chosen),
         )
         _list_keys(record, entity, chosen, dialect)
-        if entity.history and (before is not None or after is not None):
+        if entity.history and (before or after or kind == "bulk_purge"):
             at = range(len(keys)) if places is None else places
             record.versions = [
                 _version(
@@ -236,7 +236,7 @@ def record_flush(session: Session, context: UOWTransaction) -> None:
     """Record every row that a flush has changed; listens to ``after_flush``."""
     kept = session.info.pop(_BEFORE, {})
     replaced = _replaced(context)
-    for state, (deleted, listed) in list(context.states.items()):
+    for state, (deleted, listed) in sorted(context.states.items(), key=_turn):
         entity = None if listed else Entity.of(state.mapper)
         kind = _kind(entity, state, deleted=deleted, replaced=replaced) if entity else None
         if entity is None or kind is None:
@@ -248,6 +248,12 @@ def record_flush(session: Session, context: UOWTransaction) -> None:
             record.versions = [_change(entity, state, record, before, connection)]
         Ledger.of(connection).add(record)
     _record_links(session, context)
+
+
+def _turn(item: tuple[InstanceState[Any], tuple[bool, bool]]) -> tuple[bool, int]:
+    """Return when a row is recorded: changed rows, new ones as they were added, deleted ones."""
+    state, (deleted, _) = item
+    return deleted, -1 if state.insert_order is None else state.insert_order
 
 
 def _replaced(context: UOWTransaction) -> set[Any]:

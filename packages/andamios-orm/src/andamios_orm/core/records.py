@@ -121,6 +121,7 @@ class Entity:
             if isinstance(attribute.columns[0], Column)
         }
         entity = cls(model, table, columns)
+        entity.key_names = [mapper.get_property_by_column(each).key for each in mapper.primary_key]
         if mapper.version_id_col is not None:
             entity.version_name = mapper.get_property_by_column(mapper.version_id_col).key
         return entity

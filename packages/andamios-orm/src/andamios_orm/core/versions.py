@@ -110,8 +110,6 @@ def _current(connection: Connection, entity: Entity, key: Any) -> dict[str, dict
     names = list(dict.fromkeys([*entity.key_names, *entity.columns]))
     columns = [mapper.columns[name] for name in names]
     statement = select(*columns).select_from(mapper.persist_selectable)
-    if mapper.single and (only := mapper._single_table_criterion) is not None:  # noqa: SLF001
-        statement = statement.where(only)
     if key is not None:
         statement = statement.where(*_matches(entity, mapper, key))
     found = {}
