@@ -224,6 +224,14 @@ class Use(Base):
     word: Mapped[str] = mapped_column(Bound, ForeignKey("word.word"))
 
 
+class Lemma(Base):
+    """A child whose own key has an expression around it."""
+
+    __tablename__ = "lemma"
+    word: Mapped[str] = mapped_column(Bound, primary_key=True)
+    of: Mapped[str] = mapped_column(Bound, ForeignKey("word.word"))
+
+
 class Scale(Base):
     """A parent whose keys are not of one kind in Python."""
 
@@ -962,6 +970,105 @@ async def test_a_model_of_two_tables_is_checked(session: Session) -> None:
     error = await refused(session)
 
     assert error.table == "visit"
+
+
+async def test_tables_in_schemas_are_found_where_they_are(andamios_duckdb_url: str) -> None:
+    class Outer(Row, DeclarativeBase):
+        __feed__ = False
+        metadata = MetaData(schema="first schema")
+
+    class Head2(Outer):
+        __tablename__ = "head"
+        id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+
+    class Tail2(Outer):
+        __tablename__ = "tail"
+        id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+        head_id: Mapped[int] = mapped_column(ForeignKey("first schema.head.id"))
+
+    async with Database(andamios_duckdb_url) as database:
+        translated = database.engine.execution_options(
+            schema_translate_map={"first schema": "second"}
+        )
+        for engine, schema in ((database.engine, '"first schema"'), (translated, "second")):
+            async with engine.begin() as connection:
+                await connection.execute(text(f"CREATE SCHEMA {schema}"))
+                await connection.run_sync(Outer.metadata.create_all)
+            async with Session(engine) as session:
+                session.add_all([Head2(id=1), Tail2(id=1, head_id=1)])
+                await session.commit()
+                session.add(Tail2(id=2, head_id=2))
+                await refused(session)
+
+
+async def test_a_model_that_inherits_the_table_of_another_is_checked(engine: AsyncEngine) -> None:
+    class Family(Row, DeclarativeBase):
+        __feed__ = False
+
+    class Animal(Family):
+        __tablename__ = "animal"
+        id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+        kind: Mapped[str]
+        best_id: Mapped[int | None] = mapped_column(ForeignKey("cat.id"))
+        best: Mapped[Cat | None] = relationship(
+            foreign_keys=best_id, post_update=True, remote_side="Cat.id"
+        )
+        __mapper_args__ = {"polymorphic_on": "kind", "polymorphic_identity": "animal"}  # noqa: RUF012 - SQLAlchemy's form
+
+    class Cat(Animal):
+        __tablename__ = "cat"
+        id: Mapped[int] = mapped_column(
+            ForeignKey("animal.id"), primary_key=True, autoincrement=False
+        )
+        __mapper_args__ = {  # noqa: RUF012 - SQLAlchemy's form
+            "polymorphic_identity": "cat",
+            "inherit_condition": id == Animal.id,  # noqa: A003 - the column above
+        }
+
+    async with engine.begin() as connection:
+        await connection.run_sync(Family.metadata.create_all)
+    async with Session(engine) as session:
+        tom = Cat(id=1)
+        tom.best = tom
+        session.add(tom)
+        await session.commit()
+        session.add(Animal(id=2, best_id=2))
+        error = await refused(session)
+        await session.delete(await session.get_one(Cat, 1))
+        await session.commit()
+
+        assert error.columns == ("best_id",)
+        assert await count(engine, Animal) == 0
+
+
+async def test_a_key_to_a_table_that_nobody_described_is_left_alone(engine: AsyncEngine) -> None:
+    class Partial(Row, DeclarativeBase):
+        __feed__ = False
+
+    class Reader(Partial):
+        __tablename__ = "reader"
+        id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+
+    Table("other", Partial.metadata, Column("key", BigInteger, ForeignKey("unknown.id")))
+    async with engine.begin() as connection:
+        await connection.run_sync(
+            Partial.metadata.create_all, tables=[Partial.metadata.tables["reader"]]
+        )
+    async with Session(engine) as session:
+        session.add(Reader(id=1))
+        await session.commit()
+
+    assert await count(engine, Reader) == 1
+
+
+async def test_rows_between_keys_that_cannot_be_sent_are_all_looked_at(session: Session) -> None:
+    connection = await session.connection()
+    await connection.execute(insert(Lemma), [{"word": "a", "of": "b"}])
+    await connection.run_sync(check_rows, TABLES["lemma"], between=("x", "z"))
+
+    error = await refused(session)
+
+    assert error.table == "lemma"
 
 
 async def test_new_tables_of_a_metadata_are_seen(engine: AsyncEngine) -> None:

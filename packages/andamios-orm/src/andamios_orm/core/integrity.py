@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 from sqlalchemy import ClauseElement, event, func, select
 from sqlalchemy.exc import UnboundExecutionError
 from sqlalchemy.orm import PassiveFlag, Session
-from sqlalchemy.orm.base import NO_VALUE
+from sqlalchemy.orm.base import NO_VALUE, instance_state
 
 from andamios_orm.core.ledger import (
     Entry,
@@ -27,7 +27,7 @@ from andamios_orm.core.ledger import (
     refuse_autocommit,
     watch,
 )
-from andamios_orm.core.links import Keys, Link, Links, Lookup, Plan, is_checked_here
+from andamios_orm.core.links import Keys, Link, Links, Lookup, Plan, checks_keys, is_checked_here
 from andamios_orm.dialect.calls import Further
 from andamios_orm.exceptions import ForeignKeyViolation
 
@@ -244,7 +244,7 @@ class _Noted(NamedTuple):
 def _noted(session: Session, mapper: Mapper[Any]) -> _Noted | None:
     """Return where to note the keys of a model's rows; None if we check none of them."""
     dialect = session.get_bind(mapper).dialect
-    if not is_watched(dialect) or not mapper.tables:
+    if not is_watched(dialect) or not checks_keys(dialect) or not mapper.tables:
         return None
     table: Any = mapper.tables[0]
     links = Links.of(table.metadata)
@@ -255,7 +255,7 @@ def _noted(session: Session, mapper: Mapper[Any]) -> _Noted | None:
 def _refuse_autocommit(session: Session, _context: object, _instances: object) -> None:
     """Raise before anything is stored that no COMMIT would check."""
     changed = (*session.new, *session.dirty, *session.deleted)
-    for mapper in {instance.__mapper__ for instance in changed}:
+    for mapper in {instance_state(instance).mapper for instance in changed}:
         if _noted(session, mapper) is not None:
             refuse_autocommit(session.connection(bind_arguments={"mapper": mapper}))
 
@@ -306,7 +306,7 @@ def _note_through(state: InstanceState[Any], relation: Any, noted: _Noted) -> No
     added = state.get_history(relation.key, PassiveFlag.PASSIVE_NO_INITIALIZE).added
     for other in filter(None, added or ()):
         row = dict(_ends(state, relation.synchronize_pairs))
-        row.update(_ends(other._sa_instance_state, relation.secondary_synchronize_pairs))  # noqa: SLF001 - inspect() of it
+        row.update(_ends(instance_state(other), relation.secondary_synchronize_pairs))
         for link in noted.links.from_table(relation.secondary):
             _touch_key(noted.entry.children, link, [row.get(column) for column in link.columns])
 

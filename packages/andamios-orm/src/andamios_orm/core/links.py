@@ -8,26 +8,28 @@ not matter.
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 from weakref import WeakKeyDictionary
 
 from sqlalchemy import Table
+from sqlalchemy.exc import NoReferenceError
 
 from andamios_orm.dialect.binds import as_list, bind_column
 from andamios_orm.dialect.carriers import carrier
 from andamios_orm.dialect.types import duckdb_type
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from sqlalchemy import Column, Connection, MetaData
     from sqlalchemy.engine import Dialect
     from sqlalchemy.orm import Mapper, RelationshipProperty
     from sqlalchemy.schema import ForeignKeyConstraint
 
-__all__ = ["Keys", "Link", "Links", "Lookup", "Plan", "is_checked_here"]
+__all__ = ["Keys", "Link", "Links", "Lookup", "Plan", "checks_keys", "is_checked_here"]
 
 Keys = dict[tuple[Any, ...], None]
 """Keys in the order in which they were touched, each once."""
@@ -58,9 +60,14 @@ class Link:
         )
 
 
+def checks_keys(dialect: Dialect) -> bool:
+    """Return whether ``dialect`` is ours, which can check keys in the hop of COMMIT."""
+    return getattr(dialect, "runs_at_commit", False)
+
+
 def is_checked_here(dialect: Dialect, table: Any) -> bool:
     """Return whether the foreign keys of ``table`` are checked by us, not by the database."""
-    if not getattr(dialect, "runs_at_commit", False):
+    if not checks_keys(dialect):
         return False
     options: Any = dialect
     return "none" in (
@@ -97,7 +104,7 @@ class Links:
         self._plans: WeakKeyDictionary[Mapper[Any], Plan] = WeakKeyDictionary()
         for table in metadata.tables.values():
             constraints = sorted(table.foreign_key_constraints, key=lambda each: str(each.name))
-            for link in map(Link.of, constraints):
+            for link in _known(constraints):
                 self._outgoing.setdefault(table, []).append(link)
                 self._incoming.setdefault(link.parent, []).append(link)
 
@@ -143,6 +150,13 @@ class Links:
 
 
 _LINKS = "andamios.links"
+
+
+def _known(constraints: Iterable[ForeignKeyConstraint]) -> Iterator[Link]:
+    """Yield the links of ``constraints``, without those to a table that nobody described."""
+    for constraint in constraints:
+        with contextlib.suppress(NoReferenceError):
+            yield Link.of(constraint)
 
 
 def _names(mapper: Mapper[Any], columns: Sequence[Column[Any]]) -> tuple[str | None, ...]:
@@ -220,8 +234,10 @@ class Lookup:
     ) -> tuple[str, tuple[Any, ...]]:
         """Return the statement that finds orphans among the rows with a key from a to b."""
         dialect = self._connection.dialect
-        low, high = bind_column(key.type, [first, last], dialect, column=key.name)
         name = duckdb_type(key.type, dialect)
+        if name is None:
+            return self._without_parent(_ALL)
+        low, high = bind_column(key.type, [first, last], dialect, column=key.name)
         where = f"{self._own(key)} BETWEEN CAST($1 AS {name}) AND CAST($2 AS {name})"
         return self._without_parent(Filter("", where, (low, high)))
 
