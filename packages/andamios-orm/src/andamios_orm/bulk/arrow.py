@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import re
 import uuid
@@ -15,10 +16,24 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Dialect
     from sqlalchemy.types import TypeEngine
 
-__all__ = ["ArrowColumn", "arrow_table", "arrow_type", "has_pyarrow", "is_arrow", "read_arrow"]
+__all__ = [
+    "ArrowColumn",
+    "arrow_table",
+    "arrow_type",
+    "has_pyarrow",
+    "is_arrow",
+    "pyarrow",
+    "read_arrow",
+    "require_pyarrow",
+]
 
 _DECIMAL = re.compile(r"(?:DECIMAL|NUMERIC)\((\d+), ?(\d+)\)")
 _MOST_DIGITS = 38
+
+
+def pyarrow(module: str = "pyarrow") -> Any:
+    """Return a module of pyarrow, which comes without types."""
+    return importlib.import_module(module)
 
 
 def has_pyarrow() -> bool:
@@ -34,9 +49,7 @@ def require_pyarrow(what: str) -> Any:
     """
     if not has_pyarrow():
         raise MissingExtra(f"{what} needs pyarrow: pip install 'andamios-orm[arrow]'")
-    import pyarrow as pa
-
-    return pa
+    return pyarrow()
 
 
 def is_arrow(source: Any) -> bool:
@@ -131,7 +144,7 @@ def arrow_array(values: Sequence[Any], type_: Any) -> Any:
     Raises:
         ValueError: Arrow has no exact form for one of them; so do TypeError, OverflowError.
     """
-    import pyarrow as pa
+    pa = pyarrow()
 
     if isinstance(values, ArrowColumn):
         return values.array
@@ -155,7 +168,7 @@ def arrow_table(
 
     if not has_pyarrow():
         return None
-    import pyarrow as pa
+    pa = pyarrow()
 
     arrays, names = [], []
     for name, type_, values in columns:

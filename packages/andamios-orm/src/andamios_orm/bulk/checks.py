@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import types
 
-from andamios_orm.bulk.arrow import ArrowColumn
+from andamios_orm.bulk.arrow import ArrowColumn, pyarrow
 from andamios_orm.dialect import DuckDBDialect
 from andamios_orm.dialect.binds import admission, bind_column
 from andamios_orm.dialect.moments import Dates, Instants, Timestamps
@@ -17,7 +16,7 @@ from andamios_orm.exceptions import RowRefusal, ValueRefused
 from andamios_orm.models.types import UTCDateTime
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from sqlalchemy import Column
     from sqlalchemy.engine import Dialect
@@ -111,7 +110,7 @@ class Binder:
         type_ = column.type
         if isinstance(type_, types.TypeDecorator) and not isinstance(type_, UTCDateTime):
             return None
-        import pyarrow as pa
+        pa = pyarrow()
 
         array = values.array
         if pa.types.is_dictionary(array.type):
@@ -141,14 +140,14 @@ def _identifier(value: Any) -> Any:
 
 
 def _is_text(type_: Any) -> bool:
-    import pyarrow as pa
+    pa = pyarrow()
 
     return bool(pa.types.is_string(type_) or pa.types.is_large_string(type_))
 
 
 def _whole_numbers(rule: WholeNumbers, array: Any) -> bool:
-    import pyarrow as pa
-    import pyarrow.compute as pc
+    pa = pyarrow()
+    pc = pyarrow("pyarrow.compute")
 
     if not pa.types.is_integer(array.type):
         return False
@@ -157,7 +156,7 @@ def _whole_numbers(rule: WholeNumbers, array: Any) -> bool:
 
 
 def _text(rule: Text, array: Any) -> bool:
-    import pyarrow.compute as pc
+    pc = pyarrow("pyarrow.compute")
 
     if not _is_text(array.type):
         return False
@@ -166,13 +165,13 @@ def _text(rule: Text, array: Any) -> bool:
 
 
 def _floats(_rule: Floats, array: Any) -> bool:
-    import pyarrow as pa
+    pa = pyarrow()
 
     return bool(pa.types.is_floating(array.type))
 
 
 def _decimals(rule: Decimals, array: Any) -> bool:
-    import pyarrow as pa
+    pa = pyarrow()
 
     if not pa.types.is_decimal128(array.type):
         return False
@@ -183,7 +182,7 @@ def _decimals(rule: Decimals, array: Any) -> bool:
 
 def _moments(*, aware: bool) -> Callable[[Any, Any], bool]:
     def accepts(rule: Any, array: Any) -> bool:
-        import pyarrow as pa
+        pa = pyarrow()
 
         return bool(
             pa.types.is_timestamp(array.type)
@@ -196,19 +195,19 @@ def _moments(*, aware: bool) -> Callable[[Any, Any], bool]:
 
 
 def _dates(_rule: Dates, array: Any) -> bool:
-    import pyarrow as pa
+    pa = pyarrow()
 
     return bool(pa.types.is_date32(array.type))
 
 
 def _binary(_rule: Binary, array: Any) -> bool:
-    import pyarrow as pa
+    pa = pyarrow()
 
     return bool(pa.types.is_binary(array.type) or pa.types.is_large_binary(array.type))
 
 
 def _identifiers(_rule: Identifiers, array: Any) -> bool:
-    import pyarrow as pa
+    pa = pyarrow()
 
     return isinstance(array.type, pa.UuidType)
 

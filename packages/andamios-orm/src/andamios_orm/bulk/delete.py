@@ -141,7 +141,7 @@ class _Deletion:
         rows = [row for row in found if (child.model, tuple(row)) not in self.met]
         if rows:
             columns = zip(*rows, strict=True)
-            keys = {name: list(column) for name, column in zip(child.key, columns, strict=True)}
+            keys: dict[str, Sequence[Any]] = dict(zip(child.key, map(list, columns), strict=True))
             await self.delete(Work(work.session, work.connection, child), keys)
 
     async def _links(self, work: Work, stage: Staged) -> None:

@@ -10,12 +10,12 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Column, Sequence, func, literal_column, select
-from sqlalchemy.sql.elements import ColumnElement
 
 from andamios_orm.bulk.stage import run
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
+    from sqlalchemy.sql.elements import ColumnElement
 
 __all__ = ["make_values"]
 
@@ -29,7 +29,8 @@ async def make_values(connection: AsyncConnection, column: Column[Any], count: i
     if counts:
         inner = select(expression.label("value")).select_from(series).subquery()
         bounds = select(func.min(inner.c.value), func.max(inner.c.value))
-        first, last = (await run(connection, bounds)).one()
+        row: Any = (await run(connection, bounds)).one()
+        first, last = int(row[0]), int(row[1])
         if last - first == count - 1:
             return list(range(first, last + 1))
     result = await run(connection, select(expression).select_from(series))

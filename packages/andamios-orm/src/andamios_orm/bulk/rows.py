@@ -44,15 +44,11 @@ class Batch:
     instances: Sequence[Any] | None = None
     optional: frozenset[str] = frozenset()
 
-    def part(self, start: int, stop: int) -> Batch:
-        """Return the rows from ``start`` to ``stop``."""
-        columns = {name: values[start:stop] for name, values in self.columns.items()}
-        instances = None if self.instances is None else self.instances[start:stop]
-        return Batch(min(stop, self.count) - start, columns, instances, self.optional)
-
     def only(self, rows: Sequence[int]) -> Batch:
         """Return some of the rows, by number."""
-        columns = {name: [values[row] for row in rows] for name, values in self.columns.items()}
+        columns: dict[str, Column] = {
+            name: [values[row] for row in rows] for name, values in self.columns.items()
+        }
         instances = None if self.instances is None else [self.instances[row] for row in rows]
         return Batch(len(rows), columns, instances, self.optional)
 
@@ -159,7 +155,7 @@ def _of_instances(rows: list[Any], target: Target) -> Batch:
         "it is not new: its session saves it",
         target,
     )
-    for relation in target.mapper.relationships.keys():
+    for relation in target.mapper.relationships.keys():  # noqa: SIM118 - it is no dict
         _require(
             states,
             lambda state, relation=relation: not state.dict.get(relation),

@@ -218,7 +218,7 @@ def _looks_around(schema: Any) -> bool:
             return True
         if schema.get("type") == "model":
             return False  # what happens inside of it stays inside
-        return any(_looks_around(inner) for key, inner in schema.items() if key not in {"metadata"})
+        return any(_looks_around(inner) for key, inner in schema.items() if key != "metadata")
     if isinstance(schema, (list, tuple)):
         return any(map(_looks_around, schema))
     return False

@@ -12,20 +12,21 @@ import decimal
 import itertools
 import os
 import uuid
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import orjson
 from sqlalchemy import types
 
-from andamios_orm.bulk.arrow import ArrowColumn, has_pyarrow, is_arrow, require_pyarrow
+from andamios_orm.bulk.arrow import ArrowColumn, has_pyarrow, is_arrow, pyarrow, require_pyarrow
 from andamios_orm.bulk.rows import Batch
 from andamios_orm.dialect import DuckDBDialect
 from andamios_orm.dialect.types import implementation
 from andamios_orm.exceptions import ConfigurationError
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+
     from andamios_orm.bulk.target import Target
 
 __all__ = ["batches_of", "is_text_file", "read_text", "size_of"]
@@ -141,7 +142,7 @@ def is_text_file(source: Any) -> bool:
 
 def _parquet(path: Path, size: int) -> Iterator[Any]:
     require_pyarrow("reading Parquet")
-    import pyarrow.parquet as pq
+    pq = pyarrow("pyarrow.parquet")
 
     with pq.ParquetFile(path, memory_map=False, pre_buffer=False) as file:
         yield from _cut(file.iter_batches(batch_size=size), size)
@@ -152,8 +153,8 @@ def _csv(path: Path, size: int) -> Iterator[Any]:
         with path.open(encoding="utf-8", newline="") as lines:
             yield from _of_iterable(csv.DictReader(lines), size, 0)
         return
-    import pyarrow as pa
-    from pyarrow import csv as arrow_csv
+    pa = pyarrow()
+    arrow_csv = pyarrow("pyarrow.csv")
 
     with path.open(encoding="utf-8", newline="") as lines:
         names = next(csv.reader(lines), [])
@@ -251,11 +252,11 @@ def size_of(source: Any) -> int | None:
         path = Path(source)
         if path.suffix.lower() == ".parquet":
             require_pyarrow("reading Parquet")
-            import pyarrow.parquet as pq
+            pq = pyarrow("pyarrow.parquet")
 
             with pq.ParquetFile(path) as file:
                 groups = range(file.metadata.num_row_groups)
-                return sum(file.metadata.row_group(each).total_byte_size for each in groups)
+                return int(sum(file.metadata.row_group(each).total_byte_size for each in groups))
         return path.stat().st_size
     nbytes = getattr(source, "nbytes", None)
     if isinstance(nbytes, int):

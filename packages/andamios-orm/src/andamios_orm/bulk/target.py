@@ -111,16 +111,16 @@ def target_of(model: type[Any]) -> Target:
         ConfigurationError: the model is not mapped to a single table.
     """
     mapper: Mapper[Any] = inspect(model)
-    known: dict[type[Any], Target] = mapper.local_table.info.setdefault(_CACHE, {})
-    if model not in known:
-        known[model] = _target(model, mapper)
-    return known[model]
-
-
-def _target(model: type[Any], mapper: Mapper[Any]) -> Target:
     table = mapper.local_table
     if not isinstance(table, Table) or len(mapper.tables) > 1:
         raise ConfigurationError(f"{model.__name__} is not mapped to a single table")
+    known: dict[type[Any], Target] = table.info.setdefault(_CACHE, {})
+    if model not in known:
+        known[model] = _target(model, mapper, table)
+    return known[model]
+
+
+def _target(model: type[Any], mapper: Mapper[Any], table: Table) -> Target:
     columns = {
         attribute.key: attribute.columns[0]
         for attribute in mapper.column_attrs

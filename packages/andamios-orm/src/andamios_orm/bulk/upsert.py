@@ -126,10 +126,11 @@ async def _existing(
         found = (await run(work.connection, statement)).all()
     keys: dict[int, Any] = {}
     errors = []
-    for row, *key in found:
+    for each in found:
+        row = each[0]
         if row in keys:
             errors.append(target.refusal(row, ", ".join(given), "several rows match it", None))
-        keys[row] = tuple(key)
+        keys[row] = tuple(each[1:])
     target.refuse(errors)
     return keys
 
@@ -142,26 +143,10 @@ async def _write(work: Work, batch: Batch, keys: dict[int, Any], names: list[str
     changes: dict[str, Any] = {"keys": []}
     ids: dict[int, Any] = {row: key[0] if len(key) == 1 else key for row, key in keys.items()}
     if old:
-        changed = batch.only(old)
-        for name in names:
-            if name not in target.key:
-                changed.columns.pop(name)
-        for place, name in enumerate(target.key):
-            changed.columns[name] = [keys[row][place] for row in old]
+        changed = _changed(target, batch.only(old), [keys[row] for row in old], names)
         changes = await update_batch(work, prepare_changed(target, changed)) or changes
     if new:
-        fresh = batch.only(new)
-        for name in target.generated & {*names}:
-            del fresh.columns[name]
-        try:
-            created = await insert_batch(work, *prepare_new(target, fresh, work.connection.dialect))
-        except DuplicateKey as duplicate:
-            if {*duplicate.columns} != {target.columns[name].name for name in names}:
-                raise
-            raise WriteConflict(
-                f"another transaction created a {target.name} that this one would have updated: "
-                f"run it again"
-            ) from duplicate
+        created = await _create(work, batch.only(new), names)
         ids.update(zip(new, target.keys_of(created), strict=True))
         nothing = [None] * len(changes["keys"])
         for name, values in new_rows(work, created, len(new)).items():
@@ -170,3 +155,28 @@ async def _write(work: Work, batch: Batch, keys: dict[int, Any], names: list[str
             changes["before"] = [*changes["before"], *([None] * len(new))]
     record(work, "bulk_upsert", **changes)
     return Upserted(len(new), len(old), [ids[row] for row in range(batch.count)])
+
+
+def _changed(target: Target, batch: Batch, keys: list[Any], names: list[str]) -> Batch:
+    """Return the rows that exist with the keys they have, without what they were found by."""
+    for name in names:
+        del batch.columns[name]
+    for place, name in enumerate(target.key):
+        batch.columns[name] = [key[place] for key in keys]
+    return batch
+
+
+async def _create(work: Work, batch: Batch, names: list[str]) -> dict[str, Sequence[Any]]:
+    """Return the columns of the rows that are new."""
+    target = work.target
+    for name in target.generated & {*names}:
+        del batch.columns[name]
+    try:
+        return await insert_batch(work, *prepare_new(target, batch, work.connection.dialect))
+    except DuplicateKey as duplicate:
+        if {*duplicate.columns} != {target.columns[name].name for name in names}:
+            raise
+        raise WriteConflict(
+            f"another transaction created a {target.name} that this one would have updated: "
+            f"run it again"
+        ) from duplicate
