@@ -268,3 +268,11 @@ async def test_what_the_database_fills_in_is_there_at_once(database: Database) -
 
         assert inserted == (1, "new", 0)
         assert row.touched == 1
+
+
+def test_a_model_that_wants_its_defaults_later_keeps_them_so() -> None:
+    class Later(IntegerKeyMixin, Base):
+        __tablename__ = "later"
+        __mapper_args__ = {"eager_defaults": False}  # noqa: RUF012 - SQLAlchemy's own form
+
+    assert (Later.__mapper__.eager_defaults, Defaults.__mapper__.eager_defaults) == (False, True)

@@ -86,7 +86,8 @@ async def test_an_integer_key_is_there_after_the_insert(tables: Database) -> Non
 
         assert [row.id for row in rows] == [1, 2, 3]
         assert [row.version for row in rows] == [1, 1, 1]
-    assert len(statements) == 1
+    about_tasks = [each for each in statements if "tasks" in each and "andamios" not in each]
+    assert len(about_tasks) == 1
 
 
 async def test_each_table_counts_for_itself_and_ends_with_its_table(tables: Database) -> None:

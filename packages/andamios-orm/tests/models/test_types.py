@@ -412,6 +412,11 @@ async def test_a_document_of_another_model_is_named(tables: Database) -> None:
         await read(tables, "numbers")
 
 
+def test_bytes_that_json_has_no_form_for_are_refused() -> None:
+    with pytest.raises(ValueRefused, match=r"it is no bytes: .*utf-8"):
+        PydanticJSON(bytes).process_bind_param(b"\xff", sa.create_engine("duckdb://").dialect)
+
+
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 async def test_a_number_that_json_has_not_is_refused(tables: Database, value: float) -> None:
     class Own(Row, DeclarativeBase): ...

@@ -156,6 +156,15 @@ async def test_what_left_its_session_is_not_loaded(stored: Database, relation: s
         getattr(travelled, relation)
 
 
+@pytest.mark.parametrize("relation", ["books", "lazily"])
+async def test_a_closed_session_is_not_asked(stored: Database, relation: str) -> None:
+    async with stored.session() as session:
+        shelf = await session.get_one(Shelf, 1)
+
+    with pytest.raises(NotLoaded, match=f"Shelf.{relation}"):
+        getattr(shelf, relation)
+
+
 async def test_a_blocking_session_may_load_when_it_is_asked_to(stored: Database) -> None:
     def count(session: Session) -> tuple[int, int]:
         shelf = session.scalars(sa.select(Shelf).options(lazyload(Shelf.books))).unique().one()

@@ -58,6 +58,6 @@ class Checked(types.TypeDecorator[ValueT]):
         super()._set_parent(parent, outer=outer, **options)  # type: ignore[no-untyped-call, unused-ignore]  # SQLAlchemy's
         if self._column is None:
             self._column = parent
-        elif parent is not self._column:
+        else:
             parent.type = own = self.copy()
             own._column = parent  # noqa: SLF001  # it is of this class

@@ -12,7 +12,6 @@ import enum
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy import types
-from sqlalchemy.sql import operators
 
 from andamios_orm.dialect.types import encode_json
 from andamios_orm.exceptions import ConfigurationError, ValueRefused
@@ -24,8 +23,6 @@ if TYPE_CHECKING:
 __all__ = ["EnumByValue", "Money", "PydanticJSON", "UTCDateTime"]
 
 EnumT = TypeVar("EnumT", bound=enum.Enum)
-
-_INSIDE_DOCUMENTS = (operators.json_getitem_op, operators.json_path_getitem_op)
 
 
 class UTCDateTime(Checked[dt.datetime]):
@@ -180,13 +177,10 @@ class PydanticJSON(Checked[Any]):
         Raises:
             ValueRefused: it is no such model, or has no JSON form.
         """
-        from pydantic import ValidationError
-        from pydantic_core import PydanticSerializationError
-
         try:
             valid = self._adapter.validate_python(value, by_alias=True, by_name=True)
             document = self._adapter.dump_python(valid, mode="json")
-        except (ValidationError, PydanticSerializationError) as error:
+        except ValueError as error:
             raise ValueRefused(f"it is no {self._name}: {_first_fault(error)}", value) from error
         encode_json(document)
         return document
@@ -197,19 +191,11 @@ class PydanticJSON(Checked[Any]):
         Raises:
             ValueRefused: the document was stored by a model that was another one.
         """
-        from pydantic import ValidationError
-
         try:
             return self._adapter.validate_json(encode_json(value), by_alias=True, by_name=True)
-        except ValidationError as error:
+        except ValueError as error:
             reason = f"it is stored, but no {self._name}: {_first_fault(error)}"
             raise ValueRefused(reason, value, getattr(self._column, "name", None)) from error
-
-    def coerce_compared_value(self, op: Any, value: Any) -> Any:
-        """Return the type of what a column is compared with; keys are just keys."""
-        if op in _INSIDE_DOCUMENTS:
-            return self.impl_instance.coerce_compared_value(op, value)
-        return self
 
     @property
     def _name(self) -> str:
@@ -224,7 +210,7 @@ class PydanticJSON(Checked[Any]):
         return self._known
 
 
-def _first_fault(error: Any) -> str:
+def _first_fault(error: ValueError) -> str:
     """Return where the first fault is and what it is."""
     faults = getattr(error, "errors", None)
     if faults is None:
