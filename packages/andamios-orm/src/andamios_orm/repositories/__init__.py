@@ -13,9 +13,10 @@ from andamios_orm.repositories.events import (
     operation,
 )
 from andamios_orm.repositories.generic import GenericRepository
-from andamios_orm.repositories.specialized import ReadOnlyRepository
+from andamios_orm.repositories.specialized import AnalyticsRepository, Point, ReadOnlyRepository
 
 __all__ = [
+    "AnalyticsRepository",
     "BaseRepository",
     "CallNext",
     "Event",
@@ -24,6 +25,7 @@ __all__ = [
     "Hook",
     "Middleware",
     "Operation",
+    "Point",
     "ReadOnlyRepository",
     "operation",
 ]

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Bound"]
 
+_RETRIES = 20  # many tasks that want one row are ordinary, and each attempt is short
 ModelT = TypeVar("ModelT")
 ResultT = TypeVar("ResultT")
 
@@ -130,7 +131,7 @@ class Bound(Generic[ModelT]):
             async with database.session() as session:
                 return await work(inner.on_session(session))
         results: list[ResultT] = []
-        async for attempt in database.transaction(retry=True):
+        async for attempt in database.transaction(retry=_RETRIES):
             async with attempt as session:
                 results.append(await work(inner.on_session(session)))
         return results[-1]

@@ -241,8 +241,8 @@ def _too_long(column: Column[Any], value: Any) -> str | None:
     if isinstance(kind, String) and isinstance(value, str) and kind.length is not None:
         if len(value) > kind.length:
             return f"it has {len(value)} characters, and the column holds {kind.length}"
-    elif isinstance(kind, Numeric) and not isinstance(kind, Float) and isinstance(value, Decimal):
-        return _too_exact(kind, value)
+    elif isinstance(kind, Numeric) and isinstance(value, (int, float, Decimal)):
+        return None if isinstance(kind, Float) else _too_exact(kind, Decimal(str(value)))
     return None
 
 
@@ -251,10 +251,10 @@ def _too_exact(kind: Numeric[Any], value: Decimal) -> str | None:
         return None
     if not value.is_finite():
         return "the column holds finite numbers"
-    if round(value, kind.scale) != value:
-        return f"the column holds {kind.scale} digits after the point"
     if abs(value) >= 10 ** (kind.precision - kind.scale):
         return f"the column holds {kind.precision - kind.scale} digits before the point"
+    if round(value, kind.scale) != value:
+        return f"the column holds {kind.scale} digits after the point"
     return None
 
 

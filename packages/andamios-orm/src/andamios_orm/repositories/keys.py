@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from sqlalchemy.sql import ClauseElement
+
 from andamios_orm.exceptions import UnknownField, ValueRefused
 
 if TYPE_CHECKING:
@@ -27,6 +29,8 @@ def key_of(fields: Fields, key: Key) -> tuple[Any, ...]:
     for name, part in zip(fields.key, parts, strict=True):
         if part is None:
             raise ValueRefused("a key has a value in each part", part, name)
+        if hasattr(part, "__clause_element__") or isinstance(part, ClauseElement):
+            raise ValueRefused("a key is a value, not an expression", str(part), name)
         fields.check(name, part)
     return parts
 

@@ -1,0 +1,216 @@
+"""Whatever a caller passes, as a name or as a value, never becomes SQL, and breaks nothing."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Awaitable, Callable
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from tests.repositories.models import Country, Project
+
+from andamios_orm.exceptions import AndamiosError, ValueRefused
+from andamios_orm.repositories import AnalyticsRepository, BaseRepository
+
+if TYPE_CHECKING:
+    from tests.repositories.conftest import Statements
+
+    from andamios_orm import Database
+
+pytestmark = [pytest.mark.integration, pytest.mark.db]
+
+MARK = "evil_marker"
+TEXTS = [
+    f"{MARK}",
+    f"'; DROP TABLE projects; -- {MARK}",
+    f'"; DROP TABLE projects; -- {MARK}',
+    f"name) OR 1=1 -- {MARK}",
+    f"name; {MARK}",
+    f"name__{MARK}",
+    f"__class__{MARK}",
+    f"-{MARK}",
+    f"--{MARK}",
+    f"/* {MARK} */",
+    f"$1 {MARK}",
+    f":{MARK}",
+    f"%({MARK})s",
+    f"%s {MARK}",
+    f"{{{MARK}}}",
+    f"name.{MARK}",
+    f"documents.{MARK}",
+    f"$.{MARK}",
+    f"$['{MARK}']",
+    f"\\'{MARK}",
+    f"{MARK}\0",
+    f"{MARK}\ud800",
+    f"{MARK}\u202e",
+    f"{MARK}\n; DROP TABLE projects",
+    f"{MARK}" * 50,
+    f"E'\\x27{MARK}'",
+    f"projects.name {MARK}",
+    f"COPY projects TO '{MARK}'",
+    f"read_csv('{MARK}')",
+    f"${MARK}$ OR true",
+]
+VALUES: list[Any] = [
+    *TEXTS,
+    2**63,
+    -(2**70),
+    float("nan"),
+    float("inf"),
+    Decimal("1e400"),
+    b"evil_marker",
+    {MARK: 1},
+    [MARK],
+    (MARK,),
+    {MARK},
+    object(),
+    True,
+    lambda: MARK,
+    Project,
+]
+Call = Callable[[Any, Any], Awaitable[Any]]
+
+
+async def _drained(rows: Any) -> None:
+    async for _ in rows:
+        pass
+
+
+NAMES: dict[str, Call] = {
+    "create": lambda p, x: p.create({"name": "a", x: 1}),
+    "add_many": lambda p, x: p.add_many([{x: 1}]),
+    "update": lambda p, x: p.update(1, {x: 1}),
+    "update_many": lambda p, x: p.update_many([{"id": 1, x: 1}]),
+    "key": lambda p, x: p.get_by_id({x: 1}),
+    "upsert": lambda p, x: p.upsert({"name": "a", x: 1}, match_fields=["name"]),
+    "match_fields": lambda p, x: p.upsert({"name": "a"}, match_fields=[x]),
+    "get_or_create": lambda p, x: p.get_or_create(**{x: 1}),
+    "list": lambda p, x: p.list(**{x: 1}),
+    "condition": lambda p, x: p.list(100, 0, x),
+    "order_by": lambda p, x: p.list(order_by=x),
+    "load": lambda p, x: p.list(load=[x]),
+    "first": lambda p, x: p.first(order_by=[x]),
+    "count": lambda p, x: p.count(**{x: 1}),
+    "exists": lambda p, x: p.exists(**{x: 1}),
+    "stream": lambda p, x: _drained(p.stream(order_by=x)),
+    "get_one": lambda p, x: p.get_one(**{x: 1}),
+    "delete_where": lambda p, x: p.delete_where(**{x: 1}),
+    "get_and_update": lambda p, x: p.get_and_update({x: 1}, 1),
+    "list_and_count": lambda p, x: p.list_and_count(order_by=x),
+    "bulk_create": lambda p, x: p.bulk_create([{"name": "a", x: 1}]),
+    "bulk_update": lambda p, x: p.bulk_update([{"id": 1, x: 1}]),
+    "bulk_upsert": lambda p, x: p.bulk_upsert([{"name": "a"}], match_fields=[x]),
+    "grouped": lambda p, x: AnalyticsRepository(p.session, Project).grouped(x, n=x),
+}
+USES: dict[str, Call] = {
+    "get": lambda p, x: p.get_by_id(x),
+    "get_one": lambda p, x: p.get_one(x),
+    "get_one name": lambda p, x: p.get_one_or_none(name=x),
+    "list": lambda p, x: p.list(name=x),
+    "list stars": lambda p, x: p.list(stars__gt=x),
+    "list like": lambda p, x: p.list(name__contains=x),
+    "list in": lambda p, x: p.list(name__in=[x]),
+    "limit": lambda p, x: p.list(limit=x),
+    "offset": lambda p, x: p.list(offset=x),
+    "count": lambda p, x: p.count(name=x),
+    "update key": lambda p, x: p.update(x, {"name": "a"}),
+    "version": lambda p, x: p.update(1, {"stars": 0}, version=x),
+    "update": lambda p, x: p.update(1, x),
+    "create": lambda p, x: p.create(x),
+    "delete": lambda p, x: p.delete(x),
+    "delete_many": lambda p, x: p.delete_many([x]),
+    "delete_where": lambda p, x: p.delete_where(name=x),
+    "restore": lambda p, x: p.restore(x),
+    "purge": lambda p, x: p.purge(x),
+    "upsert": lambda p, x: p.upsert(x, match_fields=["name"]),
+    "history": lambda p, x: p.history(x),
+    "bulk_delete": lambda p, x: p.bulk_delete([x]),
+    "bulk_create": lambda p, x: p.bulk_create([x]),
+}
+STORED: list[Call] = [
+    lambda p, x: p.create({"name": x}),
+    lambda p, x: p.create({"name": "a", "stars": x}),
+    lambda p, x: p.create({"name": "a", "budget": x}),
+    lambda p, x: p.bulk_create([{"name": x}]),
+]
+
+
+def test_the_corpus_is_large() -> None:
+    assert len(TEXTS) * len(NAMES) + len(VALUES) * (len(USES) + len(STORED)) >= 100
+
+
+async def attempt(database: Database, call: Call, given: Any) -> None:
+    """Try ``call`` in a transaction that is rolled back; nothing but typed errors comes out."""
+    async with database.session() as session:
+        with contextlib.suppress(AndamiosError, TypeError):
+            await call(BaseRepository(session, Project), given)
+        await session.rollback()
+
+
+@pytest.fixture
+async def filled(database: Database) -> Database:
+    """Return the database with one project."""
+    await BaseRepository(database, Project).create({"name": "kept"})
+    return database
+
+
+async def unchanged(database: Database) -> bool:
+    """Return whether the one project is as it was."""
+    rows = await BaseRepository(database, Project).list(with_deleted=True)
+    return [(row.name, row.stars, row.version) for row in rows] == [("kept", 0, 1)]
+
+
+@pytest.mark.parametrize("place", sorted(NAMES))
+async def test_a_hostile_name_is_refused_before_any_sql(
+    filled: Database, statements: Statements, place: str
+) -> None:
+    for text in TEXTS:
+        await attempt(filled, NAMES[place], text)
+
+    assert not [text for text in statements.texts if MARK in text]
+    assert await unchanged(filled)
+
+
+@pytest.mark.parametrize("place", sorted(USES))
+async def test_a_hostile_value_stays_a_value(
+    filled: Database, statements: Statements, place: str
+) -> None:
+    for value in VALUES:
+        await attempt(filled, USES[place], value)
+
+    assert not [text for text in statements.texts if MARK in text]
+    assert await unchanged(filled)
+
+
+@pytest.mark.parametrize("method", ["get_by_id", "delete", "purge", "restore", "get"])
+async def test_an_expression_is_no_key(filled: Database, method: str) -> None:
+    projects: Any = BaseRepository(filled, Project)
+    call = getattr(projects, method)
+
+    with pytest.raises(ValueRefused, match="a key is a value"):
+        await call((Project.name,))
+
+
+@pytest.mark.parametrize("call", range(len(STORED)))
+async def test_a_hostile_value_is_stored_as_it_is_or_refused(
+    filled: Database, statements: Statements, call: int
+) -> None:
+    for value in VALUES:
+        await attempt(filled, STORED[call], value)
+
+    assert not [text for text in statements.texts if MARK in text]
+    assert await unchanged(filled)
+
+
+@pytest.mark.parametrize(
+    "text", [text for text in TEXTS if "\0" not in text and "\ud800" not in text]
+)
+async def test_text_comes_back_as_it_was(database: Database, text: str) -> None:
+    countries = BaseRepository(database, Country)
+
+    await countries.create({"code": "xx", "name": text})
+
+    assert (await countries.get_one(name=text)).name == text
+    assert (await countries.list(name__contains=text))[0].code == "xx"
