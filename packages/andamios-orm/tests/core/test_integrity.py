@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import enum
 import uuid
 from typing import TYPE_CHECKING, Any
 
@@ -1167,6 +1168,19 @@ async def test_only_what_was_written_is_checked(
     await session.commit()
 
     assert await count(engine, Purchase) == 101
+
+
+async def test_keys_of_different_kinds_are_checked_too(session: Session) -> None:
+    class Code(enum.StrEnum):
+        ONE = "one"
+
+    session.add_all([Purchase(id=1, payer_code=Code.ONE), Purchase(id=2, payer_code="two")])
+    await session.commit()
+    session.add_all([Purchase(id=3, payer_code=Code.ONE), Purchase(id=4, payer_code="seven")])
+
+    error = await refused(session)
+
+    assert error.value == "seven"
 
 
 async def test_a_part_of_a_key_is_checked_with_what_is_stored(session: Session) -> None:
