@@ -23,8 +23,8 @@ from sqlalchemy.orm import (
 from sqlalchemy.schema import CreateTable
 
 from andamios_orm.dialect import DuckDBDialect
-from andamios_orm.models import NAMING_CONVENTION, IntegerKeyMixin, Model, Row, UTCDateTime
-from andamios_orm.models.base import TYPES
+from andamios_orm.models import IntegerKeyMixin, Model, Row, UTCDateTime
+from andamios_orm.models.base import NAMING_CONVENTION, TYPES
 
 if TYPE_CHECKING:
     from andamios_orm import Database

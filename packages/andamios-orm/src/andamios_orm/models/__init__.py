@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from andamios_orm.models.actor import acting_as, current_actor
-from andamios_orm.models.base import NAMING_CONVENTION, Model, Row
+from andamios_orm.models.base import Model, Row
 from andamios_orm.models.encryption import EncryptedString, rotate
 from andamios_orm.models.lint import Finding, lint
 from andamios_orm.models.mixins import (
@@ -20,7 +20,6 @@ from andamios_orm.models.types import EnumByValue, Money, PydanticJSON, UTCDateT
 from andamios_orm.models.vector import Vector
 
 __all__ = [
-    "NAMING_CONVENTION",
     "AuditMixin",
     "EncryptedString",
     "EnumByValue",
