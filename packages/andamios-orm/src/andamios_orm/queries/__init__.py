@@ -17,6 +17,7 @@ from andamios_orm.queries.filters import (
     related,
     search,
 )
+from andamios_orm.queries.grammar import ParsedQuery, QueryGrammar
 from andamios_orm.queries.json import JSONPath, json_path
 from andamios_orm.queries.ordering import Order
 from andamios_orm.queries.pagination import CursorPage, Page
@@ -33,8 +34,10 @@ __all__ = [
     "Not",
     "Order",
     "Page",
+    "ParsedQuery",
     "Period",
     "QueryBuilder",
+    "QueryGrammar",
     "Related",
     "Search",
     "from_keywords",

@@ -226,7 +226,7 @@ class QueryBuilder(Generic[ResultT]):
             given.extend(cast("Sequence[Any]", expression) if several else [expression])
         model = self._plan.model
         found = [expression_of(model, expression) for expression in given]
-        found.extend(expression_of(model, item).label(name) for name, item in named.items())
+        found.extend(expression_of(model, item).label(_label(name)) for name, item in named.items())
         return self._rows(aggregates=(*self._plan.aggregates, *found))
 
     def having(self, *conditions: ColumnElement[bool], **named: Any) -> QueryBuilder[ResultT]:
@@ -246,7 +246,7 @@ class QueryBuilder(Generic[ResultT]):
         ``window(rank=row_number(partition_by="status", order_by="-created_at"))``.
         """
         model = self._plan.model
-        found = [expression_of(model, item).label(name) for name, item in named.items()]
+        found = [expression_of(model, item).label(_label(name)) for name, item in named.items()]
         return self._rows(windows=(*self._plan.windows, *found))
 
     # What runs it
@@ -476,3 +476,9 @@ def _natural(name: str, count: Any) -> int | None:
     if isinstance(count, bool) or not isinstance(count, int) or not 0 <= count < 2**63:
         raise QueryRefused(f"{name}={count!r:.40} is refused: pass a whole number from 0 up")
     return count
+
+
+def _label(name: str) -> str:
+    if not name.isidentifier():
+        raise QueryRefused(f"{name[:40]!r} is no name for a column")
+    return name

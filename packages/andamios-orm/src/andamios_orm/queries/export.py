@@ -16,6 +16,7 @@ from sqlalchemy import type_coerce, types
 from andamios_orm.core.connection import fetch_arrow
 from andamios_orm.dialect.types import encode_json
 from andamios_orm.exceptions import MissingExtra, QueryRefused, UnknownField
+from andamios_orm.queries.fields import plain_type
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -76,9 +77,8 @@ def stored(plan: Plan, columns: Sequence[Any]) -> Select[Any]:
 
 
 def _as_stored(column: Any) -> Any:
-    if isinstance(column.type, types.TypeDecorator):
-        return type_coerce(column, column.type.impl_instance).label(column.key)
-    return column
+    plain = plain_type(column.type)
+    return column if plain is column.type else type_coerce(column, plain).label(column.key)
 
 
 def schema_of(arrow: Any, statement: Select[Any]) -> list[tuple[str, Any]]:
@@ -219,7 +219,7 @@ def polars_frame(found: Any) -> Any:
 def pandas_frame(found: Any) -> Any:
     """Return the pandas frame of an Arrow table."""
     required("pandas", "pandas")
-    return found.to_pandas()
+    return found.to_pandas()  # pragma: no cover - pandas is not in the environment of the tests
 
 
 def schema_fields(plan: Plan, schema: type[Any]) -> list[str] | None:

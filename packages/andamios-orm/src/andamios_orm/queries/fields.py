@@ -75,7 +75,8 @@ def mapper_of(model: Any) -> Mapper[Any]:
 
 def plain_type(kind: TypeEngine[Any]) -> Any:
     """Return the type below a type of one's own, which is what the database sees."""
-    return kind.impl_instance if isinstance(kind, types.TypeDecorator) else kind
+    own = isinstance(kind, types.TypeDecorator) and not isinstance(kind, types.Interval)
+    return kind.impl_instance if own else kind  # type: ignore[attr-defined]  # a decorator has one
 
 
 def fields_of(model: Any, *, secret: bool = False) -> dict[str, Field]:
@@ -176,7 +177,7 @@ def checked(field: Field, value: Any) -> Any:
 
 
 def _check(kind: TypeEngine[Any], value: Any) -> Any:
-    if isinstance(kind, types.TypeDecorator):
+    if isinstance(kind, types.TypeDecorator) and not isinstance(kind, types.Interval):
         return _check_decorated(kind, value)
     for sql, check in _CHECKS:
         if isinstance(kind, sql):
@@ -191,12 +192,13 @@ def _check_decorated(kind: types.TypeDecorator[Any], value: Any) -> Any:
         accepts = kind.python_type
         stores = inner.python_type
     except NotImplementedError:
-        return value
+        return _check(inner, value) if isinstance(inner, _TEMPORAL) else value
     if issubclass(accepts, enum.Enum):
         return _member(accepts, value)
     return _check(inner, value) if accepts is stores and isinstance(inner, _PLAIN) else value
 
 
+_TEMPORAL = (types.DateTime, types.Date, types.Time)
 _PLAIN = (types.DateTime, types.Date, types.Integer, types.Numeric, types.Boolean, types.Uuid)
 
 
@@ -312,6 +314,7 @@ _CHECKS: tuple[tuple[type[TypeEngine[Any]], Any], ...] = (
     (types.Boolean, _boolean),
     (types.Integer, _integer),
     (types.Numeric, _number),
+    (types.Float, _number),  # in SQLAlchemy 2.1 no Numeric
     (types.Enum, _enumerated),
     (types.String, _text),
     (types.DateTime, _moment),

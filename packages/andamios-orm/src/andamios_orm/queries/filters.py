@@ -116,6 +116,8 @@ class Period(Filter[ModelT]):
             bounds.append(compare(field, "ge", start))
         if end is not None:
             bounds.append(compare(field, last, end))
+        elif self.end is not None:  # the last day there is
+            bounds.append(field.column.is_not(None))
         return and_(true(), *bounds)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from sqlalchemy import Text, bindparam, func, literal, or_, types
 from sqlalchemy.dialects import postgresql
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from sqlalchemy.engine import Dialect
+    from sqlalchemy.orm import InstrumentedAttribute
     from sqlalchemy.sql import ColumnElement
     from sqlalchemy.sql.compiler import SQLCompiler
     from sqlalchemy.sql.type_api import TypeEngine
@@ -283,11 +284,9 @@ def _json_forms(value: Any) -> list[str]:
     return [json.dumps([item]) for item in values]
 
 
-@overload
-def json_path(column: ColumnElement[Any], *path: PathElement) -> JSONPath: ...
-@overload
-def json_path(column: Any, *path: PathElement) -> JSONPath: ...
-def json_path(column: Any, *path: PathElement) -> JSONPath:
+def json_path(
+    column: InstrumentedAttribute[Any] | ColumnElement[Any], *path: PathElement
+) -> JSONPath:
     """Return the place ``path`` (keys and positions) in the documents of ``column``.
 
     ``json_path(Project.architecture, "framework", "name").as_(str) == "FastAPI"``
@@ -295,7 +294,9 @@ def json_path(column: Any, *path: PathElement) -> JSONPath:
     Raises:
         QueryRefused: an element is neither a key nor a position.
     """
-    return JSONPath(column, checked_path(path))
+    if not hasattr(column, "type"):
+        raise QueryRefused(f"{type(column).__name__} is no column: pass Model.field")
+    return JSONPath(cast("ColumnElement[Any]", column), checked_path(path))
 
 
 def checked_path(path: Sequence[Any]) -> tuple[PathElement, ...]:

@@ -85,7 +85,10 @@ def _ordered(compared: Callable[[Any, Any], ColumnElement[bool]]) -> _Build:
     def build(field: Field, value: Any) -> ColumnElement[bool]:
         if value is None:
             raise ValueRefused("nothing is above or below NULL", value, field.name)
-        return compared(field.column, checked(field, value))
+        found = checked(field, value)
+        if isinstance(found, bool):
+            found = literal(found, field.type)
+        return compared(field.column, found)
 
     return build
 

@@ -19,7 +19,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from uuid import UUID
 
-from sqlalchemy import and_, false, or_
+from sqlalchemy import and_, false, literal, or_
 
 from andamios_orm.exceptions import CursorRefused, QueryRefused, ValueRefused
 from andamios_orm.queries.fields import Field, checked, mapper_of
@@ -81,7 +81,8 @@ def seek(keys: Sequence[SortKey], values: Sequence[Any]) -> ColumnElement[bool]:
 def _beyond(key: SortKey, value: Any) -> ColumnElement[bool] | None:
     if value is None:
         return key.column.is_not(None) if key.nulls_first else None
-    further: ColumnElement[bool] = key.column < value if key.descending else key.column > value
+    bound = literal(value, key.column.type)  # a bool is compared as well
+    further: ColumnElement[bool] = key.column < bound if key.descending else key.column > bound
     if key.nullable and not key.nulls_first:
         return or_(further, key.column.is_(None))
     return further

@@ -149,7 +149,9 @@ class Plan:
                     f"the rows have no column {order.field!r:.60}", sorted(map(str, names))
                 )
             orders.append(SortKey("", column, order.descending, order.nulls_first, True).clause)  # noqa: FBT003
-        return selected.order_by(*orders) if orders else selected
+        if not orders and (self.limit, self.offset) == (None, None):
+            return selected
+        return selected.order_by(*orders, *(group.nulls_last() for group in self.groups))
 
 
 def loader_options(
