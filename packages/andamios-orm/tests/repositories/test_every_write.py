@@ -77,6 +77,7 @@ LINES = {
         key=2,
     ),
     "bulk_delete": Line(lambda p: p.bulk_delete([1]), ["bulk_delete"], HIDDEN),
+    "load": Line(lambda p: p.load([NEW, NEW]), ["bulk_create"], (1, "eva"), key=2),
 }
 
 

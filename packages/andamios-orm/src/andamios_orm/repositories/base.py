@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from andamios_orm import bulk
+from andamios_orm.bulk.loading import BATCH
 from andamios_orm.core.changes import ChangeFeed
 from andamios_orm.exceptions import ConfigurationError, QueryRefused
 from andamios_orm.repositories.deleting import Deleter
@@ -15,9 +16,9 @@ from andamios_orm.repositories.keys import key_of, plain_key
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
-    from andamios_orm.bulk import Created, Upserted
+    from andamios_orm.bulk import Created, LoadReport, Upserted
     from andamios_orm.core.versions import RowVersion
     from andamios_orm.repositories.keys import Key
 
@@ -90,6 +91,39 @@ class BaseRepository(Deleter[ModelT]):
         """
         self._refuse_scope()
         return await bulk.bulk_delete(self.session, self.model, keys, purge=purge)
+
+    @operation(writes=True, commits_itself=True)
+    async def load(  # noqa: PLR0913 - those of bulk.load()
+        self,
+        source: Any,
+        *,
+        atomic: bool = True,
+        batch_size: int = BATCH,
+        schema: type[Any] | None = None,
+        on_error: str = "raise",
+        progress: Callable[[LoadReport], Any] | None = None,
+        resume: str | None = None,
+    ) -> LoadReport:
+        """Return what was created out of rows, columns or a file, read a batch at a time.
+
+        See ``andamios_orm.bulk.load``: without ``atomic`` each batch is committed, which
+        takes a repository on a database.
+
+        Raises:
+            BulkRefused: some rows are wrong; the error names them.
+        """
+        into = self._database if self._database is not None else self.session
+        return await bulk.load(
+            into,
+            self.model,
+            source,
+            atomic=atomic,
+            batch_size=batch_size,
+            schema=schema,
+            on_error=on_error,
+            progress=progress,
+            resume=resume,
+        )
 
     def _refuse_scope(self) -> None:
         if self.scope():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, TypeVar
 
 from sqlalchemy import inspect
 from sqlalchemy.exc import NoInspectionAvailable
@@ -31,7 +31,7 @@ class Bound(Generic[ModelT]):
     """A model, and the session or the database that its rows are in."""
 
     model: type[ModelT]
-    middleware: Sequence[Middleware] = ()
+    middleware: ClassVar[Sequence[Middleware]] = ()
 
     def __init__(
         self, source: AsyncSession | SessionManager, model: type[ModelT] | None = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Self, TypeAlias, TypeVar, overload
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeAlias, TypeVar, overload
 
 from sqlalchemy import inspect, select
 from sqlalchemy.orm.attributes import set_committed_value
@@ -49,7 +49,7 @@ class Reader(Bound[ModelT]):
     ``name__startswith="a"``); both are checked before anything is sent.
     """
 
-    loaded_by_key: Load = ()
+    loaded_by_key: ClassVar[Load] = ()
     """What ``get`` and ``get_by_id`` load unless they are told by ``load=``."""
 
     def __init__(
