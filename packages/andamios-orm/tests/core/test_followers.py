@@ -237,6 +237,17 @@ async def test_a_feed_that_is_closed_gives_its_waiters_no_rest(feed: ChangeFeed)
     assert armed.done()
 
 
+async def test_one_who_left_is_not_woken(feed: ChangeFeed) -> None:
+    armed = feed.signals.arm()
+    feed.signals.wake()
+    armed.cancel()
+
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+
+    assert armed.cancelled()
+
+
 async def test_a_new_follower_can_start_where_it_likes(
     database: Database, feed: ChangeFeed
 ) -> None:

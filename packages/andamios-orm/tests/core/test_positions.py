@@ -5,7 +5,7 @@ import pytest
 from sqlalchemy import insert, select, text, update
 from sqlalchemy.orm import DeclarativeBase, Mapped
 
-from andamios_orm import Database
+from andamios_orm import Database, Session
 from andamios_orm.core.changes import Change, ChangeFeed
 from andamios_orm.models import IntegerKeyMixin, Row
 from andamios_orm.models.feed import BASE, feed_tables
@@ -140,6 +140,19 @@ async def test_one_who_follows_many_writers_misses_nothing_and_sees_nothing_twic
     assert found == sorted(set(found))
     assert len({change.key for change in seen}) == WRITERS * ROUNDS
     assert seen == await feed.read()
+
+
+async def test_a_prepared_transaction_is_recorded_too(server: Database) -> None:
+    async with server.engine.connect() as connection:
+        if await connection.scalar(text("SHOW max_prepared_transactions")) == "0":
+            pytest.skip("the server prepares no transactions")
+    async with Session(server.engine, twophase=True) as session:
+        session.add(Note(name="1"))
+        await session.commit()
+
+    (change,) = await ChangeFeed(server, Base).read()
+
+    assert change.key == "1"
 
 
 async def test_positions_go_on_after_all_changes_are_gone(

@@ -24,6 +24,7 @@ from andamios_orm import Database
 from andamios_orm.core import positions
 from andamios_orm.core.changes import Change, ChangeFeed
 from andamios_orm.core.recording import BatchKind, record_batch
+from andamios_orm.exceptions import NotNullViolation
 from andamios_orm.models import (
     AuditMixin,
     HistoryMixin,
@@ -83,6 +84,17 @@ page_tags = Table(
     Column("page_id", ForeignKey(Page.id), primary_key=True),
     Column("tag", ForeignKey(Tag.name), primary_key=True),
 )
+
+
+class Lazy(HistoryMixin, Base):
+    """A model that does not read what the database filled in."""
+
+    __tablename__ = "lazy"
+    __mapper_args__ = {"eager_defaults": False}  # noqa: RUF012 - SQLAlchemy's own form
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    size: Mapped[int]
+    state: Mapped[str] = mapped_column(server_default="new")
 
 
 class Place(Base):
@@ -210,6 +222,22 @@ async def test_what_is_rolled_back_leaves_no_record(database: Database, feed: Ch
         await session.rollback()
 
     assert await feed.read() == []
+
+
+async def test_a_flush_that_failed_leaves_nothing_behind(
+    database: Database, feed: ChangeFeed
+) -> None:
+    await database.create(Tag, {"name": "red"})
+    async with database.session() as session:
+        tag = await session.get_one(Tag, "red")
+        tag.colour = "#f00"
+        session.add(Note(title=None))
+        with pytest.raises(NotNullViolation):
+            await session.flush()
+        await session.rollback()
+
+        assert session.sync_session.info == {}
+    assert await kinds(feed) == [("tags", "red", "create")]
 
 
 async def test_a_soft_delete_is_a_delete_and_can_be_restored(
@@ -378,6 +406,19 @@ async def test_an_update_by_expression_is_kept_as_its_value(
         "text",
     )
     assert (change.after["title"], change.after["size"], change.after["body"]) == ("b", 2, "text")
+
+
+async def test_what_only_the_database_knows_is_read(database: Database, feed: ChangeFeed) -> None:
+    async with database.transaction() as session:
+        row = Lazy(id=1, size=1)
+        session.add(row)
+        await session.flush()
+        row.size = Lazy.size + 1
+
+    created, updated = await feed.history(Lazy, 1)
+
+    assert created.after == updated.before == {"id": 1, "size": 1, "state": "new"}
+    assert updated.after == {"id": 1, "size": 2, "state": "new"}
 
 
 async def test_a_flush_keeps_what_it_wrote_of_a_new_row(

@@ -39,6 +39,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.engine import TwoPhaseTransaction
 
 from andamios_orm.core.ledger import before_commit
 from andamios_orm.models.feed import BASE
@@ -252,18 +253,22 @@ def _write_to_postgresql(connection: Connection, tables: FeedTables, records: li
             {name: value for name, value in row.items() if value is not None} for row in history
         ]
         given["history"] = orjson.dumps(rows).decode()
-    before_commit(connection, _statement(tables, with_history=bool(history)), given)
+    # PostgreSQL prepares no transaction that notifies; followers find it by looking.
+    tells = not isinstance(connection.get_transaction(), TwoPhaseTransaction)
+    statement = _statement(tables, with_history=bool(history), tells=tells)
+    before_commit(connection, statement, given)
 
 
-def _statement(tables: FeedTables, *, with_history: bool) -> Executable:
+def _statement(tables: FeedTables, *, with_history: bool, tells: bool) -> Executable:
     """Return the statement that stores changes, and history, and tells of the position."""
-    known: dict[bool, Executable] = tables.changes.info.setdefault(_STATEMENT, {})
-    if with_history not in known:
-        known[with_history] = _new_statement(tables, with_history=with_history)
-    return known[with_history]
+    known: dict[Any, Executable] = tables.changes.info.setdefault(_STATEMENT, {})
+    wanted = with_history, tells
+    if wanted not in known:
+        known[wanted] = _new_statement(tables, with_history=with_history, tells=tells)
+    return known[wanted]
 
 
-def _new_statement(tables: FeedTables, *, with_history: bool) -> Executable:
+def _new_statement(tables: FeedTables, *, with_history: bool, tells: bool) -> Executable:
     number = _base(tables) + cast(cast(func.pg_current_xact_id(), Text), BigInteger)
     stamp = select(
         number.op("<<")(literal(SHIFT, Integer)).label("base"),
@@ -272,8 +277,8 @@ def _new_statement(tables: FeedTables, *, with_history: bool) -> Executable:
     parts = [_stored(tables.changes, stamp, "changes", _CHANGE_TYPES)]
     if with_history:
         parts.append(_stored(tables.history, stamp, "history", _HISTORY_TYPES))
-    told = select(func.pg_notify(CHANNEL, cast(stamp.c.base, Text)))
-    return told.add_cte(*parts)
+    told = func.pg_notify(CHANNEL, cast(stamp.c.base, Text)) if tells else literal(1)
+    return select(told).select_from(stamp).add_cte(*parts)
 
 
 def _stored(target: Table, stamp: CTE, name: str, types: dict[str, Any]) -> CTE:

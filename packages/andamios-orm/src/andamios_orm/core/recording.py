@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
-from sqlalchemy import event, inspect, select
+from sqlalchemy import Table, event, inspect, select
 from sqlalchemy.orm import LoaderCallableStatus, PassiveFlag
+from sqlalchemy.sql import ClauseElement
 
 from andamios_orm.core.ledger import Ledger
 from andamios_orm.core.records import MOST_KEYS, Entity, Record, Version
@@ -19,16 +20,24 @@ from andamios_orm.models.base import Row
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from sqlalchemy import Connection, Table
+    from sqlalchemy import Connection
     from sqlalchemy.orm import InstanceState, Mapper, ORMExecuteState, Session, UOWTransaction
 
-__all__ = ["BatchKind", "record_batch", "record_creation", "record_flush", "record_statement"]
+__all__ = [
+    "BatchKind",
+    "forget_flush",
+    "record_batch",
+    "record_creation",
+    "record_flush",
+    "record_statement",
+]
 
 BatchKind = Literal[
     "bulk_create", "bulk_update", "bulk_upsert", "bulk_delete", "bulk_restore", "bulk_purge"
 ]
 
 _BEFORE = "andamios.before"
+_EXPRESSIONS = "andamios.expressions"
 _DELETED_AT = "deleted_at"
 
 
@@ -193,6 +202,21 @@ def _count(state: ORMExecuteState, result: Any) -> int:
 
 
 @event.listens_for(Row, "before_update", propagate=True)
+def _note_expressions(mapper: Mapper[Any], _connection: Connection, instance: Any) -> None:
+    """Note what is set to an expression: a flush may leave no other trace of it."""
+    state: InstanceState[Any] = inspect(instance)
+    values = state.dict
+    names = {name for name in state.committed_state if _is_expression(values.get(name))}
+    if names and Entity.of(mapper) is not None:
+        session: Any = state.session
+        session.info.setdefault(_EXPRESSIONS, {})[state] = names
+
+
+def _is_expression(value: Any) -> bool:
+    return isinstance(value, ClauseElement) or hasattr(value, "__clause_element__")
+
+
+@event.listens_for(Row, "before_update", propagate=True)
 @event.listens_for(Row, "before_delete", propagate=True)
 def _keep_before(mapper: Mapper[Any], connection: Connection, instance: Any) -> None:
     """Keep what a row of a model with history is, before the database changes it."""
@@ -235,11 +259,16 @@ def _read(
 def record_flush(session: Session, context: UOWTransaction) -> None:
     """Record every row that a flush has changed; listens to ``after_flush``."""
     kept = session.info.pop(_BEFORE, {})
+    expressions = session.info.pop(_EXPRESSIONS, {})
     replaced = _replaced(context)
     for state, (deleted, listed) in sorted(context.states.items(), key=_turn):
         entity = None if listed else Entity.of(state.mapper)
-        kind = _kind(entity, state, deleted=deleted, replaced=replaced) if entity else None
-        if entity is None or kind is None:
+        if entity is None:
+            continue
+        kind = _kind(entity, state, deleted=deleted, replaced=replaced)
+        if kind is None and state in expressions:
+            kind = "update"
+        if kind is None:
             continue
         connection = session.connection(bind_arguments={"mapper": state.mapper})
         record = _record(entity, state, kind, connection)
@@ -248,6 +277,12 @@ def record_flush(session: Session, context: UOWTransaction) -> None:
             record.versions = [_change(entity, state, record, before, connection)]
         Ledger.of(connection).add(record)
     _record_links(session, context)
+
+
+def forget_flush(session: Session) -> None:
+    """Forget what a flush noted that did not come to its end; listens to ``after_rollback``."""
+    session.info.pop(_BEFORE, None)
+    session.info.pop(_EXPRESSIONS, None)
 
 
 def _turn(item: tuple[InstanceState[Any], tuple[bool, bool]]) -> tuple[bool, int]:
@@ -355,14 +390,14 @@ def _after(
 def _record_links(session: Session, context: UOWTransaction) -> None:
     """Record the rows of association tables that a flush has added or deleted."""
     seen: set[tuple[str, str, str]] = set()
+    relations: dict[Mapper[Any], list[tuple[Any, Entity]]] = {}
     for state, (deleted, _listed) in list(context.states.items()):
-        for relation in state.mapper.relationships:
-            table: Any = relation.secondary
-            if table is None or relation.viewonly or relation.key not in state.dict:
+        if state.mapper not in relations:
+            relations[state.mapper] = list(_many_to_many(state.mapper))
+        for relation, entity in relations[state.mapper]:
+            if relation.key not in state.dict:
                 continue
-            entity = Entity.of(table)
-            if entity is None:
-                continue
+            table = entity.table
             connection = session.connection(bind_arguments={"mapper": state.mapper})
             for kind, other in _links(state, relation.key, deleted=deleted):
                 values = _link(relation, state, other)
@@ -372,6 +407,15 @@ def _record_links(session: Session, context: UOWTransaction) -> None:
                     Ledger.of(connection).add(
                         Record(entity.tables, entity.name, kind, key=key, actor=current_actor())
                     )
+
+
+def _many_to_many(mapper: Mapper[Any]) -> Iterator[tuple[Any, Entity]]:
+    """Yield the relationships that have a table of their own, and how that is recorded."""
+    for relation in mapper.relationships:
+        table = relation.secondary
+        entity = Entity.of(table) if isinstance(table, Table) and not relation.viewonly else None
+        if entity is not None:
+            yield relation, entity
 
 
 def _links(

@@ -182,9 +182,8 @@ def _converter(type_: TypeEngine[Any], dialect: Dialect) -> Callable[[Any], Any]
     if isinstance(type_, TypeDecorator):
         return lambda value: plain(_bound(type_, value, dialect))
     if isinstance(type_, Enum):
-        process = type_.dialect_impl(dialect).bind_processor(dialect)
-        if process is not None:
-            return lambda value: None if value is None else plain(process(value))
+        process: Any = type_.dialect_impl(dialect).bind_processor(dialect)
+        return lambda value: None if value is None else plain(process(value))
     return plain
 
 

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session as SyncSession
 from sqlalchemy.orm.exc import StaleDataError
 
 from andamios_orm.core.integrity import watch_session
-from andamios_orm.core.recording import record_flush, record_statement
+from andamios_orm.core.recording import forget_flush, record_flush, record_statement
 from andamios_orm.core.transaction import Transaction
 from andamios_orm.exceptions import StaleVersion, UncommittedChanges
 
@@ -55,6 +55,7 @@ def _note_flush(session: _Session, _context: Any) -> None:
 
 
 event.listen(_Session, "after_flush", record_flush)
+event.listen(_Session, "after_rollback", forget_flush)
 
 
 @event.listens_for(_Session, "do_orm_execute")
