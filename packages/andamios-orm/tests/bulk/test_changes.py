@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from pydantic import BaseModel
@@ -34,11 +33,14 @@ from andamios_orm.models.mixins import (
     VersionMixin,
 )
 
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
 pytestmark = [pytest.mark.integration, pytest.mark.db]
 
 
 class Base(Row, DeclarativeBase):
-    pass
+    """The tables of these tests."""
 
 
 labels = Table(
@@ -50,6 +52,8 @@ labels = Table(
 
 
 class Label(IntegerKeyMixin, Base):
+    """A row that is linked to projects."""
+
     __tablename__ = "labels"
 
     text: Mapped[str]
@@ -64,6 +68,8 @@ class Project(
     HistoryMixin,
     Base,
 ):
+    """A row with everything that the library keeps up."""
+
     __tablename__ = "projects"
     __tenant__ = "owner"
 
@@ -78,6 +84,8 @@ class Project(
 
 
 class Task(IntegerKeyMixin, SoftDeleteMixin, Base):
+    """A row that belongs to a project."""
+
     __tablename__ = "tasks"
 
     title: Mapped[str]
@@ -86,6 +94,8 @@ class Task(IntegerKeyMixin, SoftDeleteMixin, Base):
 
 
 class Step(Base):
+    """A row that belongs to a task."""
+
     __tablename__ = "steps"
 
     task_id: Mapped[int] = mapped_column(ForeignKey(Task.id), primary_key=True)
@@ -94,6 +104,8 @@ class Step(Base):
 
 
 class Note(IntegerKeyMixin, Base):
+    """A row that refers to a project and is not its child."""
+
     __tablename__ = "notes"
 
     text: Mapped[str]
@@ -101,6 +113,8 @@ class Note(IntegerKeyMixin, Base):
 
 
 class Country(Base):
+    """A row with a key of its own."""
+
     __tablename__ = "countries"
 
     code: Mapped[str] = mapped_column(primary_key=True)
@@ -110,6 +124,8 @@ class Country(Base):
 
 
 class Change(BaseModel):
+    """A change as a pydantic model."""
+
     id: int
     name: str = "nameless"
     stars: int = 0

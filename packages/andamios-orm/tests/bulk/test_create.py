@@ -6,13 +6,12 @@ import dataclasses
 import datetime as dt
 import decimal
 import enum
+import importlib
 import subprocess
 import sys
 import uuid
-from collections.abc import AsyncIterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pyarrow as pa
 import pytest
 from pydantic import BaseModel
 from sqlalchemy import ForeignKey, String, event, func, select, text
@@ -32,19 +31,28 @@ from andamios_orm.models.mixins import (
     VersionMixin,
 )
 
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+pa: Any = importlib.import_module("pyarrow")
+
 pytestmark = [pytest.mark.integration, pytest.mark.db]
 
 
 class Base(Row, DeclarativeBase):
-    pass
+    """The tables of these tests."""
 
 
 class Status(enum.Enum):
+    """Where a project stands."""
+
     ACTIVE = "active"
     DONE = "done"
 
 
 class Project(IntegerKeyMixin, TimestampMixin, VersionMixin, AuditMixin, SoftDeleteMixin, Base):
+    """A row with everything that the library keeps up."""
+
     __tablename__ = "projects"
 
     name: Mapped[str] = mapped_column(String(20))
@@ -58,6 +66,8 @@ class Project(IntegerKeyMixin, TimestampMixin, VersionMixin, AuditMixin, SoftDel
 
 
 class Task(UUIDKeyMixin, Base):
+    """A row that belongs to a project."""
+
     __tablename__ = "tasks"
 
     title: Mapped[str]
@@ -65,6 +75,8 @@ class Task(UUIDKeyMixin, Base):
 
 
 class Country(Base):
+    """A row with a key of its own."""
+
     __tablename__ = "countries"
 
     code: Mapped[str] = mapped_column(primary_key=True)
@@ -73,11 +85,15 @@ class Country(Base):
 
 @dataclasses.dataclass
 class Draft:
+    """A row as a dataclass."""
+
     name: str
     details: dict[str, Any]
 
 
 class ProjectIn(BaseModel):
+    """A row as a pydantic model."""
+
     name: str
     status: Status = Status.ACTIVE
     id: int | None = None
@@ -103,7 +119,8 @@ async def duckdb_database(andamios_duckdb_url: str) -> AsyncIterator[Database]:
 
 async def _names(database: Database) -> dict[int, str]:
     async with database.session() as session:
-        return {key: name for key, name in await session.execute(select(Project.id, Project.name))}
+        rows = await session.execute(select(Project.id, Project.name))
+        return {row.id: row.name for row in rows}
 
 
 async def test_dicts_become_rows_whose_keys_are_in_their_order(database: Database) -> None:

@@ -5,16 +5,14 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import decimal
+import importlib
 import subprocess
 import sys
 import uuid
-from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 from pydantic import BaseModel, Field
 from sqlalchemy import MetaData, String, func, select, text
@@ -32,6 +30,12 @@ from andamios_orm.exceptions import (
 )
 from andamios_orm.models.base import Row
 from andamios_orm.models.mixins import IntegerKeyMixin
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+pa: Any = importlib.import_module("pyarrow")
+pq: Any = importlib.import_module("pyarrow.parquet")
 
 pytestmark = [pytest.mark.integration, pytest.mark.db]
 
@@ -349,7 +353,7 @@ async def test_a_load_that_is_killed_resumes_without_loss_or_double(url: str) ->
     child.kill()
     child.communicate()
 
-    subprocess.run(command, check=True, capture_output=True)
+    await asyncio.to_thread(subprocess.run, command, check=True, capture_output=True)
 
     async with Database(url) as database, database.session() as session:
         counted = await session.execute(

@@ -133,6 +133,7 @@ _TYPES: dict[str, Callable[[Any], Any]] = {
     "TIMESTAMP WITHOUT TIME ZONE": lambda pa: pa.timestamp("us"),
     "TIMESTAMP WITH TIME ZONE": lambda pa: pa.timestamp("us", "UTC"),
     "UUID": lambda pa: pa.uuid(),
+    "NUMERIC": lambda pa: pa.decimal128(18, 3),
     "BLOB": lambda pa: pa.binary(),
     "BYTEA": lambda pa: pa.binary(),
 }

@@ -51,6 +51,8 @@ class Binder:
 
     def _column(self, name: str, column: Column[Any], values: Sequence[Any]) -> Sequence[Any]:
         if isinstance(values, ArrowColumn):
+            if self._is_json_text(column, values):
+                values = ArrowColumn(values.array, _document)
             ready = self._ready(column, values)
             if ready is not None:
                 if not column.nullable and ready.array.null_count:
@@ -103,9 +105,14 @@ class Binder:
             if value is None
         )
 
+    def _is_json_text(self, column: Column[Any], values: ArrowColumn) -> bool:
+        """Whether Arrow holds the documents of a JSON column, for which it has only text."""
+        found = implementation(column.type, self.checking)
+        return isinstance(found, types.JSON) and _is_text(values.array.type)
+
     def _ready(self, column: Column[Any], values: ArrowColumn) -> ArrowColumn | None:
         """Return an Arrow column that can be sent as it is, or None."""
-        if not self.native or values.convert is not None:
+        if not self.native:
             return None
         type_ = column.type
         if isinstance(type_, types.TypeDecorator) and not isinstance(type_, UTCDateTime):
@@ -119,7 +126,7 @@ class Binder:
             array = array.cast(pa.large_string())
         found = implementation(type_, self.dialect)
         if isinstance(found, types.JSON):
-            return ArrowColumn(array, decode_json) if _is_text(array.type) else None
+            return values if values.convert is not None else None
         if isinstance(found, types.Enum):
             return None
         if duckdb_type(type_, self.dialect) == "BOOLEAN":
@@ -131,6 +138,22 @@ class Binder:
 
 _REQUIRED = "the column must have a value"
 _NUL = "PostgreSQL's text holds no NUL character"
+
+
+def _document(value: str) -> Any:
+    """Return what a JSON text says; of text that is no JSON, something that is refused."""
+    try:
+        return decode_json(value)
+    except ValueError:
+        return _NoDocument(value)
+
+
+class _NoDocument:
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def __repr__(self) -> str:
+        return repr(self.text)
 
 
 def _identifier(value: Any) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from andamios_orm.bulk.arrow import ArrowColumn
 from andamios_orm.bulk.checks import Binder
 from andamios_orm.bulk.rows import Batch, batch_of
 from andamios_orm.bulk.stage import Given
@@ -43,7 +44,7 @@ class Work:
     ) -> dict[str, Given]:
         """Return columns of the model in the form that a stage takes."""
         return {
-            name: Given(self.target.columns[name].type, values, sent[name])
+            name: Given(self.target.columns[name].type, _best(values, sent[name]), sent[name])
             for name, values in given.items()
         }
 
@@ -54,6 +55,11 @@ class Work:
             BulkRefused: a value does not fit its column.
         """
         return bind(self.target, self.connection.dialect, columns)
+
+
+def _best(given: Sequence[Any], sent: Sequence[Any]) -> Sequence[Any]:
+    """Return Python's values, or the Arrow column that knows how to make them."""
+    return sent if isinstance(sent, ArrowColumn) else given
 
 
 def bind(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING
 
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -12,6 +12,9 @@ from andamios_orm import Database
 from andamios_orm.bulk import LoadReport, load
 from andamios_orm.models.base import Row
 from andamios_orm.models.mixins import IntegerKeyMixin
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
 
 
 class Base(Row, DeclarativeBase):
