@@ -453,7 +453,7 @@ async def test_a_composite_key_decides_between_equals(session: Session) -> None:
     text = str(QueryBuilder(Place).order_by("value").statement())
 
     assert text.endswith(
-        'ORDER BY places.value ASC NULLS LAST, places."row" ASC, places."column" ASC'
+        'ORDER BY places.value ASC NULLS LAST, places.row ASC, places."column" ASC'
     )
 
 

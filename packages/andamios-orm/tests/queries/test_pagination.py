@@ -149,7 +149,7 @@ async def test_rows_that_come_meanwhile_neither_repeat_nor_hide_others(
         "blob",
         "double",
         "title",
-    ],  # noqa: E501
+    ],
 )
 @pytest.mark.parametrize("sign", ["", "-"])
 async def test_every_type_is_a_key(session: Session, name: str, sign: str) -> None:

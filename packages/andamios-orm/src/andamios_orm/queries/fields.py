@@ -188,14 +188,25 @@ def _check(kind: TypeEngine[Any], value: Any) -> Any:
 def _check_decorated(kind: types.TypeDecorator[Any], value: Any) -> Any:
     """Check what the type says it takes: an enum, or just what its plain type takes."""
     inner = kind.impl_instance
-    try:
-        accepts = kind.python_type
-        stores = inner.python_type
-    except NotImplementedError:
+    accepts = python_type_of(kind)
+    if accepts is None:
         return _check(inner, value) if isinstance(inner, _TEMPORAL) else value
     if issubclass(accepts, enum.Enum):
         return _member(accepts, value)
-    return _check(inner, value) if accepts is stores and isinstance(inner, _PLAIN) else value
+    same = accepts is python_type_of(inner)
+    return _check(inner, value) if same and isinstance(inner, _PLAIN) else value
+
+
+def python_type_of(kind: Any) -> type[Any] | None:
+    """Return the type of the values in Python, if the SQL type tells; the enum of an enum."""
+    enumerated = getattr(kind, "enum_class", None)
+    if isinstance(enumerated, type):
+        return enumerated
+    try:
+        found = kind.python_type
+    except NotImplementedError:
+        return None
+    return found if isinstance(found, type) and found is not object else None
 
 
 _TEMPORAL = (types.DateTime, types.Date, types.Time)

@@ -25,7 +25,7 @@ from andamios_orm.exceptions import (
     UnknownOperator,
     ValueRefused,
 )
-from andamios_orm.queries.fields import Field, field_of, mapper_of, plain_type
+from andamios_orm.queries.fields import Field, field_of, mapper_of, plain_type, python_type_of
 from andamios_orm.queries.filters import Compare
 from andamios_orm.queries.operators import OPERATORS, operators_of
 from andamios_orm.queries.ordering import Order
@@ -305,11 +305,8 @@ def _reader(kind: Any) -> Callable[[str], Any] | None:
 
 def _members(kind: Any) -> dict[str, Any] | None:
     """Return the values of an enum by the text that stands for each."""
-    try:
-        python = kind.python_type
-    except NotImplementedError:
-        return None
-    if issubclass(python, enum.Enum):
+    python = python_type_of(kind)
+    if python is not None and issubclass(python, enum.Enum):
         return {str(member.value): member for member in python}
     return {name: name for name in kind.enums} if isinstance(kind, types.Enum) else None
 

@@ -22,7 +22,7 @@ from uuid import UUID
 from sqlalchemy import and_, false, literal, or_
 
 from andamios_orm.exceptions import CursorRefused, QueryRefused, ValueRefused
-from andamios_orm.queries.fields import Field, checked, mapper_of
+from andamios_orm.queries.fields import Field, checked, mapper_of, python_type_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -208,7 +208,7 @@ def _value(key: SortKey, packed: Any) -> Any:
 
 
 def _enumerated(key: SortKey) -> type[enum.Enum]:
-    kind = key.column.type.python_type
-    if not issubclass(kind, enum.Enum):
+    kind = python_type_of(key.column.type)
+    if kind is None or not issubclass(kind, enum.Enum):
         raise TypeError
     return kind
