@@ -115,6 +115,8 @@ class Quiet(IntegerKeyMixin, Base):
     __feed__: ClassVar[bool] = False
 
     name: Mapped[str]
+    note_id: Mapped[int | None] = mapped_column(ForeignKey(Note.id))
+    note: Mapped[Note | None] = relationship()
 
 
 class Silent(Row, DeclarativeBase):
