@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import types
 
 from andamios_orm.bulk.arrow import ArrowColumn, pyarrow
+from andamios_orm.bulk.rows import holds
 from andamios_orm.dialect import DuckDBDialect
 from andamios_orm.dialect.binds import admission, bind_column
 from andamios_orm.dialect.moments import Dates, Instants, Timestamps
@@ -64,7 +65,7 @@ class Binder:
         except _REFUSALS:
             self.errors.extend(self._each(name, column, values))
             return values
-        if not column.nullable and None in sent:
+        if not column.nullable and holds(sent, None):
             self._require_values(name, sent)
         return sent
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from andamios_orm.bulk.arrow import ArrowColumn
-from andamios_orm.bulk.rows import MISSING, Batch
+from andamios_orm.bulk.rows import MISSING, Batch, holds
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -82,9 +82,11 @@ def _missing(values: Sequence[Any] | None, count: int) -> list[int]:
         return list(range(count))
     if isinstance(values, ArrowColumn):
         return []
-    # A list of thousands is searched much faster by identity than item by item.
+    # Most columns lack nothing, and that is found out much faster than which rows do.
     return (
-        [row for row, value in enumerate(values) if value is MISSING] if MISSING in values else []
+        [row for row, value in enumerate(values) if value is MISSING]
+        if holds(values, MISSING)
+        else []
     )
 
 

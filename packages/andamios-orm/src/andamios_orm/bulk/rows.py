@@ -16,7 +16,7 @@ from andamios_orm.exceptions import BulkRefused, RowRefusal
 if TYPE_CHECKING:
     from andamios_orm.bulk.target import Target
 
-__all__ = ["MISSING", "Batch", "batch_of"]
+__all__ = ["MISSING", "Batch", "batch_of", "holds"]
 
 
 class _Missing:
@@ -29,6 +29,14 @@ class _Missing:
 MISSING = _Missing()
 
 Column = Sequence[Any]
+
+
+def holds(values: Sequence[Any], singleton: object) -> bool:
+    """Whether ``singleton``, the one instance of its class, is among ``values``.
+
+    ``in`` would compare, and an array of NumPy has no answer to that.
+    """
+    return type(singleton) in set(map(type, values))
 
 
 @dataclasses.dataclass(slots=True)

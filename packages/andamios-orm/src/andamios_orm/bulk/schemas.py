@@ -15,7 +15,7 @@ from pydantic_core import PydanticUndefined, SchemaError, SchemaValidator, core_
 from sqlalchemy import types
 
 from andamios_orm.bulk.arrow import ArrowColumn
-from andamios_orm.bulk.rows import MISSING, Batch, batch_of
+from andamios_orm.bulk.rows import MISSING, Batch, batch_of, holds
 from andamios_orm.exceptions import BulkRefused, RowRefusal
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def validated(
 
 def _masked(values: list[Any], given: Sequence[Any]) -> list[Any]:
     """Return the values of rows that said one."""
-    if isinstance(given, ArrowColumn) or MISSING not in given:
+    if isinstance(given, ArrowColumn) or not holds(given, MISSING):
         return values
     return [
         MISSING if said is MISSING else value for value, said in zip(values, given, strict=True)
@@ -150,7 +150,7 @@ def validate_columns(schema: type[BaseModel], batch: Batch) -> dict[str, list[An
     for name, field in fields.items():
         values = _values(batch, name)
         inner = field["schema"]
-        if inner["type"] != "default" and PydanticUndefined in values:
+        if inner["type"] != "default" and holds(values, PydanticUndefined):
             return None
         listed: Any = core_schema.list_schema(inner)
         if definitions:
@@ -168,7 +168,7 @@ def _values(batch: Batch, name: str) -> Sequence[Any]:
         return [PydanticUndefined] * batch.count
     if isinstance(values, ArrowColumn):
         return values.values()
-    if MISSING in values:
+    if holds(values, MISSING):
         return [PydanticUndefined if value is MISSING else value for value in values]
     return values
 

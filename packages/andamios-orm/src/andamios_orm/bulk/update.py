@@ -8,7 +8,7 @@ from sqlalchemy import Boolean, case, or_, select, update
 
 from andamios_orm.bulk.matching import match, read_matching, refresh, require_unique, visible
 from andamios_orm.bulk.recording import keeps_history, record, removed, written
-from andamios_orm.bulk.rows import MISSING
+from andamios_orm.bulk.rows import MISSING, holds
 from andamios_orm.bulk.stage import Given, run, staged
 from andamios_orm.bulk.target import target_of
 from andamios_orm.bulk.work import Work, bind, dialect_of, read_rows
@@ -59,7 +59,7 @@ class _Column:
     """The values of one column, and which rows have one."""
 
     def __init__(self, values: Sequence[Any]) -> None:
-        partly = not hasattr(values, "array") and MISSING in values
+        partly = not hasattr(values, "array") and holds(values, MISSING)
         self.flags = [value is not MISSING for value in values] if partly else None
         self.values = values
         self.present = [value for value in values if value is not MISSING] if partly else values
