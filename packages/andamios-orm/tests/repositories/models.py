@@ -7,7 +7,14 @@ import enum
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import BigInteger, ForeignKey, Numeric, String, UniqueConstraint
+from sqlalchemy import (
+    BigInteger,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Numeric,
+    String,
+    UniqueConstraint,
+)
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 from andamios_orm.models import (
@@ -141,3 +148,54 @@ class Employee(IntegerKeyMixin, Base):
     name: Mapped[str]
     boss_id: Mapped[int | None] = mapped_column(ForeignKey("employees.id"))
     reports: Mapped[list[Employee]] = relationship()
+
+
+class Shelf(IntegerKeyMixin, SoftDeleteMixin, Base):
+    """Lets go of its books."""
+
+    __tablename__ = "shelves"
+
+    books: Mapped[list[Book]] = relationship()
+
+
+class Book(IntegerKeyMixin, Base):
+    """Has a cover, one to one."""
+
+    __tablename__ = "books"
+
+    shelf_id: Mapped[int | None] = mapped_column(ForeignKey("shelves.id", ondelete="SET NULL"))
+    cover: Mapped[Cover | None] = relationship(cascade="all, delete-orphan")
+
+
+class Cover(Base):
+    """Has the key of its book."""
+
+    __tablename__ = "covers"
+
+    book_id: Mapped[int] = mapped_column(ForeignKey("books.id"), primary_key=True)
+    weight: Mapped[Decimal | None] = mapped_column(Numeric())
+
+
+class Seat(Base):
+    """Refers to a composite key, and goes with it because the database says so."""
+
+    __tablename__ = "seats"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["team", "person"], ["offices.team", "offices.person"], ondelete="CASCADE"
+        ),
+    )
+
+    number: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    team: Mapped[int]
+    person: Mapped[str]
+
+
+class Office(Base):
+    """Has a composite key that others refer to."""
+
+    __tablename__ = "offices"
+
+    team: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    person: Mapped[str] = mapped_column(primary_key=True)
+    seats: Mapped[list[Seat]] = relationship()

@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import TYPE_CHECKING
 
 import pytest
 from sqlalchemy import true
 from tests.repositories.models import (
+    Book,
     Country,
+    Cover,
     Document,
     Employee,
     Invoice,
     Note,
+    Office,
     Page,
     Project,
+    Seat,
+    Shelf,
 )
 
 from andamios_orm.exceptions import ForeignKeyViolation, NotFound, QueryRefused
 from andamios_orm.repositories import BaseRepository
+from andamios_orm.repositories.cascade import Cascade
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncSession
@@ -174,3 +181,53 @@ async def test_delete_many_and_delete_where_count_what_they_deleted(projects: Pr
 async def test_delete_where_wants_a_condition(projects: Projects) -> None:
     with pytest.raises(QueryRefused, match="would delete every Project"):
         await projects.delete_where()
+
+
+async def test_a_key_that_is_set_null_lets_go_of_its_rows(session: Session) -> None:
+    shelves = BaseRepository(session, Shelf)
+    shelf = await shelves.create(Shelf(books=[Book(cover=Cover()), Book()]))
+    session.expunge_all()
+    books = BaseRepository(session, Book)
+
+    await shelves.delete(shelf.id)
+    kept = [book.shelf_id for book in await books.list()]
+    session.expunge_all()
+    await shelves.purge(shelf.id)
+
+    assert kept == [1, 1]
+    assert [book.shelf_id for book in await books.list()] == [None, None]
+
+
+async def test_one_to_one_goes_along(session: Session) -> None:
+    books = BaseRepository(session, Book)
+    await books.add_many([Book(cover=Cover()), Book()])
+    session.expunge_all()
+
+    assert await books.delete_many([1, 2]) == 2
+
+    assert await BaseRepository(session, Cover).count() == 0
+
+
+async def test_a_composite_key_takes_its_rows_along(session: Session) -> None:
+    offices, seats = BaseRepository(session, Office), BaseRepository(session, Seat)
+    await offices.add_many([{"team": 1, "person": "ana"}, {"team": 2, "person": "eva"}])
+    await seats.create({"number": 1, "team": 1, "person": "ana"})
+    await seats.create({"number": 2, "team": 2, "person": "eva"})
+    session.expunge_all()
+
+    await offices.delete((1, "ana"))
+
+    assert [seat.number for seat in await seats.list()] == [2]
+
+
+async def test_what_goes_twice_goes_once(projects: Projects) -> None:
+    documents = BaseRepository(projects.session, Document)
+    with_both = [(await projects.get(1)), (await documents.get(1))]
+
+    cascade = Cascade(projects.session.sync_session)
+    await projects.session.run_sync(
+        lambda _: cascade.delete([*with_both, with_both[0]], dt.datetime.now(dt.UTC))
+    )
+    await projects.session.flush()
+
+    assert await rows(projects.session) == [0, 0, 0, 0]

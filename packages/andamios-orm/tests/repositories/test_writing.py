@@ -10,8 +10,10 @@ import pytest
 from pydantic import BaseModel, ConfigDict
 from sqlalchemy import select, update
 from tests.repositories.models import (
+    Book,
     Counter,
     Country,
+    Cover,
     Document,
     Membership,
     Project,
@@ -25,6 +27,7 @@ from andamios_orm.exceptions import (
     StaleVersion,
     UnknownField,
     ValueRefused,
+    WriteConflict,
 )
 from andamios_orm.models import acting_as
 from andamios_orm.repositories import BaseRepository
@@ -493,3 +496,31 @@ async def test_core_changes_are_seen_by_the_next_get(projects: Projects) -> None
 
     assert project.stars == 9
     assert (await projects.session.scalars(select(Project.stars))).one() == 9
+
+
+async def test_another_unique_value_is_a_duplicate_and_no_conflict(database: Database) -> None:
+    countries = BaseRepository(database, Country)
+    await countries.create({"code": "es", "name": "España"})
+
+    with pytest.raises(DuplicateKey):
+        await countries.get_or_create({"name": "España"}, code="xx")
+
+
+async def test_a_row_that_is_there_in_spite_of_the_query_is_a_conflict(database: Database) -> None:
+    async with database.session() as session:
+        countries = BaseRepository(session, Country)
+        instance = Country(code="es", name="España")
+        await BaseRepository(database, Country).create({"code": "es", "name": "España"})
+
+        with pytest.raises((WriteConflict, DuplicateKey)):
+            await countries._insert_unmatched([instance], ["code", "name"])
+
+
+async def test_numbers_without_a_scale_are_taken_as_they_are(session: Session) -> None:
+    cover = await BaseRepository(session, Cover).create(
+        Cover(book_id=(await BaseRepository(session, Book).create({})).id)
+    )
+
+    changed = await BaseRepository(session, Cover).update(cover.book_id, {"weight": Decimal("1.5")})
+
+    assert changed.weight == Decimal("1.5")
