@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import func, select
-from sqlalchemy.orm import aliased, noload
+from sqlalchemy.orm import aliased, selectinload
 from tests.queries.shop import NOON, Item, Part, Place, Size
 
 from andamios_orm.exceptions import MissingExtra, MoreThanOne, NotFound, QueryRefused, UnknownField
@@ -66,7 +66,7 @@ STEPS: dict[str, Callable[[QueryBuilder[Item]], QueryBuilder[Any]]] = {
     "offset": lambda query: query.offset(1),
     "after": lambda query: query.after("x"),
     "before": lambda query: query.before("x"),
-    "options": lambda query: query.options(noload(Item.parts)),
+    "options": lambda query: query.options(selectinload(Item.parts)),
     "load": lambda query: query.load(Item.parts),
     "with_deleted": lambda query: query.with_deleted(),
     "distinct": lambda query: query.distinct(),
