@@ -277,7 +277,7 @@ async def _shares(contenders: Contenders, scale: Scale) -> dict[str, dict[str, V
     until = time.perf_counter() + scale.seconds
 
     async def read(task: int) -> None:
-        while time.perf_counter() < until:
+        while not reads[task] or time.perf_counter() < until:
             await core_get(contenders.engine, next(numbers))
             reads[task] += 1
 
