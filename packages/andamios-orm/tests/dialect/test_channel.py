@@ -116,7 +116,8 @@ def test_rows_that_were_not_kept_end_with_their_transaction(
 
 # ---- writes that commit by themselves ------------------------------------------
 
-FEW = 20_000
+LONG = 500_000
+"""Rows of one statement that is long enough to be stopped in its midst."""
 
 
 @pytest.mark.parametrize("form", ["one", "many"])
@@ -125,9 +126,9 @@ def test_a_write_that_commits_by_itself_is_stored_or_fails(
 ) -> None:
     def write(timeout: float) -> Call:
         if form == "many":
-            values = [[n] for n in range(FEW // 100)]
+            values = [[n] for n in range(200)]
             return call("INSERT INTO t VALUES ($1)", values, many=True, timeout=timeout, **alone)
-        return call(f"INSERT INTO t FROM range({FEW})", timeout=timeout, **alone)
+        return call(f"INSERT INTO t FROM range({LONG})", timeout=timeout, **alone)
 
     alone = {"autocommit": True}
     began = time.perf_counter()
