@@ -21,6 +21,7 @@ from andamios_orm.exceptions import (
     DatabaseUnavailable,
     DecryptionFailed,
     LoadTooLarge,
+    MoreThanOne,
     NestedTransactionUnsupported,
     NotFound,
     NotLoaded,
@@ -76,6 +77,8 @@ def _example(kind: Any) -> BaseException:
         )
     elif kind is NotFound:
         example = kind("Project", 7)
+    elif kind is MoreThanOne:
+        example = kind("Project", "name='a'")
     elif kind is NotLoaded:
         example = kind("Project", "tasks")
     elif kind is ValueRefused:

@@ -159,7 +159,7 @@ async def test_documents_are_compared(
 
 async def test_a_place_is_read_by_type(session: Session) -> None:
     score = json_path(Item.extra, "score")
-    kinds = [score.as_(int), score.as_(float), score.as_(str), score.kind]
+    kinds: list[Any] = [score.as_(int), score.as_(float), score.as_(str), score.kind]
     statement = select(*kinds).order_by(Item.id)
 
     rows = [tuple(row) for row in await session.execute(statement)]

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.unit, pytest.mark.db]
 
-DIALECTS = [DuckDBDialect(), psycopg.dialect()]
+DIALECTS = [DuckDBDialect(), psycopg.dialect()]  # type: ignore[no-untyped-call]  # SQLAlchemy's
 CORPUS = [
     "MARK'); DROP TABLE items; --",
     'MARK" OR 1=1 --',

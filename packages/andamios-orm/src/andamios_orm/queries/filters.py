@@ -78,7 +78,7 @@ class Filter(Generic[ModelT]):
 Condition = ColumnElement[bool] | Filter[ModelT]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Compare(Filter[ModelT]):
     """A field compared with a value: ``Compare("total", "ge", 100)``.
 
@@ -94,7 +94,7 @@ class Compare(Filter[ModelT]):
         return compare(field_of(model, self.field), self.operator, self.value)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Period(Filter[ModelT]):
     """From ``start`` on and before ``end``; None leaves that side open.
 
@@ -138,7 +138,7 @@ def _bound(field: Field, value: dt.date | None, days: int) -> dt.date | None:
         return None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class JSONCompare(Filter[ModelT]):
     """What a JSON column holds at a path, compared: ``("architecture", ("name",), "eq", "x")``."""
 
@@ -211,7 +211,7 @@ def _kind_of(sample: Any, value: Any) -> type[Any]:
     return kinds.pop()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Related(Filter[ModelT]):
     """Rows for which the relation leads to at least one row that meets all conditions."""
 
@@ -247,7 +247,7 @@ def related(relation: Any, *conditions: Condition[Any], **keywords: Any) -> Rela
     return Related(relation, conditions, tuple(keywords.items()))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Search(Filter[ModelT]):
     """Rows in which every word of ``text`` occurs in at least one of the columns, any case."""
 
@@ -281,7 +281,7 @@ def search(text: str, *columns: Any) -> Search[Any]:
     return Search(text, columns)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class AllOf(Filter[ModelT]):
     """Rows that meet every condition; all of them if there is none."""
 
@@ -292,7 +292,7 @@ class AllOf(Filter[ModelT]):
         return and_(true(), *(condition_of(model, found) for found in self.filters))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class AnyOf(Filter[ModelT]):
     """Rows that meet at least one condition; none if there is none."""
 
@@ -303,7 +303,7 @@ class AnyOf(Filter[ModelT]):
         return or_(false(), *(condition_of(model, found) for found in self.filters))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Not(Filter[ModelT]):
     """Exactly the rows that the filter does not keep."""
 
