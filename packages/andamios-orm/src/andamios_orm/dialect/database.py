@@ -210,7 +210,9 @@ class DuckDBDatabase:
     def _configure(self, anchor: duckdb.DuckDBPyConnection) -> None:
         settings = dict(self.options.settings)
         if "temp_directory" not in settings:
-            settings["temp_directory"] = self._spill_folder()
+            anchor.execute(f"SET GLOBAL temp_directory={literal(self._spill_folder())}")
+        if not settings:
+            return
         known = [row[0] for row in anchor.execute("SELECT name FROM duckdb_settings()").fetchall()]
         for name, value in settings.items():
             if name not in known:
