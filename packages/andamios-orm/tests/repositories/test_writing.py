@@ -290,6 +290,17 @@ async def test_another_version_is_stale_and_says_both(database: Database, versio
     assert (await projects.get(project.id)).name == "b"
 
 
+async def test_a_version_that_the_caller_names_is_compared_once(
+    database: Database, statements: Statements
+) -> None:
+    projects = BaseRepository(database, Project)
+    project = await projects.create({"name": "a"})
+    await projects.update(project.id, {"name": "b"}, version=1)
+
+    with statements.counted(1), pytest.raises(StaleVersion):
+        await projects.update(project.id, {"name": "c"}, version=1)
+
+
 async def test_two_different_versions_are_refused(projects: Projects) -> None:
     with pytest.raises(ValueRefused, match="version=1 was said as well"):
         await projects.update(1, {"version": 2}, version=1)

@@ -28,7 +28,7 @@ class Attempt:
         """Prepare to open a session; on the last attempt a conflict is the caller's."""
         self._open_session = open_session
         self._write = write
-        self._last = last
+        self.last = last
         self._session: Session | None = None
         self.conflict: Exception | None = None
 
@@ -70,7 +70,7 @@ class Attempt:
         return bind is not None and bind.dialect.name == "duckdb"
 
     def _is_worth_another(self, error: BaseException) -> bool:
-        if self._last or not isinstance(error, (WriteConflict, StaleVersion)):
+        if self.last or not isinstance(error, (WriteConflict, StaleVersion)):
             return False
         self.conflict = error
         return True

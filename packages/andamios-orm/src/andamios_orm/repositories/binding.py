@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapper
 
 from andamios_orm.core import SessionManager
-from andamios_orm.exceptions import ConfigurationError
+from andamios_orm.exceptions import ConfigurationError, StaleVersion
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -133,7 +133,12 @@ class Bound(Generic[ModelT]):
         results: list[ResultT] = []
         async for attempt in database.transaction(retry=_RETRIES):
             async with attempt as session:
-                results.append(await work(inner.on_session(session)))
+                try:
+                    results.append(await work(inner.on_session(session)))
+                except StaleVersion as stale:
+                    # A version that the caller has named stays stale, however often this runs.
+                    attempt.last = attempt.last or stale.expected is not None
+                    raise
         return results[-1]
 
     @asynccontextmanager
