@@ -137,8 +137,8 @@ class ChangeFeed:
 
     async def position(self) -> int:
         """Return the position of the last change that can be read; 0 if there is none."""
-        async with self.engine.connect() as connection:
-            return await self._last(connection)
+        position, held_back = await self._end()
+        return (await self._end())[0] if held_back else position
 
     async def read(
         self,
@@ -154,7 +154,11 @@ class ChangeFeed:
             HistoryExpired: some of them were removed by retention.
         """
         selection = self._selection(entities, tenant, limit, after)
-        changes, _, _ = await self.look(selection, after)
+        changes, _, held_back = await self.look(selection, after)
+        if held_back:
+            # Perhaps by a transaction of another database that ended just then: nobody
+            # could tell any more whose it was. A new snapshot does not know it.
+            changes, _, _ = await self.look(selection, after)
         return changes
 
     def follow(
@@ -190,7 +194,7 @@ class ChangeFeed:
         """
         start = after if after is not None else -1
         async with self.engine.connect() as connection:
-            tail = start if selection.is_all else await self._last(connection)
+            tail = start if selection.is_all else (await self._last(connection))[0]
             found = (await connection.execute(self._behind(selection, start))).mappings().all()
             pruned = await self._pruned(connection)
         if after is not None and pruned is not None and after < pruned.position:
@@ -222,23 +226,24 @@ class ChangeFeed:
         names = None if entities is None else frozenset(_entity_name(each) for each in entities)
         return Selection(names, None if tenant is None else str(tenant), limit, after)
 
-    async def _last(self, connection: AsyncConnection) -> int:
-        changes = self.tables.changes
-        settled: ColumnElement[bool] = is_settled(self.tables, self.engine.dialect.name)
+    async def _end(self) -> tuple[int, bool]:
+        async with self.engine.connect() as connection:
+            return await self._last(connection)
+
+    async def _last(self, connection: AsyncConnection) -> tuple[int, bool]:
+        """Return the last position that can be read, and whether there are more held back."""
+        position = self.tables.changes.c.position
+        newest = select(func.max(position)).scalar_subquery()
+        settled: ColumnElement[Any] = newest
         if self.engine.dialect.name == "postgresql":
-            newest = (
-                select(changes.c.position)
-                .where(settled)
-                .order_by(changes.c.position.desc())
-                .limit(1)
-            )
-        else:
-            newest = select(func.max(changes.c.position))
-        found = await connection.scalar(newest)
+            readable = select(position).where(is_settled(self.tables, "postgresql"))
+            settled = readable.order_by(position.desc()).limit(1).scalar_subquery()
+        found, stored = (await connection.execute(select(settled, newest))).one()
+        held_back = found != stored
         if found is None:
             pruned = await self._pruned(connection)
             found = pruned.position if pruned is not None else 0
-        return int(found)
+        return int(found), held_back
 
     # ---- followers -----------------------------------------------------------------
 
