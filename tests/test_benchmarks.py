@@ -75,6 +75,7 @@ def test_a_quick_run_reports_every_figure(tmp_path: Path) -> None:
 
 
 @pytest.mark.integration
+@pytest.mark.slow
 def test_the_report_shows_all_runs_and_the_code_of_the_floor(tmp_path: Path) -> None:
     finished = bench(
         "--only", "connection_benchmarks", "--read", str(kept(tmp_path, connecting=0.4))
@@ -87,6 +88,7 @@ def test_the_report_shows_all_runs_and_the_code_of_the_floor(tmp_path: Path) -> 
 
 
 @pytest.mark.integration
+@pytest.mark.slow
 def test_an_unmet_bound_is_shown_and_does_not_fail(tmp_path: Path) -> None:
     finished = bench(
         "--only", "connection_benchmarks", "--read", str(kept(tmp_path, connecting=0.6))
@@ -99,6 +101,7 @@ def test_an_unmet_bound_is_shown_and_does_not_fail(tmp_path: Path) -> None:
 
 @pytest.mark.integration
 @pytest.mark.parametrize(("connecting", "code"), [(0.0001, 0), (1000.0, 1)])
+@pytest.mark.slow
 def test_a_ratio_worse_than_the_baseline_by_half_fails(
     connecting: float, code: int, tmp_path: Path
 ) -> None:

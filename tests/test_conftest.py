@@ -20,6 +20,7 @@ def suite(pytester: pytest.Pytester, root: Path) -> pytest.Pytester:
     return pytester
 
 
+@pytest.mark.slow
 def test_a_test_without_a_kind_is_refused(suite: pytest.Pytester) -> None:
     suite.makepyfile("def test_nothing(): pass")
 
@@ -50,6 +51,7 @@ def test_a_test_of_one_kind_runs(suite: pytest.Pytester) -> None:
 @pytest.mark.parametrize(
     ("marks", "outcomes"), [("", {"failed": 1}), ("@pytest.mark.db", {"passed": 1})]
 )
+@pytest.mark.slow
 def test_only_a_marked_test_opens_a_database(
     suite: pytest.Pytester, marks: str, outcomes: dict[str, int]
 ) -> None:
@@ -128,6 +130,7 @@ def test_an_unknown_size_is_refused(
     outcome.stdout.fnmatch_lines(["*set it to one of fast, ci, soak*"])
 
 
+@pytest.mark.slow
 def test_a_test_that_never_ends_is_ended(
     suite: pytest.Pytester, root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

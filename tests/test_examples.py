@@ -13,10 +13,6 @@ ROOT = Path(__file__).parent.parent
 EXAMPLES = sorted(
     path for path in ROOT.glob("examples/**/*.py") if not path.name.startswith(("_", "conftest"))
 )
-TO_RUN = [
-    pytest.param(path, marks=pytest.mark.slow) if path.name == "first_look.py" else path
-    for path in EXAMPLES
-]
 
 
 def example_name(path: Path) -> str:
@@ -26,8 +22,9 @@ def example_name(path: Path) -> str:
 
 @pytest.mark.e2e
 @pytest.mark.db
+@pytest.mark.slow
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("example", TO_RUN, ids=example_name)
+@pytest.mark.parametrize("example", EXAMPLES, ids=example_name)
 def test_an_example_runs(example: Path, tmp_path: Path) -> None:
     finished = subprocess.run(
         [sys.executable, "-W", "error", str(example)],

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from pydantic import BaseModel
-from sqlalchemy import Column, ForeignKey, Table, UniqueConstraint, event, func, select
+from sqlalchemy import Column, ForeignKey, MetaData, Table, UniqueConstraint, event, func, select
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 from andamios_orm import Database
@@ -32,9 +32,6 @@ from andamios_orm.models.mixins import (
     TimestampMixin,
     VersionMixin,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
 
 pytestmark = [pytest.mark.integration, pytest.mark.db]
 
@@ -132,12 +129,9 @@ class Change(BaseModel):
 
 
 @pytest.fixture
-async def database(url: str) -> AsyncIterator[Database]:
-    """Yield a database of each system in turn, with tables."""
-    async with Database(url) as database:
-        async with database.engine.begin() as connection:
-            await connection.run_sync(Base.metadata.create_all)
-        yield database
+def metadata() -> MetaData:
+    """Return the tables of these tests."""
+    return Base.metadata
 
 
 @pytest.fixture
@@ -555,10 +549,8 @@ async def test_a_thousand_different_updates_are_a_few_statements(
     assert updates == (expected if database.engine.dialect.name == "duckdb" else temporary)
 
 
-async def test_a_race_on_postgresql_is_a_conflict_to_repeat(andamios_postgres_url: str) -> None:
-    async with Database(andamios_postgres_url) as database:
-        async with database.engine.begin() as connection:
-            await connection.run_sync(Base.metadata.create_all)
+async def test_a_race_on_postgresql_is_a_conflict_to_repeat(postgres_url: str) -> None:
+    async with Database(postgres_url) as database:
         row = [{"code": "es", "name": "Spain"}]
         async with database.session() as late, database.transaction() as early:
             await late.scalar(select(func.count()).select_from(Country))

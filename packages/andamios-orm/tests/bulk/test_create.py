@@ -10,11 +10,11 @@ import importlib
 import subprocess
 import sys
 import uuid
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from pydantic import BaseModel
-from sqlalchemy import ForeignKey, String, event, func, select, text
+from sqlalchemy import ForeignKey, MetaData, String, event, func, select, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 from andamios_orm import Database
@@ -30,9 +30,6 @@ from andamios_orm.models.mixins import (
     UUIDKeyMixin,
     VersionMixin,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
 
 pa: Any = importlib.import_module("pyarrow")
 
@@ -99,28 +96,16 @@ class ProjectIn(BaseModel):
     id: int | None = None
 
 
-@pytest.fixture
-async def database(url: str) -> AsyncIterator[Database]:
-    """Yield a database of each system in turn, with tables."""
-    async with Database(url) as database:
-        async with database.engine.begin() as connection:
-            await connection.run_sync(Base.metadata.create_all)
-        yield database
-
-
-@pytest.fixture
-async def duckdb_database(andamios_duckdb_url: str) -> AsyncIterator[Database]:
-    """Yield a database in a DuckDB file, with tables."""
-    async with Database(andamios_duckdb_url) as database:
-        async with database.engine.begin() as connection:
-            await connection.run_sync(Base.metadata.create_all)
-        yield database
-
-
 async def _names(database: Database) -> dict[int, str]:
     async with database.session() as session:
         rows = await session.execute(select(Project.id, Project.name))
         return {row.id: row.name for row in rows}
+
+
+@pytest.fixture
+def metadata() -> MetaData:
+    """Return the tables of these tests."""
+    return Base.metadata
 
 
 async def test_dicts_become_rows_whose_keys_are_in_their_order(database: Database) -> None:
@@ -134,12 +119,11 @@ async def test_dicts_become_rows_whose_keys_are_in_their_order(database: Databas
     assert created.ids == sorted(created.ids)
 
 
+@pytest.mark.slow
 async def test_keys_keep_the_order_of_the_input_with_several_threads(
-    andamios_duckdb_url: str,
+    duckdb_url: str,
 ) -> None:
-    async with Database(andamios_duckdb_url, options={"threads": 4}) as database:
-        async with database.engine.begin() as connection:
-            await connection.run_sync(Base.metadata.create_all)
+    async with Database(duckdb_url, options={"threads": 4}) as database:
         table = pa.table({"name": [f"p{number}" for number in range(300_000)]})
         async with database.transaction() as session:
             created = await bulk_create(session, Project, table)
@@ -426,6 +410,7 @@ async def test_ten_thousand_rows_take_a_handful_of_hops(duckdb_database: Databas
     assert hops == 4
 
 
+@pytest.mark.slow
 async def test_importing_the_package_loads_neither_pyarrow_nor_pydantic() -> None:
     code = "import andamios_orm.bulk, sys; assert not {'pyarrow', 'pydantic'} & {*sys.modules}"
 

@@ -69,15 +69,6 @@ class ReadingIn(BaseModel):
     name: str | None = None
 
 
-@pytest.fixture
-async def database(url: str) -> AsyncIterator[Database]:
-    """Yield a database of each system in turn, with tables."""
-    async with Database(url) as database:
-        async with database.engine.begin() as connection:
-            await connection.run_sync(Base.metadata.create_all)
-        yield database
-
-
 def _rows(count: int) -> Iterator[dict[str, Any]]:
     return ({"number": number, "name": f"r{number}"} for number in range(count))
 
@@ -102,6 +93,12 @@ def _written(folder: Path, kind: str, count: int) -> Path:
     else:
         path.write_text("\n".join(f'{{"number":{number}}}\n' for number in range(count)))
     return path
+
+
+@pytest.fixture
+def metadata() -> MetaData:
+    """Return the tables of these tests."""
+    return Base.metadata
 
 
 @pytest.mark.parametrize("atomic", [True, False])
@@ -344,6 +341,7 @@ async def test_two_runs_of_one_load_do_not_both_store(database: Database) -> Non
     assert await _numbers(database) == [0, 1]
 
 
+@pytest.mark.slow
 async def test_a_load_that_is_killed_resumes_without_loss_or_double(url: str) -> None:
     command = [sys.executable, str(CHILD), url, "5000"]
     child = subprocess.Popen(command, stdout=subprocess.PIPE)
@@ -363,15 +361,12 @@ async def test_a_load_that_is_killed_resumes_without_loss_or_double(url: str) ->
 
 
 async def test_what_does_not_fit_into_one_transaction_is_refused_before_it_starts(
-    andamios_duckdb_url: str, tmp_path: Path
+    duckdb_url: str, tmp_path: Path
 ) -> None:
     path = tmp_path / "rows.csv"
     with path.open("wb") as file:
         file.truncate(1 << 43)
-    async with Database(andamios_duckdb_url) as database:
-        async with database.engine.begin() as connection:
-            await connection.run_sync(Base.metadata.create_all)
-
+    async with Database(duckdb_url) as database:
         with pytest.raises(LoadTooLarge) as refused:
             await load(database, Reading, path)
 
@@ -379,15 +374,13 @@ async def test_what_does_not_fit_into_one_transaction_is_refused_before_it_start
 
 
 async def test_what_grows_too_large_is_refused_on_the_way(
-    andamios_duckdb_url: str, monkeypatch: pytest.MonkeyPatch
+    duckdb_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def little(_session: object) -> int:
         return 5_000
 
     monkeypatch.setattr("andamios_orm.bulk.loading._available", little)
-    async with Database(andamios_duckdb_url) as database:
-        async with database.engine.begin() as connection:
-            await connection.run_sync(Base.metadata.create_all)
+    async with Database(duckdb_url) as database:
         told: list[int] = []
 
         with pytest.raises(LoadTooLarge):

@@ -6,7 +6,7 @@ import datetime as dt
 import decimal
 import importlib
 import uuid
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from sqlalchemy import (
@@ -19,6 +19,7 @@ from sqlalchemy import (
     Integer,
     Interval,
     LargeBinary,
+    MetaData,
     Numeric,
     Sequence,
     SmallInteger,
@@ -34,9 +35,6 @@ from andamios_orm.bulk import arrow, bulk_create, bulk_delete, bulk_update
 from andamios_orm.exceptions import BulkRefused, MissingExtra
 from andamios_orm.models.base import Row
 from andamios_orm.models.mixins import IntegerKeyMixin
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
 
 pa: Any = importlib.import_module("pyarrow")
 
@@ -101,19 +99,16 @@ VALUES: dict[str, Any] = {
 EMPTY = dict.fromkeys(VALUES)
 
 
-@pytest.fixture
-async def database(url: str) -> AsyncIterator[Database]:
-    """Yield a database of each system in turn, with tables."""
-    async with Database(url) as database:
-        async with database.engine.begin() as connection:
-            await connection.run_sync(Base.metadata.create_all)
-        yield database
-
-
 async def _stored(database: Database) -> list[dict[str, Any]]:
     async with database.session() as session:
         things = await session.scalars(select(Thing).order_by(Thing.id))
         return [{name: getattr(thing, name) for name in VALUES} for thing in things]
+
+
+@pytest.fixture
+def metadata() -> MetaData:
+    """Return the tables of these tests."""
+    return Base.metadata
 
 
 @pytest.mark.parametrize("with_pyarrow", [True, False])
@@ -216,17 +211,17 @@ async def test_what_does_not_fit_is_refused_by_row(
     ]
 
 
-async def test_text_of_arrow_that_is_no_json_is_refused(andamios_postgres_url: str) -> None:
+async def test_text_of_arrow_that_is_no_json_is_refused(postgres_url: str) -> None:
     table = pa.table({"document": ["{}", "{"]})
-    async with Database(andamios_postgres_url) as database, database.session() as session:
+    async with Database(postgres_url) as database, database.session() as session:
         with pytest.raises(BulkRefused, match="row 1, document: it has no JSON form") as refused:
             await bulk_create(session, Thing, table)
 
     assert repr(refused.value.errors[0].value) == "'{'"
 
 
-async def test_postgresql_s_text_holds_no_nul(andamios_postgres_url: str) -> None:
-    async with Database(andamios_postgres_url) as database, database.session() as session:
+async def test_postgresql_s_text_holds_no_nul(postgres_url: str) -> None:
+    async with Database(postgres_url) as database, database.session() as session:
         with pytest.raises(BulkRefused, match="row 1, text: PostgreSQL's text holds no NUL"):
             await bulk_create(session, Thing, [{"text": "a"}, {"text": "\0"}])
 
@@ -257,15 +252,13 @@ async def test_arrow_columns_need_pyarrow(
             await bulk_create(session, Thing, table)
 
 
-async def test_asyncpg_writes_the_same(andamios_postgres_url: str) -> None:
+async def test_asyncpg_writes_the_same(postgres_url: str) -> None:
     from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 
-    url = andamios_postgres_url.replace("+psycopg", "+asyncpg")
+    url = postgres_url.replace("+psycopg", "+asyncpg")
     if "+asyncpg" not in url:
         url = url.replace("postgresql://", "postgresql+asyncpg://")
     engine = create_async_engine(url)
-    async with engine.begin() as connection:
-        await connection.run_sync(Base.metadata.create_all)
     async with AsyncSession(engine) as session:
         rows = [
             {"text": f"{number}", "document": {}, "token": uuid.uuid4()} for number in range(50)

@@ -3,7 +3,7 @@ from collections.abc import AsyncIterator
 from typing import Any, ClassVar
 
 import pytest
-from sqlalchemy import ForeignKey, String
+from sqlalchemy import ForeignKey, MetaData, String
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from andamios_orm import Database
@@ -90,10 +90,14 @@ class Quiet(IntegerKeyMixin, Base):
 
 
 @pytest.fixture
+def metadata() -> MetaData:
+    """Return the tables of these tests."""
+    return Base.metadata
+
+
+@pytest.fixture
 async def feed(database: Database) -> AsyncIterator[ChangeFeed]:
     """Yield the feed of new tables."""
-    async with database.engine.begin() as connection:
-        await connection.run_sync(Base.metadata.create_all)
     async with ChangeFeed(database, Base) as feed:
         yield feed
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import ForeignKey, func, literal, make_url, select, text
+from sqlalchemy import ForeignKey, MetaData, func, literal, make_url, select, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.orm import (
     DeclarativeBase,
@@ -95,9 +95,13 @@ class ServerVersioned(Base):
 
 
 @pytest.fixture
+def metadata() -> MetaData:
+    """Return the tables of these tests."""
+    return Base.metadata
+
+
+@pytest.fixture
 async def filled(database: Database) -> Database:
-    async with database.engine.begin() as connection:
-        await connection.run_sync(Base.metadata.create_all)
     return database
 
 
@@ -149,21 +153,21 @@ async def test_settings_are_taken_and_arguments_override_them(andamios_memory_ur
 
 @pytest.mark.parametrize("driver", ["postgresql", "postgres", "postgresql+psycopg"])
 async def test_postgresql_is_reached_through_psycopg_by_any_name(
-    andamios_postgres_url: str, driver: str
+    postgres_url: str, driver: str
 ) -> None:
-    url = make_url(andamios_postgres_url).set(drivername=driver)
+    url = make_url(postgres_url).set(drivername=driver)
 
     async with Database(url.render_as_string(hide_password=False)) as database:
         assert (await database.health()).ok
         assert database.engine.dialect.driver == "psycopg"
 
 
-async def test_postgresql_has_snapshots_unless_told_otherwise(andamios_postgres_url: str) -> None:
+async def test_postgresql_has_snapshots_unless_told_otherwise(postgres_url: str) -> None:
     found = []
 
     for level in (None, "READ COMMITTED"):
         async with (
-            Database(andamios_postgres_url, isolation_level=level) as database,
+            Database(postgres_url, isolation_level=level) as database,
             database.session() as session,
         ):
             found.append(await session.scalar(text("SHOW transaction_isolation")))
@@ -292,11 +296,9 @@ async def test_insert_takes_a_model_or_a_table(filled: Database) -> None:
 
 
 async def test_a_serialization_failure_is_a_conflict_that_is_tried_again(
-    andamios_postgres_url: str,
+    postgres_url: str,
 ) -> None:
-    async with Database(andamios_postgres_url, isolation_level="SERIALIZABLE") as database:
-        async with database.engine.begin() as connection:
-            await connection.run_sync(Base.metadata.create_all)
+    async with Database(postgres_url, isolation_level="SERIALIZABLE") as database:
         both = asyncio.Barrier(2)
         conflicts = 0
 
@@ -471,8 +473,8 @@ async def test_close_waits_for_work_that_is_on_its_way(filled: Database) -> None
         assert await session.scalar(select(func.count()).select_from(Author)) == 1
 
 
-async def test_close_waits_no_longer_than_its_grace(andamios_duckdb_url: str) -> None:
-    database = Database(andamios_duckdb_url)
+async def test_close_waits_no_longer_than_its_grace(duckdb_url: str) -> None:
+    database = Database(duckdb_url)
     async with database.session() as session:
         await session.execute(text("SELECT 1"))
 
@@ -489,8 +491,7 @@ async def test_close_waits_no_longer_than_its_grace(andamios_duckdb_url: str) ->
 async def test_raw_gives_a_plain_connection_that_holds_the_gate(
     duckdb_database: Database,
 ) -> None:
-    async with duckdb_database.engine.begin() as connection:
-        await connection.run_sync(Base.metadata.create_all)
+    await duckdb_database.health()
 
     def work() -> None:
         with duckdb_database.raw(write=True) as raw:

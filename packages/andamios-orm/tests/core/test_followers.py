@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import MetaData, select, text
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -54,10 +54,14 @@ class Total(Base):
 
 
 @pytest.fixture
+def metadata() -> MetaData:
+    """Return the tables of these tests."""
+    return Base.metadata
+
+
+@pytest.fixture
 async def feed(database: Database) -> AsyncIterator[ChangeFeed]:
     """Yield the feed of new tables."""
-    async with database.engine.begin() as connection:
-        await connection.run_sync(Base.metadata.create_all)
     async with ChangeFeed(database, Base) as feed:
         yield feed
 
@@ -320,8 +324,6 @@ async def test_a_commit_in_another_thread_wakes_a_follower(
     duckdb_database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(signals, "_LOOK", 60)
-    async with duckdb_database.engine.begin() as connection:
-        await connection.run_sync(Base.metadata.create_all)
     async with ChangeFeed(duckdb_database, Base) as feed:
         waiting = asyncio.create_task(take(feed.follow("index")))
         await asyncio.sleep(0.2)
@@ -347,8 +349,6 @@ async def test_another_engine_on_the_same_file_is_noticed_by_looking(
     duckdb_database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(signals, "_LOOK", 0.05)
-    async with duckdb_database.engine.begin() as connection:
-        await connection.run_sync(Base.metadata.create_all)
     async with ChangeFeed(duckdb_database, Base) as feed:
         waiting = asyncio.create_task(take(feed.follow("index")))
         async with Database(str(duckdb_database.engine.url)) as other:
@@ -358,11 +358,9 @@ async def test_another_engine_on_the_same_file_is_noticed_by_looking(
 
 
 @pytest.fixture
-async def server(andamios_postgres_url: str) -> AsyncIterator[Database]:
+async def server(postgres_url: str) -> AsyncIterator[Database]:
     """Yield a PostgreSQL with tables."""
-    async with Database(andamios_postgres_url) as database:
-        async with database.engine.begin() as connection:
-            await connection.run_sync(Base.metadata.create_all)
+    async with Database(postgres_url) as database:
         yield database
 
 
@@ -373,10 +371,10 @@ async def listening(feed: ChangeFeed) -> None:
 
 
 async def test_postgresql_tells_of_commits_elsewhere(
-    server: Database, andamios_postgres_url: str, monkeypatch: pytest.MonkeyPatch
+    server: Database, postgres_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(signals, "_LOOK", 60)
-    async with ChangeFeed(server, Base) as feed, Database(andamios_postgres_url) as other:
+    async with ChangeFeed(server, Base) as feed, Database(postgres_url) as other:
         waiting = asyncio.create_task(take(feed.follow("index")))
         await listening(feed)
         await asyncio.sleep(0.1)
@@ -387,11 +385,11 @@ async def test_postgresql_tells_of_commits_elsewhere(
 
 
 async def test_what_came_while_the_listener_was_cut_off_is_read_when_it_is_back(
-    server: Database, andamios_postgres_url: str, monkeypatch: pytest.MonkeyPatch
+    server: Database, postgres_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(signals, "_LOOK", 60)
     monkeypatch.setattr(signals, "_LOOK_WITHOUT_NOTIFY", 60)
-    async with ChangeFeed(server, Base) as feed, Database(andamios_postgres_url) as other:
+    async with ChangeFeed(server, Base) as feed, Database(postgres_url) as other:
         waiting = asyncio.create_task(take(feed.follow("index")))
         await listening(feed)
         await asyncio.sleep(0.1)
@@ -428,8 +426,8 @@ async def test_a_follower_of_changes_that_are_held_back_looks_again_soon(
         assert keys(await waiting) == ["2"]
 
 
-async def test_asyncpg_looks_by_itself(andamios_postgres_url: str) -> None:
-    url = Database(andamios_postgres_url).engine.url.set(drivername="postgresql+asyncpg")
+async def test_asyncpg_looks_by_itself(postgres_url: str) -> None:
+    url = Database(postgres_url).engine.url.set(drivername="postgresql+asyncpg")
     engine: AsyncEngine = create_async_engine(url)
     try:
         async with engine.begin() as connection:
@@ -437,7 +435,7 @@ async def test_asyncpg_looks_by_itself(andamios_postgres_url: str) -> None:
         async with ChangeFeed(engine, Base.metadata) as feed:
             waiting = asyncio.create_task(take(feed.follow("index")))
             await asyncio.sleep(0.1)
-            async with Database(andamios_postgres_url) as database:
+            async with Database(postgres_url) as database:
                 await write(database, "a")
 
             assert keys(await waiting) == ["1"]
@@ -454,9 +452,9 @@ async def test_a_feed_that_nobody_keeps_is_not_woken(database: Database) -> None
     wake()
 
 
-def test_metadata_without_a_feed_are_refused(andamios_duckdb_url: str) -> None:
+def test_metadata_without_a_feed_are_refused(duckdb_url: str) -> None:
     class Plain(DeclarativeBase):
         pass
 
     with pytest.raises(ConfigurationError, match="make its base with Row"):
-        ChangeFeed(Database(andamios_duckdb_url), Plain)
+        ChangeFeed(Database(duckdb_url), Plain)

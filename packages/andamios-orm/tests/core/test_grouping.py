@@ -2,7 +2,7 @@ import asyncio
 from typing import Any
 
 import pytest
-from sqlalchemy import CheckConstraint, Table, select, text
+from sqlalchemy import CheckConstraint, MetaData, Table, select, text
 from sqlalchemy.exc import ProgrammingError
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -34,9 +34,13 @@ class Event(Base):
 
 
 @pytest.fixture
+def metadata() -> MetaData:
+    """Return the tables of these tests."""
+    return Base.metadata
+
+
+@pytest.fixture
 async def filled(database: Database) -> Database:
-    async with database.engine.begin() as connection:
-        await connection.run_sync(Base.metadata.create_all)
     return database
 
 
@@ -183,8 +187,6 @@ async def test_who_waits_when_the_loop_ends_is_told(filled: Database) -> None:
 async def test_an_insert_within_a_write_transaction_of_the_task_is_refused(
     duckdb_database: Database,
 ) -> None:
-    async with duckdb_database.engine.begin() as connection:
-        await connection.run_sync(Base.metadata.create_all)
 
     with pytest.raises(WriteDeadlock, match="commit it first"):
         async with duckdb_database.transaction() as session:

@@ -300,10 +300,14 @@ TABLES = Base.metadata.tables
 
 
 @pytest.fixture
+def metadata() -> MetaData:
+    """Return the tables of these tests."""
+    return Base.metadata
+
+
+@pytest.fixture
 async def engine(duckdb_database: Database) -> AsyncEngine:
     """Return an engine of DuckDB with the tables."""
-    async with duckdb_database.engine.begin() as connection:
-        await connection.run_sync(Base.metadata.create_all)
     return duckdb_database.engine
 
 
@@ -545,10 +549,8 @@ async def test_a_key_that_the_database_fills_in_is_checked(
     assert await count(engine, Setting) == 0
 
 
-async def test_values_are_hidden_where_parameters_are(andamios_duckdb_url: str) -> None:
-    engine = create_async_engine(andamios_duckdb_url, hide_parameters=True)
-    async with engine.begin() as connection:
-        await connection.run_sync(Base.metadata.create_all)
+async def test_values_are_hidden_where_parameters_are(duckdb_url: str) -> None:
+    engine = create_async_engine(duckdb_url, hide_parameters=True)
     async with Session(engine) as session:
         session.add(Purchase(id=1, customer_id=777_777))
         error = await refused(session)
@@ -851,10 +853,8 @@ async def test_a_plain_session_on_a_plain_engine_is_not_seen(
     await plain.dispose()
 
 
-async def test_our_session_on_a_plain_engine_is_checked(andamios_duckdb_url: str) -> None:
-    engine = create_async_engine(andamios_duckdb_url)
-    async with engine.begin() as connection:
-        await connection.run_sync(Base.metadata.create_all)
+async def test_our_session_on_a_plain_engine_is_checked(duckdb_url: str) -> None:
+    engine = create_async_engine(duckdb_url)
 
     async with Session(engine) as session:
         session.add(Purchase(id=1, customer_id=7))
@@ -918,9 +918,9 @@ class Tail(Foreign):
     ("option", "message"), [("none", "does not have"), ("physical", "does not exist")]
 )
 async def test_an_engine_without_physical_keys_checks_models_of_others(
-    andamios_duckdb_url: str, option: str, message: str
+    duckdb_url: str, option: str, message: str
 ) -> None:
-    async with Database(andamios_duckdb_url, foreign_keys=option) as database:
+    async with Database(duckdb_url, foreign_keys=option) as database:
         async with database.engine.begin() as connection:
             await connection.run_sync(Foreign.metadata.create_all)
         async with database.session() as session:
@@ -930,7 +930,7 @@ async def test_an_engine_without_physical_keys_checks_models_of_others(
             await session.rollback()
 
 
-async def test_a_table_may_ask_for_it_alone(andamios_duckdb_url: str) -> None:
+async def test_a_table_may_ask_for_it_alone(duckdb_url: str) -> None:
     class Single(DeclarativeBase):
         pass
 
@@ -944,7 +944,7 @@ async def test_a_table_may_ask_for_it_alone(andamios_duckdb_url: str) -> None:
         id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
         trunk_id: Mapped[int] = mapped_column(ForeignKey("trunk.id"))
 
-    async with Database(andamios_duckdb_url) as database, database.session() as session:
+    async with Database(duckdb_url) as database, database.session() as session:
         connection = await session.connection()
         await connection.run_sync(Single.metadata.create_all)
         session.add_all([Trunk(id=1), Twig(id=1, trunk_id=1)])
@@ -973,7 +973,7 @@ async def test_a_model_of_two_tables_is_checked(session: Session) -> None:
     assert error.table == "visit"
 
 
-async def test_tables_in_schemas_are_found_where_they_are(andamios_duckdb_url: str) -> None:
+async def test_tables_in_schemas_are_found_where_they_are(duckdb_url: str) -> None:
     class Outer(Row, DeclarativeBase):
         __feed__ = False
         metadata = MetaData(schema="first schema")
@@ -987,7 +987,7 @@ async def test_tables_in_schemas_are_found_where_they_are(andamios_duckdb_url: s
         id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
         head_id: Mapped[int] = mapped_column(ForeignKey("first schema.head.id"))
 
-    async with Database(andamios_duckdb_url) as database:
+    async with Database(duckdb_url) as database:
         translated = database.engine.execution_options(
             schema_translate_map={"first schema": "second"}
         )
@@ -1098,12 +1098,11 @@ async def test_new_tables_of_a_metadata_are_seen(engine: AsyncEngine) -> None:
         await refused(session)
 
 
-def test_a_blocking_session_is_checked(andamios_duckdb_url: str) -> None:
+def test_a_blocking_session_is_checked(duckdb_url: str) -> None:
     from andamios_orm.core.integrity import watch_keys
 
-    engine = create_engine(andamios_duckdb_url)
+    engine = create_engine(duckdb_url)
     watch_keys(engine)
-    Base.metadata.create_all(engine)
     with SyncSession(engine) as session:
         session.add(Purchase(id=1, customer_id=7))
         with pytest.raises(ForeignKeyViolation):
@@ -1254,9 +1253,9 @@ async def test_keys_of_one_link_take_one_statement(session: Session, statements:
     assert [text.split()[0] for text in statements] == ["INSERT", "INSERT", "SELECT"]
 
 
-async def test_nothing_is_sent_where_the_keys_are_real(andamios_postgres_url: str) -> None:
+async def test_nothing_is_sent_where_the_keys_are_real(postgres_url: str) -> None:
     sent: list[str] = []
-    async with Database(andamios_postgres_url) as database:
+    async with Database(postgres_url) as database:
         engine = database.engine
         async with engine.begin() as connection:
             wanted = [TABLES["customer"], TABLES["purchase"]]
@@ -1293,12 +1292,12 @@ async def test_what_raw_sql_broke_is_found(session: Session) -> None:
 
 
 async def test_what_was_loaded_on_postgresql_with_constraints_off_is_found(
-    andamios_postgres_url: str,
+    postgres_url: str,
 ) -> None:
     metadata = MetaData()
     Table("a", metadata, Column("id", BigInteger, primary_key=True), UniqueConstraint("id"))
     Table("b", metadata, Column("a_id", BigInteger, ForeignKey("a.id")))
-    async with Database(andamios_postgres_url) as database, database.session() as session:
+    async with Database(postgres_url) as database, database.session() as session:
         connection = await session.connection()
         await connection.run_sync(metadata.create_all)
         await session.execute(text("SET session_replication_role = replica"))

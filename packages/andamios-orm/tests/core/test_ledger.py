@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
-from sqlalchemy import BigInteger, Connection, create_engine, insert, select, text
+from sqlalchemy import BigInteger, Connection, MetaData, create_engine, insert, select, text
 from sqlalchemy.exc import IntegrityError, PendingRollbackError
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
@@ -105,10 +105,14 @@ class TooMany(Exception):
 
 
 @pytest.fixture
+def metadata() -> MetaData:
+    """Return the tables of these tests."""
+    return Base.metadata
+
+
+@pytest.fixture
 async def engine(database: Database) -> AsyncEngine:
     """Return an engine with the tables."""
-    async with database.engine.begin() as connection:
-        await connection.run_sync(Base.metadata.create_all)
     return database.engine
 
 
@@ -276,11 +280,9 @@ async def test_a_task_that_is_cancelled_at_commit_has_all_or_nothing(engine: Asy
 
 
 @pytest.fixture
-async def postgres_engine(andamios_postgres_url: str) -> AsyncIterator[AsyncEngine]:
+async def postgres_engine(postgres_url: str) -> AsyncIterator[AsyncEngine]:
     """Yield an engine of PostgreSQL, which alone has savepoints, with the tables."""
-    async with Database(andamios_postgres_url) as database:
-        async with database.engine.begin() as connection:
-            await connection.run_sync(Base.metadata.create_all)
+    async with Database(postgres_url) as database:
         yield database.engine
 
 
@@ -404,8 +406,6 @@ async def test_a_listener_that_fails_disturbs_nobody(
 
 async def test_a_session_watches_a_plain_engine_at_its_first_flush(url: str) -> None:
     plain = create_async_engine(url)
-    async with plain.begin() as connection:
-        await connection.run_sync(Base.metadata.create_all)
     assert not is_watched(plain.dialect)
 
     async with Session(plain.execution_options(compiled_cache=None)) as session:
@@ -427,11 +427,10 @@ async def test_a_session_without_an_engine_of_its_own_can_flush(engine: AsyncEng
     assert await orders(engine) == [1]
 
 
-def test_a_sync_engine_settles_in_its_thread(andamios_duckdb_url: str) -> None:
-    engine = create_engine(andamios_duckdb_url)
+def test_a_sync_engine_settles_in_its_thread(duckdb_url: str) -> None:
+    engine = create_engine(duckdb_url)
     watch(engine)
     watch(engine)
-    Base.metadata.create_all(engine)
 
     with engine.begin() as connection:
         Ledger.of(connection).add(Noted(1, "a"))
@@ -441,10 +440,9 @@ def test_a_sync_engine_settles_in_its_thread(andamios_duckdb_url: str) -> None:
     engine.dispose()
 
 
-def test_two_phases_are_settled_with_the_first(andamios_postgres_url: str) -> None:
-    engine = create_engine(andamios_postgres_url)
+def test_two_phases_are_settled_with_the_first(postgres_url: str) -> None:
+    engine = create_engine(postgres_url)
     watch(engine)
-    Base.metadata.create_all(engine)
     with engine.connect() as connection:
         if connection.scalar(text("SHOW max_prepared_transactions")) == "0":
             pytest.skip("the server prepares no transactions")

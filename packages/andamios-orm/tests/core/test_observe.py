@@ -4,8 +4,8 @@ import threading
 import time
 
 import pytest
+from sqlalchemy import MetaData, event, insert, select, text
 from sqlalchemy import create_engine as create_sync_engine
-from sqlalchemy import event, insert, select, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -31,9 +31,13 @@ class Point(Base):
 
 
 @pytest.fixture
+def metadata() -> MetaData:
+    """Return the tables of these tests."""
+    return Base.metadata
+
+
+@pytest.fixture
 async def filled(database: Database) -> Database:
-    async with database.engine.begin() as connection:
-        await connection.run_sync(Base.metadata.create_all)
     async with database.transaction() as session:
         session.add_all([Point(id=number, label="canary") for number in range(1, 4)])
     return database

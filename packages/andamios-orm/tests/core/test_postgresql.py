@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import (
     CheckConstraint,
     ForeignKey,
+    MetaData,
     bindparam,
     create_engine,
     delete,
@@ -90,14 +91,17 @@ mistakes = pytest.mark.parametrize(("mistake", "kind"), list(MISTAKES.values()),
 
 
 @pytest.fixture
-def engine(andamios_postgres_url: str) -> Iterator[Engine]:
+def metadata() -> MetaData:
+    """Return the tables of these tests."""
+    return Base.metadata
+
+
+@pytest.fixture
+def engine(postgres_url: str) -> Iterator[Engine]:
     """Yield a guarded engine on the tables, with place 1 in them."""
-    engine = create_engine(
-        andamios_postgres_url, connect_args={"options": "-c statement_timeout=200"}
-    )
+    engine = create_engine(postgres_url, connect_args={"options": "-c statement_timeout=200"})
     guard(engine)
     with engine.begin() as connection:
-        Base.metadata.create_all(connection)
         connection.execute(insert(Place), [{"id": 1, "name": "one"}])
     yield engine
     engine.dispose()

@@ -114,9 +114,9 @@ class Proxy:
 
 
 @pytest.fixture
-def direct(andamios_postgres_url: str) -> Iterator[Engine]:
+def direct(postgres_url: str) -> Iterator[Engine]:
     """Yield an engine that goes around the proxy, on a table with no rows."""
-    engine = create_engine(andamios_postgres_url)
+    engine = create_engine(postgres_url)
     guard(engine)
     with engine.begin() as connection:
         connection.execute(text("CREATE TABLE notes (id integer PRIMARY KEY)"))
@@ -125,17 +125,17 @@ def direct(andamios_postgres_url: str) -> Iterator[Engine]:
 
 
 @pytest.fixture
-def proxy(andamios_postgres_url: str) -> Iterator[Proxy]:
+def proxy(postgres_url: str) -> Iterator[Proxy]:
     """Yield a proxy in front of the server."""
-    with Proxy(make_url(andamios_postgres_url)) as proxy:
+    with Proxy(make_url(postgres_url)) as proxy:
         yield proxy
 
 
 @pytest.fixture
-def proxied_url(andamios_postgres_url: str, proxy: Proxy) -> URL:
+def proxied_url(postgres_url: str, proxy: Proxy) -> URL:
     """Return the URL of the same database through the proxy."""
     query = {"sslmode": "disable", "gssencmode": "disable"}
-    url = make_url(andamios_postgres_url)
+    url = make_url(postgres_url)
     return url.set(host="127.0.0.1", port=proxy.port, query=query)
 
 

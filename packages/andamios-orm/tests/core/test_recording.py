@@ -146,6 +146,12 @@ class Plain(Other):
 
 
 @pytest.fixture
+def metadata() -> MetaData:
+    """Return the tables of these tests."""
+    return Base.metadata
+
+
+@pytest.fixture
 async def feed(database: Database) -> AsyncIterator[ChangeFeed]:
     """Yield the feed of new tables."""
     async with database.engine.begin() as connection:
@@ -342,11 +348,9 @@ async def test_links_between_rows_are_recorded_once(database: Database, feed: Ch
 
 
 async def test_the_records_of_a_savepoint_that_was_rolled_back_are_forgotten(
-    andamios_postgres_url: str,
+    postgres_url: str,
 ) -> None:
-    async with Database(andamios_postgres_url) as database:
-        async with database.engine.begin() as connection:
-            await connection.run_sync(Base.metadata.create_all)
+    async with Database(postgres_url) as database:
         async with database.transaction() as session:
             session.add(Note(title="a"))
             await session.flush()
@@ -643,8 +647,6 @@ async def test_all_records_of_a_transaction_are_one_insert_in_the_hop_of_its_com
     duckdb_database: Database, rows: int
 ) -> None:
     database = duckdb_database
-    async with database.engine.begin() as connection:
-        await connection.run_sync(Base.metadata.create_all)
     await database.create(Note, {"title": "the first one asks for the last position"})
     async with database.session() as session:
         session.add_all([Note(title="a") for _ in range(rows)])
@@ -659,8 +661,6 @@ async def test_all_records_of_a_transaction_are_one_insert_in_the_hop_of_its_com
 
 async def test_history_is_one_insert_more_in_the_same_hop(duckdb_database: Database) -> None:
     database = duckdb_database
-    async with database.engine.begin() as connection:
-        await connection.run_sync(Base.metadata.create_all)
     await database.create(Page, {"title": "a"})
     async with database.session() as session:
         session.add(Page(title="b"))
@@ -674,11 +674,9 @@ async def test_history_is_one_insert_more_in_the_same_hop(duckdb_database: Datab
 
 
 async def test_on_postgresql_changes_and_history_are_one_statement(
-    andamios_postgres_url: str,
+    postgres_url: str,
 ) -> None:
-    async with Database(andamios_postgres_url, pool_size=1) as database:
-        async with database.engine.begin() as connection:
-            await connection.run_sync(Base.metadata.create_all)
+    async with Database(postgres_url, pool_size=1) as database:
         await database.create(Page, {"title": "a"})
         async with database.session() as session:
             session.add_all([Page(title="b"), Tag(name="red"), Note(title="c")])
@@ -693,8 +691,6 @@ async def test_a_batch_without_a_write_still_waits_for_the_gate(
     duckdb_database: Database,
 ) -> None:
     database = duckdb_database
-    async with database.engine.begin() as connection:
-        await connection.run_sync(Base.metadata.create_all)
     async with database.session() as first, database.session() as second:
         first.add(Note(title="a"))
         await first.flush()

@@ -2,7 +2,7 @@ import gc
 import warnings
 
 import pytest
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import MetaData, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -37,9 +37,13 @@ class Page(Base):
 
 
 @pytest.fixture
+def metadata() -> MetaData:
+    """Return the tables of these tests."""
+    return Base.metadata
+
+
+@pytest.fixture
 async def filled(database: Database) -> Database:
-    async with database.engine.begin() as connection:
-        await connection.run_sync(Base.metadata.create_all)
     async with database.transaction() as session:
         session.add_all([Account(id=100, balance=10), Page(id=1, text="first")])
     return database

@@ -4,7 +4,7 @@ import re
 from typing import TYPE_CHECKING
 
 import pytest
-from sqlalchemy import create_engine, select
+from sqlalchemy import MetaData, create_engine, select
 from sqlalchemy import exc as sa_exc
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
@@ -40,12 +40,17 @@ def watch(engine: Engine) -> None:
         watch_flushes(engine)
 
 
-@pytest.fixture(params=["andamios_postgres_url", "andamios_duckdb_url"])
+@pytest.fixture
+def metadata() -> MetaData:
+    """Return the tables of these tests."""
+    return Base.metadata
+
+
+@pytest.fixture(params=["postgres_url", "duckdb_url"])
 def engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
     """Yield a watched engine with place 1."""
     engine = create_engine(request.getfixturevalue(request.param))
     watch(engine)
-    Base.metadata.create_all(engine)
     with Session(engine) as session, session.begin():
         session.add(Place(id=1))
     yield engine
@@ -133,7 +138,7 @@ def test_an_error_that_is_not_swallowed_is_not_replaced(engine: Engine) -> None:
         session.add(Place(id=1))
 
 
-@pytest.mark.parametrize("engine", ["andamios_postgres_url"], indirect=True)
+@pytest.mark.parametrize("engine", ["postgres_url"], indirect=True)
 def test_an_error_swallowed_around_a_savepoint_is_forgiven(engine: Engine) -> None:
     with Session(engine) as session, session.begin():
         add(session, 2)

@@ -1,7 +1,7 @@
 import asyncio
 
 import pytest
-from sqlalchemy import BigInteger, select, update
+from sqlalchemy import BigInteger, MetaData, select, update
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from andamios_orm import Database
@@ -31,9 +31,13 @@ class Account(Base):
 
 
 @pytest.fixture
+def metadata() -> MetaData:
+    """Return the tables of these tests."""
+    return Base.metadata
+
+
+@pytest.fixture
 async def filled(database: Database) -> Database:
-    async with database.engine.begin() as connection:
-        await connection.run_sync(Base.metadata.create_all)
     async with database.transaction() as session:
         session.add_all([Account(id=1, balance=10), Account(id=2, balance=10)])
     return database

@@ -128,6 +128,7 @@ with sqlalchemy.create_engine("duckdb:///:memory:").connect():
 @pytest.mark.parametrize(
     ("program", "found"), [(OWN, "Own"), (OWN.replace('duckdb"\nwith', '"\nwith'), "AndamiosImpl")]
 )
+@pytest.mark.slow
 def test_an_implementation_of_the_application_stays(program: str, found: str) -> None:
     done = subprocess.run(
         [sys.executable, "-c", program], check=True, capture_output=True, text=True

@@ -503,6 +503,7 @@ def test_the_end_of_a_forked_child_closes_nothing() -> None:
     assert anchor.execute("SELECT 1").fetchall() == [(1,)]
 
 
+@pytest.mark.slow
 def test_a_forgotten_memory_database_removes_what_it_spilled() -> None:
     database = new()
     database.open()

@@ -563,6 +563,7 @@ async def test_a_second_process_is_told_who_has_the_file(path: Path) -> None:
             assert way_out in answer["message"]
 
 
+@pytest.mark.slow
 async def test_two_processes_read_together(path: Path) -> None:
     engine = engine_of(path, read_only=True)
     await run(engine, COUNT)
@@ -913,6 +914,7 @@ def test_a_child_of_multiprocessing_ends_without_touching_the_file(
         assert plain.execute(COUNT).fetchall() == [(1_002,)]
 
 
+@pytest.mark.slow
 def test_a_forked_child_that_ends_as_usual_leaves_the_file_alone(path: Path) -> None:
     code = """
 import os, pathlib, sys, warnings

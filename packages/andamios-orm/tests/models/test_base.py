@@ -83,9 +83,13 @@ async def foreign_keys(database: Database) -> int:
         return int((await session.execute(query)).scalar_one())
 
 
+@pytest.fixture
+def metadata() -> sa.MetaData:
+    """Return the tables of these tests."""
+    return Base.metadata
+
+
 async def test_foreign_keys_are_physical_on_postgresql_only(database: Database) -> None:
-    async with database.engine.begin() as connection:
-        await connection.run_sync(Base.metadata.create_all)
 
     found = await foreign_keys(database)
     async with database.engine.begin() as connection:
@@ -157,8 +161,6 @@ async def test_annotations_become_columns_that_keep_their_values(database: Datab
         "document": {"a": [1, None]},
         "tags": ["x"],
     }
-    async with database.engine.begin() as connection:
-        await connection.run_sync(Base.metadata.create_all)
 
     async with database.transaction() as session:
         session.add(Everything(**values))
@@ -255,8 +257,6 @@ class Defaults(IntegerKeyMixin, Base):
 
 
 async def test_what_the_database_fills_in_is_there_at_once(database: Database) -> None:
-    async with database.engine.begin() as connection:
-        await connection.run_sync(Base.metadata.create_all)
 
     async with database.transaction() as session:
         row = Defaults()

@@ -49,11 +49,15 @@ class Account(VersionMixin, TimestampMixin, IntegerKeyMixin, Base):
 
 
 @pytest.fixture
+def metadata() -> sa.MetaData:
+    """Return the tables of these tests."""
+    return Base.metadata
+
+
+@pytest.fixture
 async def accounts(database: Database, monkeypatch: pytest.MonkeyPatch) -> Database:
     """Return a database with two secrets and a row without."""
     monkeypatch.setitem(globals(), "KEYS", [OLD])
-    async with database.engine.begin() as connection:
-        await connection.run_sync(Base.metadata.create_all)
     async with database.transaction() as session:
         session.add(Account(token="hunter2"))  # noqa: S106 - that is the point
         await session.flush()

@@ -49,11 +49,11 @@ async def test_alembic_sees_no_difference(request: pytest.FixtureRequest, system
 
 
 async def test_only_postgresql_has_an_index_on_positions(
-    andamios_duckdb_url: str, andamios_postgres_url: str
+    duckdb_url: str, postgres_url: str
 ) -> None:
     metadata = MetaData()
     feed_tables(metadata)
-    async with Database(andamios_duckdb_url) as database, database.engine.begin() as connection:
+    async with Database(duckdb_url) as database, database.engine.begin() as connection:
         await connection.run_sync(metadata.create_all)
         constraints = await connection.execute(
             text(
@@ -61,7 +61,7 @@ async def test_only_postgresql_has_an_index_on_positions(
             )
         )
         assert set(constraints.scalars()) == {FOLLOWERS}
-    async with Database(andamios_postgres_url) as database, database.engine.begin() as connection:
+    async with Database(postgres_url) as database, database.engine.begin() as connection:
         await connection.run_sync(metadata.create_all)
         key = await connection.run_sync(lambda inner: inspect(inner).get_pk_constraint(HISTORY))
 

@@ -61,10 +61,14 @@ class Token(UUIDKeyMixin, Base):
 
 
 @pytest.fixture
+def metadata() -> sa.MetaData:
+    """Return the tables of these tests."""
+    return Base.metadata
+
+
+@pytest.fixture
 async def tables(database: Database) -> Database:
     """Return a database with the tables above."""
-    async with database.engine.begin() as connection:
-        await connection.run_sync(Base.metadata.create_all)
     return database
 
 

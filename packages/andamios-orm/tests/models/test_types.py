@@ -105,10 +105,14 @@ NULL = dict.fromkeys(VALUES)
 
 
 @pytest.fixture
+def metadata() -> sa.MetaData:
+    """Return the tables of these tests."""
+    return Base.metadata
+
+
+@pytest.fixture
 async def tables(database: Database) -> Database:
     """Return a database with the table above."""
-    async with database.engine.begin() as connection:
-        await connection.run_sync(Base.metadata.create_all)
     return database
 
 
@@ -443,7 +447,6 @@ async def test_a_number_that_json_has_not_is_refused(tables: Database, value: fl
 def engine(url: str) -> Iterator[sa.Engine]:
     """Yield a blocking engine with the table above."""
     engine = sa.create_engine(url)
-    Base.metadata.create_all(engine)
     yield engine
     engine.dispose()
 

@@ -72,10 +72,14 @@ Author.books = relationship(Book)  # added later, as applications do
 
 
 @pytest.fixture
+def metadata() -> sa.MetaData:
+    """Return the tables of these tests."""
+    return Base.metadata
+
+
+@pytest.fixture
 async def stored(database: Database) -> Database:
     """Return a database with one shelf of two books."""
-    async with database.engine.begin() as connection:
-        await connection.run_sync(Base.metadata.create_all)
     async with database.transaction() as session:
         session.add(Shelf(books=[Book(), Novel()]))
     return database

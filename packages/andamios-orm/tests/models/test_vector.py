@@ -38,10 +38,14 @@ ROWS = [[3.0, 4.0], [0.0, 2.0], [-1.0, 0.0], [0.0, 0.0], None]
 
 
 @pytest.fixture
+def metadata() -> sa.MetaData:
+    """Return the tables of these tests."""
+    return Base.metadata
+
+
+@pytest.fixture
 async def words(database: Database) -> Database:
     """Return a database with words in all directions."""
-    async with database.engine.begin() as connection:
-        await connection.run_sync(Base.metadata.create_all)
     async with database.transaction() as session:
         rows = [{"place": place, "other": [1.0, 0.0]} for place in ROWS]
         await session.execute(sa.insert(Word), rows)

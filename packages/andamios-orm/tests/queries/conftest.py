@@ -1,12 +1,14 @@
 import importlib.util
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from types import ModuleType
 
 import pytest
+from sqlalchemy import MetaData, create_engine, orm
 
 from andamios_orm import Database, Session
+from andamios_orm.testing.prepared import PreparedDatabases
 
 
 def _shared(name: str) -> ModuleType:
@@ -23,22 +25,31 @@ def _shared(name: str) -> ModuleType:
 shop = _shared("shop")
 
 
-@pytest.fixture(params=["duckdb", "postgresql"])
-async def database(request: pytest.FixtureRequest) -> AsyncIterator[Database]:
-    """Yield a database of each system in turn, with the empty tables of the shop."""
-    name = {"duckdb": "andamios_memory_url", "postgresql": "andamios_postgres_url"}[request.param]
-    async with Database(request.getfixturevalue(name)) as database:
-        async with database.engine.begin() as connection:
-            await connection.run_sync(shop.Base.metadata.create_all)
-        yield database
+@pytest.fixture
+def metadata() -> MetaData:
+    """Return the tables of these tests."""
+    found: MetaData = shop.Base.metadata
+    return found
+
+
+@pytest.fixture(scope="session", params=["duckdb", "postgresql"])
+def filled(request: pytest.FixtureRequest, andamios_prepared: PreparedDatabases) -> Iterator[str]:
+    """Yield the URL of a shop with its items and parts, which nobody changes."""
+    lend = {"duckdb": andamios_prepared.duckdb, "postgresql": andamios_prepared.postgresql}
+    with lend[request.param](shop.Base.metadata) as url:
+        engine = create_engine(url)  # stays open, so that nobody has to open the file again
+        with orm.Session(engine) as session:
+            session.add_all(shop.items())
+            session.flush()
+            session.add_all(shop.parts())
+            session.commit()
+        yield url
+        engine.dispose()
 
 
 @pytest.fixture
-async def session(database: Database) -> AsyncIterator[Session]:
-    """Yield a session on the shop with its items and parts."""
-    async with database.transaction() as session:
-        session.add_all(shop.items())
-        await session.flush()
-        session.add_all(shop.parts())
-    async with database.session() as session:
+async def session(filled: str) -> AsyncIterator[Session]:
+    """Yield a session on the shop, which is rolled back in the end."""
+    async with Database(filled) as database, database.session() as session:
         yield session
+        await session.rollback()

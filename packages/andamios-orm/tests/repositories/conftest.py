@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from andamios_orm import Database, Session
-
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
     from types import ModuleType
 
+    from sqlalchemy import MetaData
+
+    from andamios_orm import Database, Session
     from andamios_orm.core import StatementRecord
 
 
@@ -55,21 +56,11 @@ class Statements:
         self.texts.append(record.statement)
 
 
-@pytest.fixture(params=["duckdb", "postgresql"])
-def url(request: pytest.FixtureRequest) -> str:
-    """Return the URL of an empty database, of each system in turn."""
-    fixture = {"duckdb": "andamios_memory_url", "postgresql": "andamios_postgres_url"}
-    found: str = request.getfixturevalue(fixture[request.param])
-    return found
-
-
 @pytest.fixture
-async def database(url: str) -> AsyncIterator[Database]:
-    """Yield a database with the tables, of each system in turn."""
-    async with Database(url) as database:
-        async with database.engine.begin() as connection:
-            await connection.run_sync(Base.metadata.create_all)
-        yield database
+def metadata() -> MetaData:
+    """Return the tables of these tests."""
+    found: MetaData = Base.metadata
+    return found
 
 
 @pytest.fixture

@@ -41,6 +41,7 @@ def elsewhere(
 
 
 @WORKERS
+@pytest.mark.slow
 def test_every_duckdb_url_is_another_one(pytester: pytest.Pytester, workers: str) -> None:
     pytester.makepyfile(
         """
@@ -68,6 +69,7 @@ def test_every_duckdb_url_is_another_one(pytester: pytest.Pytester, workers: str
 
 @pytest.mark.db
 @WORKERS
+@pytest.mark.slow
 def test_the_workers_share_one_server_and_no_database(
     pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, workers: str
 ) -> None:

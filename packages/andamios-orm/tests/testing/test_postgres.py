@@ -227,6 +227,7 @@ def test_a_server_that_stops_at_once_shows_its_log(
 @pytest.mark.integration
 @pytest.mark.db
 @pytest.mark.parametrize("source", ["system", "embedded"])
+@pytest.mark.slow
 def test_a_run_starts_one_server_and_takes_it_away(source: str) -> None:
     settings = replace(PostgresSettings.from_environment(os.environ), url=None, source=source)
     owner = Run.create()

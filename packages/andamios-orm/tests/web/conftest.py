@@ -10,13 +10,16 @@ from fastapi import FastAPI
 from sqlalchemy import ForeignKey, String
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from andamios_orm import Database
 from andamios_orm.models import IntegerKeyMixin, Row, VersionMixin
 from andamios_orm.repositories import BaseRepository
 from andamios_orm.web import install
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+
+    from sqlalchemy import MetaData
+
+    from andamios_orm import Database
 
 
 class Base(Row, DeclarativeBase):
@@ -52,21 +55,10 @@ def notes() -> type[NoteRepository]:
     return NoteRepository
 
 
-@pytest.fixture(params=["duckdb", "postgresql"])
-def url(request: pytest.FixtureRequest) -> str:
-    """Return the URL of an empty database, of each system in turn."""
-    fixture = {"duckdb": "andamios_memory_url", "postgresql": "andamios_postgres_url"}
-    found: str = request.getfixturevalue(fixture[request.param])
-    return found
-
-
 @pytest.fixture
-async def database(url: str) -> AsyncIterator[Database]:
-    """Yield a database with the tables, of each system in turn."""
-    async with Database(url) as database:
-        async with database.engine.begin() as connection:
-            await connection.run_sync(Base.metadata.create_all)
-        yield database
+def metadata() -> MetaData:
+    """Return the tables of these tests."""
+    return Base.metadata
 
 
 @pytest.fixture

@@ -61,12 +61,14 @@ def run(code: str) -> str:
     return finished.stdout.strip()
 
 
+@pytest.mark.slow
 def test_the_package_does_not_import_fastapi() -> None:
     code = "import sys, andamios_orm; print({'fastapi', 'starlette'} & set(sys.modules))"
 
     assert run(code) == "set()"
 
 
+@pytest.mark.slow
 def test_without_fastapi_it_says_what_to_install() -> None:
     hide = "import importlib.util as u; find = u.find_spec\n"
     hide += "u.find_spec = lambda name, *a: None if name == 'fastapi' else find(name, *a)\n"

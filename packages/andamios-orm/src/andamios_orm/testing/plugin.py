@@ -6,6 +6,7 @@
 ``andamios_postgres_url``    a new, empty PostgreSQL database
 ``andamios_postgres_server`` the server of this test run: ``url``, ``version``, ``origin``
 ``andamios_postgres_databases`` makes more databases on it, also from templates
+``andamios_prepared``        lends databases of both kinds whose tables are there already
 =========================== =======================================================
 
 The server is looked for when a test first asks for one: ``ANDAMIOS_TEST_POSTGRES_URL``,
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
     from andamios_orm.testing.databases import PostgresDatabases
     from andamios_orm.testing.postgres import PostgresServer
+    from andamios_orm.testing.prepared import PreparedDatabases
     from andamios_orm.testing.run import Run
 
 POSIX = os.name == "posix"
@@ -121,3 +123,19 @@ def andamios_postgres_url(andamios_postgres_databases: PostgresDatabases) -> Ite
     url = andamios_postgres_databases.create()
     yield url
     andamios_postgres_databases.drop(url)
+
+
+@pytest.fixture(scope="session")
+def andamios_prepared(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[PreparedDatabases]:
+    """Yield what lends databases with the tables of a metadata, to one test at a time."""
+    from andamios_orm.testing.prepared import PreparedDatabases
+
+    def postgres() -> PostgresDatabases:
+        found: PostgresDatabases = request.getfixturevalue("andamios_postgres_databases")
+        return found
+
+    prepared = PreparedDatabases(tmp_path_factory.mktemp("prepared"), postgres)
+    yield prepared
+    prepared.close()
