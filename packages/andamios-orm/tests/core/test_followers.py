@@ -325,6 +325,7 @@ async def test_a_commit_in_another_thread_wakes_a_follower(
 ) -> None:
     monkeypatch.setattr(signals, "_LOOK", 60)
     async with ChangeFeed(duckdb_database, Base) as feed:
+        await feed.position()  # an engine's first connection is of one loop alone
         waiting = asyncio.create_task(take(feed.follow("index")))
         await asyncio.sleep(0.2)
         thread = threading.Thread(
