@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -20,6 +21,24 @@ FIGURES = {
     "acquire",
     "first_connection",
     "bulk_insert",
+    "bulk_dicts",
+    "bulk_models",
+    "bulk_arrow",
+    "bulk_postgresql",
+    "feed_bulk",
+    "repository_create",
+    "repository_create_checked",
+    "repository_update",
+    "feed_create",
+    "feed_update",
+    "list_100",
+    "list_10000",
+    "peers_create",
+    "peers_update",
+    "peers_list_100",
+    "peers_list_10000",
+    "peers_dicts",
+    "peers_models",
     "group_create",
     "group_insert",
     "hot_row",
@@ -29,6 +48,8 @@ FIGURES = {
     "loop_health",
     "memory",
 }
+# Advanced Alchemy uses what SQLAlchemy 2.1 has deprecated.
+tolerating_peers = pytest.mark.filterwarnings("ignore:The declarative_mixin decorator")
 ENVIRONMENT = {"Python": "3.11", "duckdb": "1.5.5"}
 
 
@@ -54,7 +75,12 @@ def kept(folder: Path, *, connecting: float, runs: int = 5) -> Path:
     """Return a file with a result in which ours takes ``connecting`` times one raw read."""
     values = {"raw": 1.0, "sync": 1.0, "ours": connecting}
     places = {"memory": {"hot": values, "idle": values}, "file": {"hot": values, "idle": values}}
-    result = {"environment": ENVIRONMENT, "runs": {"acquire": [places] * runs}}
+    return kept_values(folder, "acquire", places, runs=runs)
+
+
+def kept_values(folder: Path, figure: str, places: dict[str, Any], *, runs: int = 5) -> Path:
+    """Return a file with a result in which every run of ``figure`` has found ``places``."""
+    result = {"environment": ENVIRONMENT, "runs": {figure: [places] * runs}}
     path = folder / "result.json"
     path.write_text(json.dumps(result), encoding="utf-8")
     return path
@@ -65,6 +91,7 @@ def kept(folder: Path, *, connecting: float, runs: int = 5) -> Path:
 @pytest.mark.db
 @pytest.mark.timeout(600)
 def test_a_quick_run_reports_every_figure(tmp_path: Path) -> None:
+    pytest.importorskip("advanced_alchemy")
     result = tmp_path / "result.json"
 
     finished = bench("--quick", "--json", str(result))
@@ -113,8 +140,10 @@ def test_a_ratio_worse_than_the_baseline_by_half_fails(
     assert ("worse than the baseline: acquire: ours / raw" in finished.stdout) == bool(code)
 
 
+@tolerating_peers
 @pytest.mark.unit
 def test_the_baseline_holds_ratios_of_bounds_that_exist(module: ModuleType) -> None:
+    pytest.importorskip("advanced_alchemy")
     program = importlib.import_module("benchmarks.andamios_orm.__main__")
     known = json.loads((ROOT / "benchmarks" / "baseline.json").read_text(encoding="utf-8"))
     bounds = {
@@ -128,8 +157,38 @@ def test_the_baseline_holds_ratios_of_bounds_that_exist(module: ModuleType) -> N
     assert module.TOLERANCE == 1.5
 
 
+@pytest.mark.integration
+def test_a_bound_can_be_on_what_comes_on_top(tmp_path: Path) -> None:
+    values = {"raw": 2.0, "without": 3.0, "ours": 4.0}
+    result = kept_values(tmp_path, "feed_create", {"memory": {"hot": values}})
+
+    finished = bench("--only", "repository_operations", "--read", str(result))
+
+    assert "(ours - without) / raw <= 0.6x on memory: 0.50" in finished.stdout, finished.stderr
+    assert "def unrecorded_create(" in finished.stdout
+
+
+@tolerating_peers
+@pytest.mark.integration
+def test_what_only_compares_has_a_table_of_its_own(module: ModuleType, tmp_path: Path) -> None:
+    pytest.importorskip("advanced_alchemy")
+    peers = importlib.import_module("benchmarks.andamios_orm.peers")
+    names = peers.FIGURES[0].codes
+    places = {"file": {"hot": dict.fromkeys(names, 2.0)}}
+    result = module.Result.read(kept_values(tmp_path, "peers_create", places))
+
+    lines = list(module.comparison(result, peers.FIGURES))
+
+    assert lines[0] == f"| on a file | {' | '.join(names)} |"
+    assert lines[2] == f"| one new row | {' | '.join(['2.00 ms'] * 6)} |"
+    assert len(lines) == 3
+    assert "one new row" not in "".join(module.table(result, peers.FIGURES))
+
+
+@tolerating_peers
 @pytest.mark.unit
 def test_the_page_takes_the_figures_of_a_result(module: ModuleType, tmp_path: Path) -> None:
+    pytest.importorskip("advanced_alchemy")
     page = importlib.import_module("benchmarks.andamios_orm.page")
     text = page.PAGE.read_text(encoding="utf-8")
 

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 MODULES = (
     "query_performance",
     "connection_benchmarks",
+    "repository_operations",
     "bulk_operations",
+    "peers",
     "concurrent_access",
     "memory_usage",
 )
@@ -101,7 +103,10 @@ def printed(result: report.Result, figures: Sequence[Figure]) -> Iterator[str]:
         yield ""
     yield from report.table(result, figures)
     yield ""
-    yield "Values are hot / after 10 ms idle, on a memory database; then the same on a file."
+    yield "Values are hot / after 10 ms idle; the place that is judged comes first."
+    yield ""
+    yield from report.comparison(result, figures)
+    yield ""
     yield report.summary(result, figures)
 
 

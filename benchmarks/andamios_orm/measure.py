@@ -63,7 +63,8 @@ QUICK = Scale(runs=1, rounds=2, block=5, idle=3, rows=2_000, bulk_rows=1_000, se
 class Bound:
     """What a figure has to keep: ours divided by ``floor``, or without one ours itself.
 
-    With ``at_least`` it is the floor divided by ours that has to reach the limit.
+    With ``at_least`` it is the floor divided by ours that has to reach the limit. With
+    ``beyond`` it is only what ours takes beyond that contender.
     ``reason`` says why the bound is not met, where that is known.
     """
 
@@ -71,10 +72,11 @@ class Bound:
     floor: str | None = None
     at_least: bool = False
     reason: str = ""
+    beyond: str | None = None
 
     def value(self, values: Values) -> float:
         """Return what is judged, from the values of one run."""
-        ours = values["ours"]
+        ours = values["ours"] - (values[self.beyond] if self.beyond else 0.0)
         if self.floor is None:
             return ours
         floor = values[self.floor]
@@ -89,6 +91,8 @@ class Bound:
         """What is judged, in words."""
         if self.floor is None:
             return "ours"
+        if self.beyond:
+            return f"(ours - {self.beyond}) / {self.floor}"
         return f"{self.floor} / ours" if self.at_least else f"ours / {self.floor}"
 
     @property
@@ -101,7 +105,8 @@ class Bound:
 class Figure:
     """One line of the report: its target, its bounds, and the code that is compared.
 
-    ``codes`` has a function for each contender; ``target`` is in ``unit``.
+    ``codes`` has a function for each contender; ``target`` is in ``unit``. One that only
+    ``compares`` stands in a table of its own, with a column for each contender.
     """
 
     name: str
@@ -111,6 +116,7 @@ class Figure:
     target: float | None = None
     unit: str = "ms"
     note: str = ""
+    compares: bool = False
 
 
 async def interleaved(

@@ -40,6 +40,10 @@ def _lines(result: report.Result) -> Iterator[str]:
     yield from report.table(result, figures)
     yield ""
     yield f"{report.summary(result, figures)}."
+    yield ""
+    yield "### Others"
+    yield ""
+    yield from report.comparison(result, figures)
     for figure in result.chosen(figures):
         if engine := report.above_target(result, figure):
             yield ""

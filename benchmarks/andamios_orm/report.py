@@ -16,12 +16,32 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-__all__ = ["Judgement", "Result", "baseline", "details", "regressions", "summary", "table"]
+__all__ = [
+    "Judgement",
+    "Result",
+    "baseline",
+    "comparison",
+    "details",
+    "regressions",
+    "summary",
+    "table",
+]
 
 TOLERANCE = 1.5
 """How many times worse than in the baseline a ratio may be."""
 
-MEASURED_WITH = ("duckdb", "duckdb-sqlalchemy", "sqlalchemy", "uvloop", "pandas")
+MEASURED_WITH = (
+    "duckdb",
+    "duckdb-sqlalchemy",
+    "sqlalchemy",
+    "advanced-alchemy",
+    "sqlmodel",
+    "aiosqlite",
+    "psycopg",
+    "pyarrow",
+    "uvloop",
+    "pandas",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +186,7 @@ def table(result: Result, figures: Sequence[Figure]) -> Iterator[str]:
     """Yield the Markdown table of all figures: target, raw driver, ours, and the bounds."""
     yield "| figure | target | raw driver | ours | bound | median of the runs | |"
     yield "|---|---|---|---|---|---|---|"
-    for figure in result.chosen(figures):
+    for figure in _apart(result, figures, compares=False):
         start = (
             f"| {figure.title} | {_target(figure) or '-'} | {_cell(result, figure, 'raw')} "
             f"| {_cell(result, figure, 'ours')} |"
@@ -177,10 +197,28 @@ def table(result: Result, figures: Sequence[Figure]) -> Iterator[str]:
         for judgement in judged:
             runs = ", ".join(_number(run) for run in judgement.runs)
             yield (
-                f"{start} {judgement.bound.name} {judgement.bound.limit_text} "
+                f"{start} {judgement.bound.name} {judgement.bound.limit_text} on {judgement.place} "
                 f"| {_number(judgement.median)} ({runs}) | {judgement.verdict} |"
             )
             start = "| | | | |"
+
+
+def comparison(result: Result, figures: Sequence[Figure]) -> Iterator[str]:
+    """Yield the Markdown table of the figures that only compare: a column for each contender."""
+    chosen = _apart(result, figures, compares=True)
+    if not chosen:
+        return
+    names = list(chosen[0].codes)
+    yield f"| on a file | {' | '.join(names)} |"
+    yield f"|---|{'---|' * len(names)}"
+    for figure in chosen:
+        values = result.values(figure, result.places(figure)[0], "hot")
+        cells = (f"{_number(values[name])} {figure.unit}" for name in names)
+        yield f"| {figure.title} | {' | '.join(cells)} |"
+
+
+def _apart(result: Result, figures: Sequence[Figure], *, compares: bool) -> list[Figure]:
+    return [figure for figure in result.chosen(figures) if figure.compares is compares]
 
 
 def summary(result: Result, figures: Sequence[Figure]) -> str:
@@ -217,7 +255,8 @@ def regressions(
 
 def _floors(figure: Figure) -> list[str]:
     floors = [bound.floor or "ours" for bound in figure.bounds]
-    return list(dict.fromkeys(floors or ["raw"]))
+    floors += [bound.beyond for bound in figure.bounds if bound.beyond]
+    return list(dict.fromkeys(floors or (figure.codes if figure.compares else ["raw"])))
 
 
 def _target(figure: Figure) -> str:
@@ -231,14 +270,14 @@ def _target(figure: Figure) -> str:
 
 
 def _cell(result: Result, figure: Figure, contender: str) -> str:
-    """Return the values of one contender: hot / idle on the first place, then on files."""
+    """Return the values of one contender: hot / idle in each place, the judged one first."""
     parts = []
     for place in result.places(figure):
         hot = result.values(figure, place, "hot").get(contender)
         idle = result.values(figure, place, "idle").get(contender)
-        if hot is not None and place in {"memory", "file"}:
+        if hot is not None and "," not in place:
             after = "" if idle is None else f" / {_number(idle)}"
-            parts.append(f"{_number(hot)}{after}")
+            parts.append(f"{place} {_number(hot)}{after}")
     return "; ".join(parts) + f" {figure.unit}" if parts else "-"
 
 
