@@ -317,11 +317,15 @@ class QueryBuilder(Generic[ResultT]):
         statement = self._plan.statement().execution_options(yield_per=batch_size)
         session = self._require()
         if self._plan.gives_rows:
-            async for row in await session.stream(statement):
-                yield cast("ResultT", row)
+            rows = await session.stream(statement)
+            async for some in rows.partitions(batch_size):  # a hop for each, not for each row
+                for row in some:
+                    yield cast("ResultT", row)
         else:
-            async for item in await session.stream_scalars(statement):
-                yield item
+            items = await session.stream_scalars(statement)
+            async for part in items.partitions(batch_size):
+                for item in part:
+                    yield item
 
     async def page(self, limit: int = 50, offset: int = 0) -> Page[ResultT]:
         """Return some rows, and how many there are in all."""

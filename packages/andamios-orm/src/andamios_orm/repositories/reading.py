@@ -269,8 +269,9 @@ class Reader(Bound[ModelT]):
                 **filters,
             )
             try:
-                async for row in rows:
-                    yield row
+                async for part in rows.partitions(batch_size):  # a hop for each, not for each row
+                    for row in part:
+                        yield row
             finally:
                 await rows.close()
 
