@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakKeyDictionary
 
@@ -194,12 +195,38 @@ def _write_to_duckdb(connection: Connection, tables: FeedTables, records: list[R
     changes = _changes(records)
     for number, row in enumerate(changes):
         row.update(position=base + number, time=time)
-    before_commit(connection, insert(tables.changes), _alike(changes))
+    if len(changes) == 1 and "keys" not in changes[0]:
+        before_commit(connection, *_ready_insert(connection, tables.changes, changes[0]))
+    else:
+        before_commit(connection, insert(tables.changes), _alike(changes))
     history = _history(records)
     for row in history:
         row.update(position=base + row.pop("n"), time=time)
     if history:
         before_commit(connection, insert(tables.history), _alike(history))
+
+
+def _ready_insert(
+    connection: Connection, table: Table, row: dict[str, Any]
+) -> tuple[str, tuple[Any, ...]]:
+    """Return the SQL that stores one change, and its values: half the work of a Core insert."""
+    preparer = connection.dialect.identifier_preparer
+    schema = connection.schema_for_object(table)
+    name = preparer.quote(table.name)
+    target = f"{preparer.quote_schema(schema)}.{name}" if schema else name
+    return _insertion(target, tuple(row)), tuple(row.values())
+
+
+@lru_cache(maxsize=128)
+def _insertion(target: str, names: tuple[str, ...]) -> str:
+    """Return the INSERT of one row into ``target``, whose name is quoted already.
+
+    >>> _insertion("andamios_changes", ("position", "key"))
+    'INSERT INTO andamios_changes ("position", "key") VALUES ($1, $2)'
+    """
+    columns = ", ".join(f'"{name}"' for name in names)
+    values = ", ".join(f"${number}" for number in range(1, len(names) + 1))
+    return f"INSERT INTO {target} ({columns}) VALUES ({values})"  # noqa: S608 # nosec B608 - quoted names
 
 
 def _alike(rows: list[dict[str, Any]]) -> list[dict[str, Any]] | dict[str, Any]:
