@@ -39,12 +39,6 @@ async def test_no_increment_is_lost(database: Database) -> None:
     assert await raised(database, 10, 3) == 30
 
 
-@pytest.mark.slow
-@pytest.mark.timeout(600)
-async def test_a_thousand_increments_are_a_thousand(database: Database) -> None:
-    assert await raised(database, 50, 20) == 1000
-
-
 async def test_of_two_who_saw_the_same_version_one_is_told(database: Database) -> None:
     counters = BaseRepository(database, Counter)
     await counters.create({})

@@ -87,8 +87,8 @@ def record(
 ) -> None:
     """Leave one change record of a batch, in the transaction that changed its rows."""
     session = work.session.sync_session
-    if hasattr(session, "uncommitted"):  # it warns if it is closed without a commit
-        session.uncommitted = work.target.name
+    if hasattr(session, "wrote"):  # it warns if it is closed without a commit
+        session.wrote(work.target.name)
     record_batch(
         _ledger_of(work), work.target.model, kind, keys, tenants=tenants, before=before, after=after
     )

@@ -18,6 +18,7 @@ from andamios_orm.core import postgresql
 from andamios_orm.core.grouping import GroupCommit
 from andamios_orm.core.integrity import watch_keys
 from andamios_orm.core.observe import observe
+from andamios_orm.core.seen import SNAPSHOTS
 from andamios_orm.core.session import SessionManager
 from andamios_orm.core.settings import Settings
 from andamios_orm.core.swallowed import watch_flushes
@@ -133,7 +134,8 @@ def create_engine(settings: Settings) -> AsyncEngine:
             f"{', '.join(sorted(settings.options))}: unknown for {system}; "
             f"give such options in the URL"
         )
-    options["isolation_level"] = settings.isolation_level or SNAPSHOT
+    level = options["isolation_level"] = settings.isolation_level or SNAPSHOT
+    options["execution_options"] = {SNAPSHOTS: level.upper() in {SNAPSHOT, "SERIALIZABLE"}}
     try:
         engine = create_async_engine(url, echo=settings.echo, **options)
     except ModuleNotFoundError as error:

@@ -16,6 +16,7 @@ from sqlalchemy.orm.exc import StaleDataError
 
 from andamios_orm.core.integrity import watch_session
 from andamios_orm.core.recording import forget_flush, record_flush, record_statement
+from andamios_orm.core.seen import SeenVersions, sees_changes
 from andamios_orm.core.transaction import Transaction
 from andamios_orm.exceptions import StaleVersion, UncommittedChanges
 
@@ -35,6 +36,10 @@ class _Session(SyncSession):
         super().__init__(*arguments, **options)
         self.uncommitted: str | None = None
 
+    def wrote(self, name: str) -> None:
+        """Remember that a statement changed rows of ``name``, and none knows which."""
+        self.uncommitted = name
+
     def flush(self, objects: Sequence[Any] | None = None) -> None:
         """Write what changed.
 
@@ -46,6 +51,24 @@ class _Session(SyncSession):
             super().flush(objects)
         except StaleDataError as error:
             raise StaleVersion(f"a row was changed meanwhile: {error}") from error
+
+
+class _ReadingAnew(_Session, SeenVersions):
+    """The same where a transaction is no snapshot."""
+
+    def flush(self, objects: Sequence[Any] | None = None) -> None:
+        """Write what changed.
+
+        Raises:
+            StaleVersion: a row has a newer version than the one that was read first.
+        """
+        self.compare()
+        super().flush(objects)
+
+    def wrote(self, name: str) -> None:
+        """Remember that a statement changed rows: their versions are this transaction's."""
+        super().wrote(name)
+        self.seen.clear()
 
 
 @event.listens_for(_Session, "after_flush")
@@ -66,7 +89,7 @@ def _note_statement(state: ORMExecuteState) -> Any:
         return None
     watch_session(state.session)
     table = getattr(state.statement, "table", None)
-    state.session.uncommitted = str(getattr(table, "name", "a table"))
+    state.session.wrote(str(getattr(table, "name", "a table")))
     return record_statement(state)
 
 
@@ -88,6 +111,8 @@ class Session(AsyncSession):
     def __init__(self, bind: AsyncEngine | None = None, **options: Any) -> None:
         """Bind to an engine; ``expire_on_commit`` is off unless it is asked for."""
         options.setdefault("expire_on_commit", False)
+        if sees_changes(bind):
+            options.setdefault("sync_session_class", _ReadingAnew)
         super().__init__(bind, **options)
 
     async def close(self) -> None:
