@@ -1,4 +1,7 @@
-"""Check all types strictly, one run for each tree whose modules may share names."""
+"""Check all types strictly, one run for each tree whose modules may share names.
+
+What users see of the packages is checked a second time, by pyright.
+"""
 
 import os
 import subprocess
@@ -10,9 +13,9 @@ SOURCES = [path for path in sorted((ROOT / "packages").glob("*/src")) if path.is
 
 
 def main() -> int:
-    """Run mypy on each tree and return 1 if any has an error."""
+    """Run both checkers and return 1 if any tree has an error."""
     faulty = [base for base, paths in trees() if check(base, paths)]
-    return 1 if faulty else 0
+    return 1 if check_as_pyright() or faulty else 0
 
 
 def trees() -> list[tuple[Path, list[str]]]:
@@ -52,6 +55,13 @@ def check(base: Path, paths: list[str]) -> bool:
         command, cwd=base, check=False, env={**os.environ, "MYPYPATH": search}
     )
     return finished.returncode != 0
+
+
+def check_as_pyright() -> bool:
+    """Return whether pyright finds an error in what ``pyproject.toml`` names."""
+    print("pyright: tests/typing", flush=True)
+    command = [sys.executable, "-m", "basedpyright", "--pythonpath", sys.executable]
+    return subprocess.run(command, cwd=ROOT, check=False).returncode != 0
 
 
 if __name__ == "__main__":
