@@ -21,6 +21,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import CompileError
 
+from andamios_orm.exceptions import DuplicateKey
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -126,6 +128,27 @@ def test_get_indexes_tells_expressions(engine: Engine) -> None:
     assert index["column_names"] == [None]
     assert index["expressions"] == ["(lower(title))"]
     assert index["dialect_options"] == {}
+
+
+def test_a_unique_index_with_a_condition_survives_reflection_and_creation(engine: Engine) -> None:
+    metadata = MetaData()
+    table = Table("a", metadata, Column("x", Integer), Column("y", Integer))
+    Index("by_x", table.c.x, unique=True, duckdb_where=table.c.y.is_(None))
+    metadata.create_all(engine)
+    reflected = MetaData()
+    reflected.reflect(engine)
+    metadata.drop_all(engine)
+
+    reflected.create_all(engine)
+
+    (index,) = inspect(engine).get_indexes("a")
+    assert index["column_names"] == ["x"]
+    assert index["dialect_options"] == {"duckdb_where": "(y IS NULL)"}
+    with engine.begin() as connection:
+        connection.execute(text("INSERT INTO a VALUES (1, 1), (1, 2), (1, NULL)"))
+    with pytest.raises(DuplicateKey) as caught, engine.begin() as connection:
+        connection.execute(text("INSERT INTO a VALUES (1, NULL)"))
+    assert (caught.value.columns, caught.value.value) == (("x",), "1")
 
 
 def test_a_cast_that_is_spelled_unlike_the_column_s_type_is_kept(engine: Engine) -> None:

@@ -114,7 +114,7 @@ def target_of(model: type[Any]) -> Target:
     table = mapper.local_table
     if not isinstance(table, Table) or len(mapper.tables) > 1:
         raise ConfigurationError(f"{model.__name__} is not mapped to a single table")
-    known: dict[type[Any], Target] = table.info.setdefault(_CACHE, {})
+    known: dict[type[Any], Target] = table.metadata.info.setdefault(_CACHE, {})
     if model not in known:
         known[model] = _target(model, mapper, table)
     return known[model]

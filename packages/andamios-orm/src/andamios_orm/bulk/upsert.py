@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sqlalchemy import Integer, UniqueConstraint, select, text
+from sqlalchemy import Integer, select, text
 
 from andamios_orm.bulk.create import insert_batch
 from andamios_orm.bulk.create import prepare as prepare_new
@@ -17,6 +17,7 @@ from andamios_orm.bulk.update import prepare as prepare_changed
 from andamios_orm.bulk.update import update_batch
 from andamios_orm.bulk.work import Work, bind, dialect_of, read_rows
 from andamios_orm.exceptions import ConfigurationError, DuplicateKey, WriteConflict
+from andamios_orm.models.unique import unique_columns
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -103,9 +104,7 @@ async def _exclude_others(work: Work, names: list[str]) -> None:
 
 def _is_unique(target: Target, names: list[str]) -> bool:
     wanted = {target.columns[name] for name in names}
-    table = target.table
-    constraints = [each for each in table.constraints if isinstance(each, UniqueConstraint)]
-    return wanted == {*table.primary_key} or any(wanted == {*each.columns} for each in constraints)
+    return wanted in unique_columns(target.table)
 
 
 async def _existing(

@@ -5,13 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 import duckdb_sqlalchemy
+from sqlalchemy import case, literal
 from sqlalchemy.dialects.postgresql.base import PGIdentifierPreparer
 from sqlalchemy.exc import CompileError
 from sqlalchemy.schema import ForeignKeyConstraint
+from sqlalchemy.sql import coercions, roles
+from sqlalchemy.sql.elements import ColumnClause, Grouping
 
 from andamios_orm.dialect.keywords import RESERVED_WORDS
 
-__all__ = ["DDLCompiler", "IdentifierPreparer"]
+__all__ = ["COUNTS", "DDLCompiler", "IdentifierPreparer"]
+
+COUNTS = "(counts)"
+"""The last part of a key whose row meets the condition of its index; NULL for others."""
 
 
 class IdentifierPreparer(duckdb_sqlalchemy.DuckDBIdentifierPreparer):
@@ -64,10 +70,43 @@ class DDLCompiler(duckdb_sqlalchemy.DuckDBDDLCompiler):
         return f"GENERATED ALWAYS AS ({expression})"
 
     def visit_create_index(self, create: Any, *args: Any, **options: Any) -> Any:
-        """Return the statement; an index with ``duckdb_index=False`` is not built."""
-        if not create.element.dialect_options["duckdb"]["index"]:
+        """Return the statement; an index with ``duckdb_index=False`` is not built.
+
+        A unique index with ``duckdb_where=`` is about the rows that meet the condition.
+        """
+        own = create.element.dialect_options["duckdb"]
+        if not own["index"]:
             return ""
+        if own["where"] is not None:
+            return self._partial_index(create, own["where"])
         return super().visit_create_index(create, *args, **options)  # type: ignore[no-untyped-call]  # SQLAlchemy's
+
+    def _partial_index(self, create: Any, where: Any) -> str:
+        """Return the statement for a condition, which is a last part that is NULL for other rows.
+
+        DuckDB has no partial index, and compares no key that has a NULL in it.
+        """
+        index = create.element
+        self._verify_index_table(index)
+        if not index.unique:
+            raise CompileError(
+                f"DuckDB has no partial index, so {index.name} can have a condition only where "
+                f"it is unique: write duckdb_index=False to leave it out there"
+            )
+        condition = coercions.expect(roles.DDLExpressionRole, where)
+        parts = [*index.expressions, case((condition, literal(COUNTS)))]
+        keys = [
+            self.sql_compiler.process(
+                part if isinstance(part, ColumnClause) else Grouping(part),
+                include_table=False,
+                literal_binds=True,
+            )
+            for part in parts
+        ]
+        name = self._prepared_index_name(index)
+        table = self.preparer.format_table(index.table)
+        check = "IF NOT EXISTS " if create.if_not_exists else ""
+        return f"CREATE UNIQUE INDEX {check}{name} ON {table} ({', '.join(keys)})"
 
     def visit_drop_index(self, drop: Any, **options: Any) -> Any:
         """Return the statement; an index that was not built is not dropped."""

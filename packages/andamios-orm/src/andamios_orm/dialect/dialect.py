@@ -132,7 +132,7 @@ class _Dialect(Reflection):
     ddl_compiler = DDLCompiler
     statement_compiler = CheckedCompiler
     colspecs = {**duckdb_sqlalchemy.Dialect.colspecs, **COLSPECS}  # noqa: RUF012 - SQLAlchemy's own form
-    construct_arguments = [(Index, {"index": True})]  # noqa: RUF012 - SQLAlchemy's own name and form
+    construct_arguments = [(Index, {"index": True, "where": None})]  # noqa: RUF012 - SQLAlchemy's own name and form
     insertmanyvalues_page_size = ROWS_PER_BATCH
     insertmanyvalues_implicit_sentinel = InsertmanyvaluesSentinelOpts.ANY_AUTOINCREMENT
     has_terminate = True

@@ -1,19 +1,22 @@
 """What duckdb-sqlalchemy's reflection leaves out or says otherwise than SQLAlchemy expects.
 
 Schemas of the engine's own database are listed by their plain names, the defaults TRUE
-and FALSE read as they were written, and generated columns are told apart from columns
-with a default: DuckDB lists the expression of both in one place, and only ``DESCRIBE``
-knows the difference.
+and FALSE read as they were written, the condition of a unique index is told apart from its
+columns, and generated columns from columns with a default: DuckDB lists the expression
+of both in one place, and only ``DESCRIBE`` knows the difference.
 """
 
 from __future__ import annotations
 
+import re
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import duckdb_sqlalchemy
 from sqlalchemy import text
 from sqlalchemy.engine import reflection
+
+from andamios_orm.dialect.ddl import COUNTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -32,6 +35,9 @@ _WITH_GENERATED_COLUMNS = text("""
     SELECT database_name, schema_name, lower(table_name) FROM duckdb_tables()
     WHERE contains(sql, 'GENERATED ALWAYS AS')
 """)
+_CONDITION = re.compile(
+    rf"\(CASE +WHEN \((?P<condition>.*)\) THEN \('{re.escape(COUNTS)}'\) ELSE NULL END\)", re.DOTALL
+)
 _BOOLEANS = {"CAST('t' AS BOOLEAN)": "true", "CAST('f' AS BOOLEAN)": "false"}
 
 
@@ -50,10 +56,11 @@ class Reflection(duckdb_sqlalchemy.Dialect):
         ]
 
     def get_multi_indexes(self, *arguments: Any, **options: Any) -> Iterator[tuple[Any, Any]]:
-        """Yield the indexes of each table."""
+        """Yield the indexes of each table, with the condition of those that have one."""
         for key, indexes in super().get_multi_indexes(*arguments, **options):
             for index in indexes:
                 index.setdefault("dialect_options", {})
+                _find_condition(index)
             yield key, indexes
 
     def _duckdb_columns_from_rows(
@@ -95,6 +102,25 @@ class Reflection(duckdb_sqlalchemy.Dialect):
                 sqltext = _without_cast(expression, types[column["name"]])
                 column["computed"] = {"sqltext": sqltext, "persisted": False}
                 column["default"] = None
+
+
+def _find_condition(index: dict[str, Any]) -> None:
+    """Turn the part of an index that stands for its condition into ``duckdb_where``.
+
+    >>> index = {"column_names": ["a", None], "dialect_options": {}}
+    >>> index["expressions"] = ["a", "(CASE  WHEN ((b IS NULL)) THEN ('(counts)') ELSE NULL END)"]
+    >>> _find_condition(index)
+    >>> index
+    {'column_names': ['a'], 'dialect_options': {'duckdb_where': '(b IS NULL)'}}
+    """
+    expressions = index.get("expressions", [""])
+    found = _CONDITION.fullmatch(expressions[-1])
+    if found is None:
+        return
+    index["dialect_options"]["duckdb_where"] = found["condition"]
+    del index["column_names"][-1], expressions[-1]
+    if None not in index["column_names"]:
+        del index["expressions"]
 
 
 def _without_cast(expression: str, type_name: str) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
+from andamios_orm.dialect.ddl import COUNTS
 from andamios_orm.exceptions import (
     CheckViolation,
     ConstraintViolation,
@@ -42,6 +43,9 @@ _CONFLICT = re.compile(
     re.IGNORECASE,
 )
 _DUPLICATE = re.compile(r'[Dd]uplicate key "(?P<key>.*?)"(?: violates|\.|$)', re.DOTALL)
+_CONDITION = re.compile(
+    rf", (CASE  WHEN \((?!.*, CASE  WHEN ).* END: )?{re.escape(COUNTS)}$", re.DOTALL
+)
 _NOT_NULL = re.compile(
     r"NOT NULL constraint failed: (?P<table>.+)\.(?P<column>[^.]+)$", re.MULTILINE
 )
@@ -194,7 +198,7 @@ def _constraint(message: str, context: dict[str, Any]) -> ConstraintViolation | 
     target = _TARGET.match(context["statement"] or "")
     table = _unquoted(target["table"]) if target else None
     if found := _DUPLICATE.search(message):
-        columns, value = _key(found["key"])
+        columns, value = _key(_CONDITION.sub("", found["key"]))
         shown = f" {', '.join(columns)} =" if columns else ""
         return DuplicateKey(
             f"a row of {table or 'the table'} with{shown} {value!r} exists already",

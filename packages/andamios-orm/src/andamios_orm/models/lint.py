@@ -158,10 +158,13 @@ def _constraint(constraint: Any) -> Iterator[Finding]:
 
 def _index(table: Table, index: Index) -> Iterator[Finding]:
     place = (table.name, str(index.name))
-    refused = sorted(_NO_OPTIONS & set(index.dialect_kwargs))
-    if refused:
-        message = f"DuckDB has no index with {', '.join(refused)}; {_WITHOUT}"
-        yield Finding("refused", *place, message)
+    partial = index.dialect_options["duckdb"]["where"] is not None
+    known = {"postgresql_where"} if partial else set()
+    refused = sorted((_NO_OPTIONS - known) & set(index.dialect_kwargs))
+    if refused or (partial and not index.unique):
+        what = ", ".join(refused) or "duckdb_where, unless it is unique"
+        also = " duckdb_where= gives a unique index its condition;" if index.unique else ""
+        yield Finding("refused", *place, f"DuckDB has no index with {what};{also} {_WITHOUT}")
         return
     keys = [column for column in index.columns if isinstance(column.type, _NO_KEY)]
     if keys:

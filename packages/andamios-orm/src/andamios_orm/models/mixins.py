@@ -10,11 +10,12 @@ import time
 import uuid
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from sqlalchemy import BigInteger, Identity, Integer, String, Uuid, event, func
+from sqlalchemy import BigInteger, Identity, Integer, String, Table, Uuid, event, func
 from sqlalchemy.orm import Mapped, mapped_column
 
 from andamios_orm.models.actor import current_actor
 from andamios_orm.models.types import UTCDateTime
+from andamios_orm.models.unique import free_deleted_values
 
 if TYPE_CHECKING:
     from sqlalchemy.engine.default import DefaultExecutionContext
@@ -106,7 +107,11 @@ class TimestampMixin:
 
 
 class SoftDeleteMixin:
-    """``deleted_at``: a row that was deleted stays, and is left out of what is listed."""
+    """``deleted_at``: a row that was deleted stays, and is left out of what is listed.
+
+    Its unique values are free for another row; ``info={"with_deleted": True}`` on a
+    unique column, constraint or index says that they are not.
+    """
 
     deleted_at: Mapped[dt.datetime | None] = mapped_column(UTCDateTime, sort_order=_DELETED_AT)
 
@@ -114,6 +119,13 @@ class SoftDeleteMixin:
     def is_deleted(self) -> bool:
         """Whether the row was deleted."""
         return self.deleted_at is not None
+
+
+@event.listens_for(SoftDeleteMixin, "instrument_class", propagate=True)
+def _free_deleted_values(mapper: Mapper[Any], _model: type[Any]) -> None:
+    table = mapper.local_table
+    if isinstance(table, Table) and "deleted_at" in table.c:
+        free_deleted_values(table.c["deleted_at"])
 
 
 class VersionMixin:
