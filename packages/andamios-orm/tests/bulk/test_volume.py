@@ -34,6 +34,7 @@ def _child(work: str, url: str, count: int) -> subprocess.Popen[str]:
 
 def _load_half(url: str, count: int) -> int:
     """Load until half of the rows are stored, then be killed; return the memory it took."""
+    memory = 0
     with _child("load", url, count) as child:
         assert child.stdout is not None
         for line in child.stdout:

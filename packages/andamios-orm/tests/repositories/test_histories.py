@@ -207,7 +207,7 @@ async def emptied(database: Database) -> None:
     await lists.bulk_create([{"id": key} for key in range(KEYS)])
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 @pytest.mark.timeout(600)
 async def test_lists_show_no_anomaly(
     database: Database, kind: Kind, rounds: Callable[[int, int, int], int]
@@ -308,7 +308,7 @@ async def recorded(database: Database, expected: int) -> list[int]:
             await asyncio.sleep(0.01)
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 @pytest.mark.timeout(600)
 async def test_a_bank_loses_nothing(
     database: Database, rounds: Callable[[int, int, int], int]
@@ -345,7 +345,7 @@ async def increment(database: Database, times: int) -> None:
                 await accounts.update(1, {"balance": balance + 1})
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 @pytest.mark.timeout(600)
 async def test_a_thousand_increments_are_a_thousand(database: Database) -> None:
     accounts = BaseRepository(database, Account)
