@@ -8,12 +8,22 @@ environment of its own.
 import argparse
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("andamios-orm", "project-architect-db", "axai-pg")
-OWN = "\n".join(f"-e ./packages/{name}" for name in PACKAGES)
+# What the suite itself runs with is never the oldest.
+FOR_TESTS = frozenset({"dev", "testing"})
+
+
+def extras(package: str) -> str:
+    """Return all that users of a package can ask for besides it, in brackets."""
+    file = ROOT / "packages" / package / "pyproject.toml"
+    groups = tomllib.loads(file.read_text(encoding="utf-8"))["project"]["optional-dependencies"]
+    asked = sorted(groups.keys() - FOR_TESTS)
+    return f"[{','.join(asked)}]" if asked else ""
 
 
 class Lock(NamedTuple):
@@ -30,7 +40,7 @@ LOCKS = (
     Lock("requirements-sqlalchemy20.lock", "sqlalchemy>=2.0.44,<2.1", ("--no-deps",)),
     Lock(
         "requirements-oldest.lock",
-        OWN.replace("andamios-orm", "andamios-orm[arrow,opentelemetry,postgresql]")
+        "\n".join(f"-e ./packages/{name}{extras(name)}" for name in PACKAGES)
         + "\nopentelemetry-sdk>=1.28\n",
         ("--resolution", "lowest-direct"),
     ),

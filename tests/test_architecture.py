@@ -1,6 +1,7 @@
 """The contract about layers holds, and would notice an import that goes up."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -77,3 +78,31 @@ def test_a_module_outside_the_layers_is_refused(tree: Path) -> None:
     (tree / "andamios_orm" / "utils.py").touch()
 
     assert lint_imports(tree).returncode == 1
+
+
+# Asking which version of something is there. Its name in a message is no such question.
+VERSION_ASKED = re.compile(
+    r"version_info|__version__ *(?:[<>]|==|!=)|importlib\.metadata|from packaging"
+)
+
+
+def test_only_one_module_knows_the_versions_of_other_libraries(root: Path) -> None:
+    asking = [
+        path.name
+        for path in root.glob("packages/*/src/**/*.py")
+        if path.name != "_compat.py" and VERSION_ASKED.search(path.read_text(encoding="utf-8"))
+    ]
+
+    assert asking == []
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "if sys.version_info < (3, 12):",
+        "sqlalchemy.__version__ >= '2.1'",
+        "importlib.metadata.version",
+    ],
+)
+def test_a_question_for_a_version_is_seen(line: str) -> None:
+    assert VERSION_ASKED.search(line)

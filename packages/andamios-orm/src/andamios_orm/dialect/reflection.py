@@ -16,6 +16,7 @@ import duckdb_sqlalchemy
 from sqlalchemy import text
 from sqlalchemy.engine import reflection
 
+from andamios_orm._compat import ReflectedTypes
 from andamios_orm.dialect.ddl import COUNTS
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ _CONDITION = re.compile(
 _BOOLEANS = {"CAST('t' AS BOOLEAN)": "true", "CAST('f' AS BOOLEAN)": "false"}
 
 
-class Reflection(duckdb_sqlalchemy.Dialect):
+class Reflection(duckdb_sqlalchemy.Dialect, ReflectedTypes):
     """The reflection that both dialects share."""
 
     supports_statement_cache = True

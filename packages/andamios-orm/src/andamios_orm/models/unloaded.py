@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy.orm import LoaderCallableStatus, PassiveFlag, RelationshipProperty, strategies
+from sqlalchemy.orm import LoaderCallableStatus, PassiveFlag, RelationshipProperty
 from sqlalchemy.orm.exc import DetachedInstanceError
 
+from andamios_orm._compat import LazyLoader
 from andamios_orm.dialect.greenlets import in_greenlet
 from andamios_orm.exceptions import NotLoaded
 
@@ -15,12 +16,10 @@ if TYPE_CHECKING:
 
 __all__ = ["guard_relationship"]
 
-# SQLAlchemy 2.1 calls it private.
-_LazyLoader: Any = getattr(strategies, "_LazyLoader", None) or strategies.LazyLoader  # type: ignore[attr-defined, unused-ignore]
 _SELECT, _RAISE, _RAISE_ON_SQL = ((("lazy", name),) for name in ("select", "raise", "raise_on_sql"))
 
 
-class _Guarded(_LazyLoader):  # type: ignore[misc]  # SQLAlchemy publishes no name to derive from
+class _Guarded(LazyLoader):  # type: ignore[misc]  # SQLAlchemy publishes no name to derive from
     """A lazy loader whose refusals name the model, the relation and the way out."""
 
     def _load_for_state(self, state: Any, passive: Any, *arguments: Any, **options: Any) -> Any:
@@ -58,7 +57,7 @@ def guard_relationship(attribute: InstrumentedAttribute[Any]) -> None:
     if not isinstance(relation, RelationshipProperty):
         return
     loader = getattr(attribute.impl.callable_, "__self__", None)
-    if not isinstance(loader, _LazyLoader):
+    if not isinstance(loader, LazyLoader):
         return  # dynamic, write_only, noload: they do not load by themselves
     if relation.lazy == "select":
         relation.lazy = "raise"
