@@ -12,7 +12,15 @@ from sqlalchemy.dialects import postgresql as pg
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from andamios_orm.exceptions import ConfigurationError
-from andamios_orm.models import EnumByValue, Finding, Row, UTCDateTime, Vector, lint
+from andamios_orm.models import (
+    EnumByValue,
+    Finding,
+    Row,
+    SoftDeleteMixin,
+    UTCDateTime,
+    Vector,
+    lint,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -207,6 +215,30 @@ def test_postgresql_is_told_of_double_indexes_only() -> None:
     metadata = shop(sa.Index("i", "id"), sa.Index("j", "a", "id"), c(pg.TSVECTOR))
 
     assert [finding.name for finding in lint(metadata, "postgresql")] == ["i"]
+
+
+@pytest.mark.parametrize("whole", [False, True])
+@pytest.mark.parametrize("dialect", ["postgresql", "duckdb"])
+def test_a_foreign_key_refers_to_what_is_unique_among_all_rows(
+    dialect: str, *, whole: bool
+) -> None:
+    class Base(DeclarativeBase): ...
+
+    class Person(SoftDeleteMixin, Base):
+        __tablename__ = "people"
+        id: Mapped[int] = mapped_column(primary_key=True)
+        name: Mapped[str] = mapped_column(unique=True, info={"with_deleted": whole})
+
+    sa.Table("cards", Base.metadata, sa.Column("name", sa.ForeignKey(Person.name)))
+    sa.Table("seats", Base.metadata, sa.Column("person", sa.ForeignKey(Person.id)))
+
+    found = [str(finding) for finding in lint(Base, dialect)]
+
+    refused = (
+        "cards.name: it refers to people, where deleted rows do not count: "
+        "write info={'with_deleted': True} on what is unique there (refused)"
+    )
+    assert found == ([] if whole else [refused])
 
 
 def test_another_dialect_is_not_known() -> None:

@@ -11,7 +11,7 @@ from sqlalchemy import ForeignKey, Index, MetaData, UniqueConstraint, func, inse
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from andamios_orm.bulk import bulk_create, bulk_update, bulk_upsert
-from andamios_orm.exceptions import DuplicateKey
+from andamios_orm.exceptions import BulkRefused, DuplicateKey
 from andamios_orm.models import IntegerKeyMixin, Row, SoftDeleteMixin, lint
 from andamios_orm.models.unique import unique_columns
 from andamios_orm.repositories import BaseRepository
@@ -48,6 +48,15 @@ class Tag(IntegerKeyMixin, SoftDeleteMixin, Base):
     low: Mapped[str | None]
     late: Mapped[str | None]
     size: Mapped[int | None] = mapped_column(index=True)
+
+
+class Country(SoftDeleteMixin, Base):
+    """Has a key that says which row is meant, deleted or not."""
+
+    __tablename__ = "countries"
+
+    code: Mapped[str] = mapped_column(primary_key=True)
+    name: Mapped[str]
 
 
 @pytest.fixture
@@ -173,6 +182,29 @@ async def test_upsert_matches_no_row_that_was_deleted(database: Database) -> Non
         assert (done.created, again.id) == (1, one.id)
         assert await tags.list(order_by="name") == [again, await tags.get(done.ids[0])]
         assert [tag.size for tag in old] == [1, 1]
+
+
+UPSERTS: dict[str, Callable[[BaseRepository[Country], Any], Awaitable[Any]]] = {
+    "upsert": lambda countries, row: countries.upsert(row),
+    "get_or_create": lambda countries, row: countries.get_or_create(**row),
+    "bulk_upsert": lambda countries, row: countries.bulk_upsert([row], match_fields=["code"]),
+}
+
+
+@pytest.mark.parametrize("write", UPSERTS.values(), ids=UPSERTS)
+async def test_the_key_of_a_deleted_row_is_not_free_and_no_retry_helps(
+    database: Database, write: Callable[[BaseRepository[Country], Any], Awaitable[Any]]
+) -> None:
+    countries = BaseRepository(database, Country)
+    await write(countries, {"code": "es", "name": "España"})
+    await countries.delete("es")
+
+    with pytest.raises((DuplicateKey, BulkRefused), match="was deleted: restore"):
+        await write(countries, {"code": "es", "name": "España"})
+
+    await countries.restore("es")
+    await write(countries, {"code": "es", "name": "España"})
+    assert await countries.count(with_deleted=True) == 1
 
 
 @pytest.mark.parametrize(

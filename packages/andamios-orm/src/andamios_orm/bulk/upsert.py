@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sqlalchemy import Integer, select, text
+from sqlalchemy import Integer, literal, select, text
 
 from andamios_orm.bulk.create import insert_batch
 from andamios_orm.bulk.create import prepare as prepare_new
@@ -52,8 +52,8 @@ async def bulk_upsert(
     committed.
 
     Raises:
-        BulkRefused: some rows are wrong, two of them are the same one, or several
-            existing rows match one.
+        BulkRefused: some rows are wrong, two of them are the same one, several existing
+            rows match one, or one has the key of a row that was soft-deleted.
         WriteConflict: another transaction created such a row: run it again.
     """
     target = target_of(model)
@@ -113,23 +113,25 @@ async def _existing(
     """Return the key of the existing row for each row that has one.
 
     Raises:
-        BulkRefused: a row has several.
+        BulkRefused: a row has several, or has the key of one that was deleted.
     """
     target = work.target
+    by_key = {*target.key} <= given.keys()  # then a deleted row is in the way
+    deleted = target.columns[target.deleted] if by_key and target.deleted else literal(None)
     numbers = list(range(len(next(iter(given.values())))))
     columns = {**work.columns(given, sent), "row": Given(Integer(), numbers, numbers)}
     async with staged(work.connection, columns) as stage:
-        statement = select(stage["row"], *(target.columns[name] for name in target.key)).where(
-            match(target, stage, given), *visible(target)
-        )
-        found = (await run(work.connection, statement)).all()
+        own = (target.columns[name] for name in target.key)
+        statement = select(stage["row"], deleted, *own).where(match(target, stage, given))
+        statement = statement if by_key else statement.where(*visible(target))
+        found: Any = (await run(work.connection, statement)).all()
     keys: dict[int, Any] = {}
     errors = []
-    for each in found:
-        row = each[0]
-        if row in keys:
-            errors.append(target.refusal(row, ", ".join(given), "several rows match it", None))
-        keys[row] = tuple(each[1:])
+    for row, gone, *key in found:
+        if row in keys or gone is not None:
+            reason = "several rows match it" if gone is None else "it was deleted: restore() it"
+            errors.append(target.refusal(row, ", ".join(given), reason, None))
+        keys[row] = tuple(key)
     target.refuse(errors)
     return keys
 

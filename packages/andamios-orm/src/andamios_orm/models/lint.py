@@ -27,6 +27,7 @@ from sqlalchemy.dialects.postgresql.ranges import AbstractMultiRange, AbstractRa
 
 from andamios_orm.exceptions import ConfigurationError
 from andamios_orm.models.types import EnumByValue
+from andamios_orm.models.unique import unique_columns
 from andamios_orm.models.vector import Vector
 
 if TYPE_CHECKING:
@@ -90,7 +91,7 @@ def lint(models: MetaData | type[DeclarativeBase], dialect_name: str = "duckdb")
     if dialect_name not in {"duckdb", "postgresql"}:
         raise ConfigurationError(f"{dialect_name!r}: say duckdb or postgresql")
     metadata = models if isinstance(models, MetaData) else models.metadata
-    look = _on_duckdb if dialect_name == "duckdb" else _doubles
+    look = _on_duckdb if dialect_name == "duckdb" else _on_postgresql
     return [finding for table in metadata.sorted_tables for finding in look(table)]
 
 
@@ -104,6 +105,12 @@ def _on_duckdb(table: Table) -> Iterator[Finding]:
     for index in sorted(table.indexes, key=lambda index: str(index.name)):
         if index.dialect_options["duckdb"]["index"]:
             yield from _index(table, index)
+    yield from _doubles(table)
+
+
+def _on_postgresql(table: Table) -> Iterator[Finding]:
+    for key in sorted(table.foreign_key_constraints, key=lambda key: list(key.column_keys)):
+        yield from _referred(key)
     yield from _doubles(table)
 
 
@@ -125,6 +132,8 @@ def _column(column: Column[Any]) -> Iterator[Finding]:
 def _foreign_key(key: ForeignKeyConstraint) -> Iterator[Finding]:
     place = (key.parent.name, ", ".join(key.column_keys))
     physical = key.parent.metadata.info.get("duckdb_foreign_keys") != "none"
+    if physical:
+        yield from _referred(key)
     for option in ("ondelete", "onupdate"):
         action = getattr(key, option)
         if action is None or action.upper() in {"NO ACTION", "RESTRICT"}:
@@ -137,6 +146,23 @@ def _foreign_key(key: ForeignKeyConstraint) -> Iterator[Finding]:
         else:
             message = f"{option}={action!r} is left to the relationship's cascade"
             yield Finding("different", *place, message)
+
+
+def _referred(key: ForeignKeyConstraint) -> Iterator[Finding]:
+    """Yield that a foreign key refers to columns that are unique among the rows that are there."""
+    referred = {element.column for element in key.elements}
+    partial = [
+        set(index.columns)
+        for index in key.referred_table.indexes
+        if index.dialect_options["postgresql"]["where"] is not None
+    ]
+    unique = unique_columns(key.referred_table)
+    if unique.count(referred) and unique.count(referred) == partial.count(referred):
+        message = (
+            f"it refers to {key.referred_table.name}, where deleted rows do not count: write "
+            f"info={{'with_deleted': True}} on what is unique there"
+        )
+        yield Finding("refused", key.parent.name, ", ".join(key.column_keys), message)
 
 
 def _constraint(constraint: Any) -> Iterator[Finding]:

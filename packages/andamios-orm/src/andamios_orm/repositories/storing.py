@@ -141,6 +141,7 @@ class Storing(Reader[ModelT]):
 
     async def _insert_unmatched(self, new: Sequence[ModelT], names: Iterable[str]) -> None:
         """Store rows that no query found; one that is there after all is a conflict."""
+        await self._refuse_deleted(new, names)
         try:
             await self._insert(*new)
         except DuplicateKey as error:
@@ -150,6 +151,23 @@ class Storing(Reader[ModelT]):
             raise WriteConflict(
                 f"another writer made this {self.model.__name__} meanwhile: run it again"
             ) from error
+
+    async def _refuse_deleted(self, new: Sequence[ModelT], names: Iterable[str]) -> None:
+        """Raise if a row was found by its key and is out of sight: that key is not free."""
+        key = self.fields.key
+        if self.fields.deleted is None or not set(key) <= set(names) - self.fields.generated:
+            return
+        for condition in statements.among(self.mapper, key, [self._key_of(each) for each in new]):
+            statement = self._select([condition], {}, (), with_deleted=True)
+            found = (await self._scalars(statement, None)).first()
+            if found is not None:
+                value = plain_key(self._key_of(found))
+                raise DuplicateKey(
+                    f"{self.model.__name__} {value!r} was deleted: restore() it, or purge() it",
+                    table=getattr(self.mapper.local_table, "name", None),
+                    columns=[self.fields.columns[name].name for name in key],
+                    value=value,
+                )
 
     async def _change(self, changes: Sequence[Change[ModelT]]) -> None:
         """Write new values to rows, in one flush."""
