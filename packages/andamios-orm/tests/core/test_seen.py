@@ -173,3 +173,12 @@ async def test_an_engine_of_the_users_own_is_compared_on(andamios_postgres_url: 
 async def test_duckdb_has_snapshots_only(duckdb_database: Database) -> None:
     assert not seen.sees_changes(duckdb_database.engine)
     assert not seen.sees_changes(None)
+
+
+async def test_an_update_statement_changes_a_row_that_was_read(database: Database) -> None:
+    async with database.transaction() as session:
+        page = await session.get_one(Page, 1)
+        await session.execute(update(Page).where(Page.id == 1).values(title="ours"))
+
+        assert page.title == "ours"
+    assert (await BaseRepository(database, Page).get(1)).title == "ours"

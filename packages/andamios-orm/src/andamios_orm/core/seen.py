@@ -86,8 +86,9 @@ def _note_loaded(session: SeenVersions, instance: object) -> None:
 
 @event.listens_for(Row, "refresh", propagate=True)
 def _note_refreshed(instance: Row, context: Any, _attributes: Any) -> None:
-    if isinstance(context.session, SeenVersions):
-        context.session.note(instance)
+    session = getattr(context, "session", None)  # none if an UPDATE of its own sets the values
+    if isinstance(session, SeenVersions):
+        session.note(instance)
 
 
 @event.listens_for(SeenVersions, "after_flush")
