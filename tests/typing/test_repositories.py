@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncSession  # noqa: TC002 - as callers write it
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
+from andamios_orm import Database, Session  # noqa: TC001 - as callers write it
 from andamios_orm.bulk import Created, Upserted
 from andamios_orm.repositories import (
     AnalyticsRepository,
@@ -42,6 +43,15 @@ class ProjectRepository(BaseRepository[Project]):
     async def statuses(self, *, limit: int = 3) -> set[str]:
         """Return some of the statuses there are."""
         return {project.status for project in await self.list(limit)}
+
+
+async def units(database: Database) -> None:
+    """Say what a unit of work gives: what its function does."""
+
+    async def work(session: Session) -> Project:
+        return await ProjectRepository(session).get(1)
+
+    assert_type(await database.run_in_transaction(work), Project)
 
 
 async def reads(session: AsyncSession) -> None:

@@ -1,7 +1,7 @@
 """Repositories of one's own: questions with names, scopes, databases, analytics.
 
 Shows a subclass with its own question, ``scope()``, ``loaded_by_key``, a repository on a
-``Database``, several in one transaction with retry, ``ReadOnlyRepository``,
+``Database``, several in one unit of work with retry, ``ReadOnlyRepository``,
 ``AnalyticsRepository`` and ``GenericRepository``.
 
 Prints the answers. Costs: on a database every call is a transaction of its own, and
@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import func, select
 from sqlalchemy.orm import DeclarativeBase, Mapped
 
-from andamios_orm import Database, run
+from andamios_orm import Database, Session, run
 from andamios_orm.models import IntegerKeyMixin, Row, VersionMixin
 from andamios_orm.queries.aggregations import count, sum_
 from andamios_orm.repositories import (
@@ -83,15 +83,18 @@ class OrdersOf(OrderRepository):
         return [Order.customer == self.customer]
 
 
-async def buy(database: Database, customer: str, total: int) -> None:
-    """Store an order and count it, in one transaction that is run again after a conflict."""
-    async for attempt in database.transaction(retry=20):
-        async with attempt as session:
-            day = dt.datetime(2026, 5, 1 + total % 3, tzinfo=dt.UTC)
-            orders, tallies = OrderRepository(session), GenericRepository(session, Tally)
-            await orders.create({"customer": customer, "total": total, "bought": day})
-            tally = await tallies.get(1)
-            await tallies.update(1, {"total": tally.total + total})
+async def buy(database: Database, customer: str, total: int) -> int:
+    """Store an order and count it: one unit of work, run again when another was faster."""
+
+    async def work(session: Session) -> int:
+        day = dt.datetime(2026, 5, 1 + total % 3, tzinfo=dt.UTC)
+        orders, tallies = OrderRepository(session), GenericRepository(session, Tally)
+        await orders.create({"customer": customer, "total": total, "bought": day})
+        sold = (await tallies.get(1)).total + total
+        await tallies.update(1, {"total": sold})
+        return sold
+
+    return await database.run_in_transaction(work, retry=20)
 
 
 async def main() -> None:
@@ -102,7 +105,7 @@ async def main() -> None:
         tallies = GenericRepository(database, Tally)
         await tallies.create({"total": 0})
         await asyncio.gather(*(buy(database, "ana" if n % 2 else "eva", n) for n in range(10)))
-        print("sold:", (await tallies.get(1)).total)
+        print("sold:", await buy(database, "eva", 0))
 
         orders = OrderRepository(database)  # each call has a transaction of its own
         print("by customer:", await orders.total_by_customer())

@@ -6,7 +6,7 @@ import inspect
 import sys
 import warnings
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
 
 __all__ = ["Session", "SessionManager"]
+
+ResultT = TypeVar("ResultT")
 
 
 class _Session(SyncSession):
@@ -173,13 +175,36 @@ class SessionManager:
         """Return a transaction that commits on success and rolls back on any error.
 
         With ``write=True`` it takes DuckDB's write gate from its start. With
-        ``retry`` it is a loop, because only the caller can repeat what it read::
+        ``retry`` it is a loop, because only the caller can repeat what it read;
+        ``run_in_transaction`` does the same for a function::
 
             async for attempt in database.transaction(retry=True):
                 async with attempt as session:
                     ...
         """
         return Transaction(self._open, retry=retry, write=write)
+
+    async def run_in_transaction(
+        self,
+        work: Callable[[Session], Awaitable[ResultT]],
+        *,
+        retry: bool | int = True,
+        write: bool = False,
+    ) -> ResultT:
+        """Return what ``work`` returns, a unit of work: all it stores, or nothing.
+
+        It is called with a session, for any number of repositories, and called anew in
+        a new transaction when another writer was first.
+
+        Raises:
+            WriteConflict: the last attempt lost as well.
+            StaleVersion: likewise.
+        """
+        results: list[ResultT] = []
+        async for attempt in self.transaction(retry=retry, write=write):
+            async with attempt as session:
+                results.append(await work(session))
+        return results[-1]
 
     async def execute_in_transaction(
         self,
@@ -190,14 +215,15 @@ class SessionManager:
     ) -> list[Any]:
         """Return the results of ``steps``, each called with the session, all or nothing."""
         calls = list(steps)
-        results: list[Any] = []
-        async for attempt in self.transaction(retry=retry, write=write):
-            async with attempt as session:
-                results = []
-                for step in calls:
-                    result = step(session)
-                    results.append(await result if inspect.isawaitable(result) else result)
-        return results
+
+        async def work(session: Session) -> list[Any]:
+            results = []
+            for step in calls:
+                result = step(session)
+                results.append(await result if inspect.isawaitable(result) else result)
+            return results
+
+        return await self.run_in_transaction(work, retry=retry, write=write)
 
     def _open(self) -> Session:
         return Session(self.engine)
