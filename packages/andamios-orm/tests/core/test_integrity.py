@@ -237,7 +237,7 @@ class Scale(Base):
     """A parent whose keys are not of one kind in Python."""
 
     __tablename__ = "scale"
-    size: Mapped[float] = mapped_column(primary_key=True)
+    size: Mapped[float] = mapped_column(primary_key=True, autoincrement=False)
 
 
 class Weight(Base):

@@ -69,9 +69,27 @@ def answer(code: str, *arguments: str) -> Any:
     return json.loads(child.stdout)
 
 
-def threads() -> list[str]:
-    """Return the names of the dialect's threads."""
-    return [thread.name for thread in threading.enumerate() if thread.name.startswith("andamios")]
+class Traces:
+    """What the dialect has in this process beyond what was there when the test began."""
+
+    def __init__(self) -> None:
+        self._threads = set(threading.enumerate())
+        self._databases = list(registry)
+
+    def threads(self) -> list[str]:
+        """Return the names of its threads."""
+        new = set(threading.enumerate()) - self._threads
+        return [thread.name for thread in new if thread.name.startswith("andamios")]
+
+    def databases(self) -> list[Any]:
+        """Return the databases that are open."""
+        return [database for database in registry if database not in self._databases]
+
+
+@pytest.fixture
+def traces() -> Traces:
+    """Return what counts the traces of a test; other tests keep databases open."""
+    return Traces()
 
 
 def eventually(condition: Callable[[], object], seconds: float = 3.0) -> bool:
@@ -199,7 +217,7 @@ def test_an_open_engine_adds_little_memory_to_duckdb(tmp_path: Path) -> None:
 )
 @pytest.mark.timeout(600)
 def test_engines_leave_neither_threads_nor_files_open(
-    tmp_path: Path, rounds: Callable[..., int], choices: tuple[int, ...]
+    tmp_path: Path, rounds: Callable[..., int], choices: tuple[int, ...], traces: Traces
 ) -> None:
     async def once(number: int) -> None:
         path = tmp_path / f"{number % 3}.duckdb"
@@ -215,7 +233,7 @@ def test_engines_leave_neither_threads_nor_files_open(
             blocking.dispose()
             del engine, blocking
             gc.collect()
-            eventually(lambda: not threads())
+            eventually(lambda: not traces.threads())
 
     def taken() -> tuple[int, ...]:
         return tuple(len(list(Path("/proc/self", kind).iterdir())) for kind in ("fd", "task"))
@@ -227,14 +245,14 @@ def test_engines_leave_neither_threads_nor_files_open(
         asyncio.run(once(number))
 
     assert eventually(lambda: all(map(operator.le, taken(), before))), (taken(), before)
-    assert not threads()
-    assert list(registry) == []
+    assert not traces.threads()
+    assert traces.databases() == []
 
 
 # ---- closing -----------------------------------------------------------------
 
 
-async def test_dispose_closes_everything(tmp_path: Path) -> None:
+async def test_dispose_closes_everything(tmp_path: Path, traces: Traces) -> None:
     path = tmp_path / "f.duckdb"
     engine = create_async_engine(f"duckdb:///{path}")
     await run(engine, "CREATE TABLE t (n INTEGER)")
@@ -246,8 +264,8 @@ async def test_dispose_closes_everything(tmp_path: Path) -> None:
 
     assert existed
     assert not log.exists()
-    assert list(registry) == []
-    assert eventually(lambda: not threads())
+    assert traces.databases() == []
+    assert eventually(lambda: not traces.threads())
     with duckdb.connect(path) as plain:
         assert plain.execute("SELECT count(*) FROM t").fetchall() == [(0,)]
 
@@ -278,7 +296,9 @@ async def test_an_engine_works_again_after_dispose(tmp_path: Path) -> None:
     assert found == [(1,)]
 
 
-async def test_dispose_while_a_connection_is_out_closes_when_it_comes_back(tmp_path: Path) -> None:
+async def test_dispose_while_a_connection_is_out_closes_when_it_comes_back(
+    tmp_path: Path, traces: Traces
+) -> None:
     path = tmp_path / "f.duckdb"
     engine = create_async_engine(f"duckdb:///{path}")
     async with engine.connect() as connection:
@@ -291,10 +311,10 @@ async def test_dispose_while_a_connection_is_out_closes_when_it_comes_back(tmp_p
     gc.collect()  # SQLAlchemy forgets a pool that was disposed of, with what comes back to it
     assert found == 1
     assert eventually(lambda: can_be_opened(path))
-    assert eventually(lambda: not threads())
+    assert eventually(lambda: not traces.threads())
 
 
-async def test_a_forgotten_engine_releases_its_file(tmp_path: Path) -> None:
+async def test_a_forgotten_engine_releases_its_file(tmp_path: Path, traces: Traces) -> None:
     path = tmp_path / "f.duckdb"
     engine = create_async_engine(f"duckdb:///{path}")
     await asyncio.gather(*(run(engine, "SELECT 1") for _ in range(4)))
@@ -303,7 +323,7 @@ async def test_a_forgotten_engine_releases_its_file(tmp_path: Path) -> None:
     gc.collect()
 
     assert eventually(lambda: can_be_opened(path))
-    assert eventually(lambda: not threads())
+    assert eventually(lambda: not traces.threads())
 
 
 def test_a_forgotten_blocking_engine_releases_its_file(tmp_path: Path) -> None:
@@ -329,7 +349,7 @@ async def leak(engine: AsyncEngine, statement: str) -> weakref.ref[Any]:
 
 @pytest.mark.parametrize("statement", ["SELECT 1", "INSERT INTO t VALUES (1)"])
 async def test_a_forgotten_connection_is_named_and_given_back(
-    tmp_path: Path, statement: str
+    tmp_path: Path, statement: str, traces: Traces
 ) -> None:
     engine = create_async_engine(
         f"duckdb:///{tmp_path}/f.duckdb", pool_size=1, max_overflow=0, pool_timeout=5
@@ -345,7 +365,7 @@ async def test_a_forgotten_connection_is_named_and_given_back(
 
     assert forgotten() is None
     assert found == [(2,)]
-    assert eventually(lambda: not threads())
+    assert eventually(lambda: not traces.threads())
 
 
 async def test_nothing_is_warned_of_when_everything_is_closed(tmp_path: Path) -> None:
@@ -360,7 +380,7 @@ async def test_nothing_is_warned_of_when_everything_is_closed(tmp_path: Path) ->
     assert caught == []
 
 
-def test_an_engine_serves_one_loop_after_another(tmp_path: Path) -> None:
+def test_an_engine_serves_one_loop_after_another(tmp_path: Path, traces: Traces) -> None:
     engine = create_async_engine(f"duckdb:///{tmp_path}/f.duckdb")
     asyncio.run(run_none(engine, "CREATE TABLE t (n INTEGER)"))
 
@@ -371,7 +391,7 @@ def test_an_engine_serves_one_loop_after_another(tmp_path: Path) -> None:
         runner.run(engine.dispose())
 
     assert found == [(0,), (1,), (2,)]
-    assert eventually(lambda: not threads())
+    assert eventually(lambda: not traces.threads())
 
 
 async def run_none(engine: AsyncEngine, statement: str) -> None:
@@ -528,7 +548,7 @@ async def test_a_limit_can_be_lifted_for_one_execution(tmp_path: Path) -> None:
     assert found == 0
 
 
-def test_a_blocking_statement_is_stopped_as_well(tmp_path: Path) -> None:
+def test_a_blocking_statement_is_stopped_as_well(tmp_path: Path, traces: Traces) -> None:
     engine = create_engine(f"duckdb:///{tmp_path}/f.duckdb", statement_timeout=0.1)
     with engine.connect() as connection:
         with pytest.raises(StatementTimeout):
@@ -539,7 +559,7 @@ def test_a_blocking_statement_is_stopped_as_well(tmp_path: Path) -> None:
 
     engine.dispose()
     assert found == 1
-    assert eventually(lambda: not threads())
+    assert eventually(lambda: not traces.threads())
 
 
 async def test_a_stream_is_stopped_when_one_batch_takes_too_long(tmp_path: Path) -> None:
