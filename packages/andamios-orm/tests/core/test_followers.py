@@ -1,11 +1,12 @@
 import asyncio
+import gc
 import threading
 import time
 from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from sqlalchemy import MetaData, select, text
+from sqlalchemy import MetaData, event, select, text
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -13,6 +14,7 @@ from andamios_orm import Database
 from andamios_orm.core import followers, signals
 from andamios_orm.core.changes import ChangeFeed
 from andamios_orm.core.followers import Batch, Follower
+from andamios_orm.dialect.greenlets import await_
 from andamios_orm.exceptions import (
     ConfigurationError,
     FollowerUnknown,
@@ -410,6 +412,43 @@ async def test_what_came_while_the_listener_was_cut_off_is_read_when_it_is_back(
 
         assert keys(await waiting) == ["1"]
         assert feed.signals.listening
+
+
+async def test_a_feed_closes_at_once_whatever_its_listener_is_doing(postgres_url: str) -> None:
+    for milliseconds in range(25):
+        async with Database(postgres_url) as database, ChangeFeed(database, Base) as feed:
+            armed = feed.signals.arm()
+            await asyncio.sleep(milliseconds / 2000)
+
+            async with asyncio.timeout(5):
+                await feed.close()
+                await armed
+
+    gc.collect()  # a connection that was left open is warned of
+
+
+async def test_a_feed_closes_when_the_cancellation_of_its_listener_turns_into_an_error(
+    server: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    connecting = asyncio.Event()
+
+    def refuse(*_: object) -> None:
+        connecting.set()
+        try:
+            await_(asyncio.sleep(60))
+        except asyncio.CancelledError:
+            raise RuntimeError("the connection is closed") from None
+
+    event.listen(server.engine.sync_engine, "connect", refuse)
+    feed = ChangeFeed(server, Base)
+    armed = feed.signals.arm()
+    await connecting.wait()
+
+    async with asyncio.timeout(5):
+        await feed.close()
+        await armed
+
+    assert "listening" not in caplog.text
 
 
 async def test_a_follower_of_changes_that_are_held_back_looks_again_soon(

@@ -17,7 +17,7 @@ from andamios_orm.core.ledger import on_commit
 from andamios_orm.core.positions import CHANNEL
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import AsyncIterator, Callable
 
     from sqlalchemy import Connection
     from sqlalchemy.ext.asyncio import AsyncEngine
@@ -98,34 +98,50 @@ class Signals:
         }
 
     async def _listen(self) -> None:
-        """Listen until cancelled; after a broken connection everybody looks again."""
+        """Listen until cancelled; after a broken connection everybody looks again.
+
+        SQLAlchemy answers a cancellation during an engine's first connection with an
+        error of its own, so the task is asked whether it was cancelled.
+        """
         pause = _FIRST_PAUSE
-        while True:
+        while not _cancelled():
             try:
-                connection = await self._dedicated()
-                try:
+                async with self._dedicated() as connection:
                     await connection.execute(f"LISTEN {CHANNEL}")
                     self.listening, pause = True, _FIRST_PAUSE
                     self.wake()
                     async for _ in connection.notifies():
                         self.wake()
-                finally:
-                    self.listening = False
-                    await connection.close()
             except Exception as error:  # noqa: BLE001 - whatever it is, the database is asked again
+                if _cancelled():
+                    return
                 logger.warning("listening to PostgreSQL ended, trying again: %s", error)
+            finally:
+                self.listening = False
             await asyncio.sleep(pause)
             pause = min(2 * pause, _LONGEST_PAUSE)
 
-    async def _dedicated(self) -> Any:
-        """Return a connection of the driver that belongs to no pool."""
-        async with self._engine.connect() as connection:
-            raw: Any = await connection.get_raw_connection()
-            driver = raw.driver_connection
-            await connection.rollback()
-            await connection.run_sync(_detach)
-        await driver.set_autocommit(True)
-        return driver
+    @contextlib.asynccontextmanager
+    async def _dedicated(self) -> AsyncIterator[Any]:
+        """Yield a connection of the driver that belongs to no pool."""
+        driver: Any = None
+        try:
+            async with self._engine.connect() as connection:
+                found = (await connection.get_raw_connection()).driver_connection
+                await connection.rollback()
+                await connection.run_sync(_detach)  # does not wait: no cancellation in between
+                driver = found
+            await driver.set_autocommit(True)
+            yield driver
+        finally:
+            if driver is not None:
+                await driver.close()
+
+
+def _cancelled() -> bool:
+    """Whether somebody has cancelled this task, even if it was not told."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 def _detach(connection: Connection) -> None:
