@@ -23,6 +23,7 @@ from andamios_orm.exceptions import (
     ConfigurationError,
     DuplicateKey,
     MissingExtra,
+    NotNullViolation,
     PoolExhausted,
     WriteConflict,
 )
@@ -243,6 +244,19 @@ async def test_create_fills_defaults(filled: Database) -> None:
     book = await filled.create(Book, {"author_id": author.id})
 
     assert (book.pages, author.version) == (100, 1)
+
+
+async def test_create_takes_none_for_a_default_as_a_session_does(filled: Database) -> None:
+    author = await filled.create(Author, {"id": None, "name": "Ada", "version": None})
+
+    book = await filled.create(Book(id=None, author_id=author.id, pages=None))
+
+    assert (book.id, book.pages, author.version) == (1, 100, 1)
+
+
+async def test_create_keeps_a_none_that_is_a_value(filled: Database) -> None:
+    with pytest.raises(NotNullViolation, match="author_id"):
+        await filled.create(Book(author_id=None))
 
 
 async def test_create_leaves_a_version_of_the_server_to_the_server(filled: Database) -> None:

@@ -1,8 +1,9 @@
 import asyncio
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from sqlalchemy import CheckConstraint, MetaData, Table, select, text
+from sqlalchemy import CheckConstraint, MetaData, Table, literal, select, text
 from sqlalchemy.exc import ProgrammingError
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -15,6 +16,7 @@ from andamios_orm.exceptions import (
     NotNullViolation,
     WriteDeadlock,
 )
+from andamios_orm.models import acting_as, current_actor
 
 pytestmark = [pytest.mark.concurrency, pytest.mark.db]
 
@@ -31,6 +33,25 @@ class Event(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     name: Mapped[str] = mapped_column(unique=True)
     size: Mapped[int] = mapped_column(CheckConstraint("size >= 0"), default=1)
+
+
+def later(context: Any) -> int:
+    """Return a default that has to ask the database."""
+    return int(context.connection.scalar(select(literal(7))))
+
+
+class Signed(Base):
+    """Something whose defaults are Python's."""
+
+    __tablename__ = "signed"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    title: Mapped[str]
+    upper: Mapped[str] = mapped_column(
+        default=lambda context: context.get_current_parameters()["title"].upper()
+    )
+    signer: Mapped[str | None] = mapped_column(default=current_actor)
+    later: Mapped[int] = mapped_column(default=later)
 
 
 @pytest.fixture
@@ -68,6 +89,32 @@ async def test_concurrent_inserts_share_statements_and_commits(filled: Database)
     assert [row["name"] for row in rows] == [f"n{number}" for number in range(64)]
     assert len({row["id"] for row in rows}) == 64
     assert filled._groups.groups <= 3
+
+
+async def test_defaults_are_those_of_the_task_that_inserts(filled: Database) -> None:
+    async def sign(name: str) -> Any:
+        with acting_as(name):
+            return await filled.insert(Signed, {"title": f"by {name}"})
+
+    rows = await asyncio.gather(*(sign(name) for name in ("ana", "bea", "cai")))
+
+    assert [(row["signer"], row["upper"], row["later"]) for row in rows] == [
+        ("ana", "BY ANA", 7),
+        ("bea", "BY BEA", 7),
+        ("cai", "BY CAI", 7),
+    ]
+    assert filled._groups.groups <= 2
+
+
+async def test_a_default_that_fails_is_its_own_callers(filled: Database) -> None:
+    rows = await asyncio.gather(
+        filled.insert(Signed, {"title": None}),
+        filled.insert(Signed, {"title": "a"}),
+        return_exceptions=True,
+    )
+
+    assert isinstance(rows[0], AttributeError)
+    assert isinstance(rows[1], Mapping)
 
 
 async def test_one_bad_row_among_many_fails_alone(filled: Database) -> None:

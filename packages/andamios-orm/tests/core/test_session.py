@@ -2,7 +2,7 @@ import gc
 import warnings
 
 import pytest
-from sqlalchemy import MetaData, delete, func, insert, select, update
+from sqlalchemy import Connection, MetaData, delete, event, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -125,6 +125,17 @@ async def test_a_session_that_was_ended_does_not_warn(filled: Database, ending: 
         session.add(Account(balance=1))
         await session.flush()
         await getattr(session, ending)()
+
+
+async def test_a_commit_that_failed_needs_no_warning_beside_its_error(filled: Database) -> None:
+    def refuse(_connection: Connection) -> None:
+        raise LookupError("no")
+
+    event.listen(filled.engine.sync_engine, "commit", refuse)
+    async with filled.session() as session:
+        session.add(Account(balance=1))
+        with pytest.raises(LookupError):
+            await session.commit()
 
 
 async def test_an_error_on_its_way_out_needs_no_warning_beside_it(filled: Database) -> None:

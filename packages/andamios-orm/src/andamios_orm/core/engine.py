@@ -335,6 +335,15 @@ def _columns(mapper: Mapper[Any]) -> dict[str, Column[Any]]:
     }
 
 
+def _is_left_out(value: object, column: Column[Any]) -> bool:
+    """Return whether ``value`` stands for the column's default, as it does in a session."""
+    return (
+        value is None
+        and not column.type.should_evaluate_none
+        and (column.primary_key or column.default is not None or column.server_default is not None)
+    )
+
+
 def _new_row(
     instance: Any, mapper: Mapper[Any], columns: Mapping[str, Column[Any]]
 ) -> dict[str, Any]:
@@ -352,9 +361,9 @@ def _new_row(
     row = {
         column.key: state.dict[attribute]
         for attribute, column in columns.items()
-        if attribute in state.dict
+        if attribute in state.dict and not _is_left_out(state.dict[attribute], column)
     }
-    version = mapper.version_id_col
-    if version is not None and version.key is not None and mapper.version_id_generator:
-        row.setdefault(version.key, mapper.version_id_generator(None))
+    version, count = mapper.version_id_col, mapper.version_id_generator
+    if version is not None and count and row.get(key := str(version.key)) is None:
+        row[key] = count(None)
     return row

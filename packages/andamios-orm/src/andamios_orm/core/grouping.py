@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import insert
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 
+from andamios_orm.core.defaults import with_defaults
 from andamios_orm.core.integrity import check_values
 from andamios_orm.core.recording import record_creation
 from andamios_orm.exceptions import ValueRefused, WriteDeadlock
@@ -36,7 +37,7 @@ _Shape = tuple["Table", "type[Any] | None", tuple[str, ...]]
 
 @dataclass(slots=True, eq=False)
 class _Request:
-    values: Mapping[str, Any]
+    values: dict[str, Any]
     answer: asyncio.Future[RowMapping]
     actor: str | None = None
 
@@ -63,13 +64,15 @@ class GroupCommit:
     ) -> RowMapping:
         """Return the inserted row, all its columns, after its commit.
 
-        The change feed records it as a row of ``model``, or of the table.
+        The change feed records it as a row of ``model``, or of the table. Defaults that
+        Python functions give are those of the calling task.
 
         A task that is cancelled while its row is on its way leaves at once;
         the row may be there then.
         """
         self._refuse_own_transaction()
         loop = asyncio.get_running_loop()
+        values = with_defaults(table, values)
         key = (loop, (table, model, tuple(sorted(values))))
         lane = self._lanes.get(key)
         if lane is None:
@@ -126,9 +129,9 @@ class GroupCommit:
         statement = insert(table).returning(*table.c, sort_by_parameter_order=len(values) > 1)
         async with self._engine.begin() as connection:
             if len(values) == 1:
-                result = await connection.execute(statement, dict(values[0]))
+                result = await connection.execute(statement, values[0])
             else:
-                result = await connection.execute(statement, [dict(row) for row in values])
+                result = await connection.execute(statement, values)
             rows = list(result.mappings().all())
             actors = [request.actor for request in group]
             linked = [column for column in table.c if column.foreign_keys]

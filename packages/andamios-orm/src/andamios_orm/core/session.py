@@ -54,6 +54,13 @@ class _Session(SyncSession):
         except StaleDataError as error:
             raise StaleVersion(f"a row was changed meanwhile: {error}") from error
 
+    def commit(self) -> None:
+        """Commit; when that fails, its error says all there is to say."""
+        try:
+            super().commit()
+        finally:
+            self.uncommitted = None
+
 
 class _ReadingAnew(_Session, SeenVersions):
     """The same where a transaction is no snapshot."""
