@@ -1,8 +1,9 @@
 """What the tests share: databases of both systems, with the tables that a module names."""
 
 import importlib.util
+import os
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -47,12 +48,19 @@ def postgres_url(metadata: MetaData, andamios_prepared: PreparedDatabases) -> It
         yield url
 
 
+@pytest.fixture(scope="session")
+def through_driver() -> Callable[[str], str]:
+    """Return what makes a URL go through ANDAMIOS_TEST_DRIVER: psycopg, or asyncpg."""
+    driver = os.environ.get("ANDAMIOS_TEST_DRIVER", "psycopg")
+    return lambda url: url.replace("+psycopg", f"+{driver}", 1)
+
+
 @pytest.fixture(params=["duckdb", "postgresql"])
-def url(request: pytest.FixtureRequest) -> str:
+def url(request: pytest.FixtureRequest, through_driver: Callable[[str], str]) -> str:
     """Return the URL of a database with the tables of the module, of each system in turn."""
     fixture = {"duckdb": "duckdb_url", "postgresql": "postgres_url"}[request.param]
     found: str = request.getfixturevalue(fixture)
-    return found
+    return through_driver(found)
 
 
 @pytest.fixture

@@ -545,8 +545,12 @@ async def test_a_thousand_different_updates_are_a_few_statements(
         updates = [text.split()[0] for text in sent]
 
     expected = ["SELECT", "UPDATE", "SELECT"]  # before, and after for the history
-    temporary = ["CREATE", *expected, "DROP"]
-    assert updates == (expected if database.engine.dialect.name == "duckdb" else temporary)
+    filled = {  # psycopg's COPY is no statement of SQLAlchemy's
+        "andamios": [],
+        "psycopg": ["CREATE"],
+        "asyncpg": ["CREATE", "INSERT"],
+    }[database.engine.dialect.driver.removesuffix("_async")]
+    assert updates == [*filled, *expected, *["DROP"] * bool(filled)]
 
 
 async def test_a_race_on_postgresql_is_a_conflict_to_repeat(postgres_url: str) -> None:

@@ -182,7 +182,7 @@ async def test_postgresql_has_snapshots_unless_told_otherwise(postgres_url: str)
         ("sqlite:///file", {}, "names sqlite"),
         ("duckdb:///:memory:", {"isolation_level": "SERIALIZABLE"}, "always snapshots"),
         ("postgresql://host/name", {"threads": 2}, "threads: unknown for postgresql"),
-        ("postgresql+asyncpg://host/name", {}, r"postgresql\+psycopg://"),
+        ("postgresql+pg8000://host/name", {}, r"postgresql\+psycopg://"),
     ],
 )
 def test_what_makes_no_sense_is_refused_at_once(
@@ -192,15 +192,20 @@ def test_what_makes_no_sense_is_refused_at_once(
         Database(url, **options)
 
 
-def test_a_missing_driver_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("scheme", "extra"), [("postgresql", "postgresql"), ("postgresql+asyncpg", "asyncpg")]
+)
+def test_a_missing_driver_names_the_extra(
+    monkeypatch: pytest.MonkeyPatch, scheme: str, extra: str
+) -> None:
     def missing(*_: object, **__: object) -> None:
-        raise ModuleNotFoundError("No module named 'psycopg'", name="psycopg")
+        raise ModuleNotFoundError("No module named 'driver'", name="driver")
 
     module = importlib.import_module("andamios_orm.core.engine")
     monkeypatch.setattr(module, "create_async_engine", missing)
 
-    with pytest.raises(MissingExtra, match=r"pip install 'andamios-orm\[postgresql\]'"):
-        create_engine(Settings(url="postgresql://host/name"))
+    with pytest.raises(MissingExtra, match=rf"pip install 'andamios-orm\[{extra}\]'"):
+        create_engine(Settings(url=f"{scheme}://host/name"))
 
 
 def test_nothing_is_opened_before_the_first_statement(tmp_path: Path) -> None:

@@ -6,8 +6,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from sqlalchemy import MetaData, event, select, text
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy import MetaData, event, make_url, select, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from andamios_orm import Database
@@ -360,10 +359,11 @@ async def test_another_engine_on_the_same_file_is_noticed_by_looking(
         assert keys(await waiting) == ["1"]
 
 
-@pytest.fixture
-async def server(postgres_url: str) -> AsyncIterator[Database]:
-    """Yield a PostgreSQL with tables."""
-    async with Database(postgres_url) as database:
+@pytest.fixture(params=["psycopg", "asyncpg"])
+async def server(postgres_url: str, request: pytest.FixtureRequest) -> AsyncIterator[Database]:
+    """Yield a PostgreSQL with tables, through each driver in turn."""
+    url = make_url(postgres_url).set(drivername=f"postgresql+{request.param}")
+    async with Database(url.render_as_string(hide_password=False)) as database:
         yield database
 
 
@@ -464,23 +464,6 @@ async def test_a_follower_of_changes_that_are_held_back_looks_again_soon(
         await slow.rollback()
 
         assert keys(await waiting) == ["2"]
-
-
-async def test_asyncpg_looks_by_itself(postgres_url: str) -> None:
-    url = Database(postgres_url).engine.url.set(drivername="postgresql+asyncpg")
-    engine: AsyncEngine = create_async_engine(url)
-    try:
-        async with engine.begin() as connection:
-            await connection.run_sync(Base.metadata.create_all)
-        async with ChangeFeed(engine, Base.metadata) as feed:
-            waiting = asyncio.create_task(take(feed.follow("index")))
-            await asyncio.sleep(0.1)
-            async with Database(postgres_url) as database:
-                await write(database, "a")
-
-            assert keys(await waiting) == ["1"]
-    finally:
-        await engine.dispose()
 
 
 async def test_a_feed_that_nobody_keeps_is_not_woken(database: Database) -> None:

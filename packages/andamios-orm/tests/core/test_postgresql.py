@@ -83,7 +83,7 @@ MISTAKES = {
     "missing value": ("INSERT INTO places VALUES (9, NULL, 1)", NotNullViolation),
     "no parent": ("INSERT INTO visits VALUES (1, 99)", ForeignKeyViolation),
     "broken rule": ("INSERT INTO places VALUES (9, 'x', 0)", CheckViolation),
-    "bad cast": ("SELECT CAST('abc' AS integer)", sa_exc.DataError),
+    "bad cast": ("SELECT CAST('abc' AS integer)", sa_exc.DBAPIError),
     "no such table": ("SELECT * FROM nowhere", sa_exc.ProgrammingError),
     "too slow": ("SELECT pg_sleep(30)", StatementTimeout),
 }
@@ -107,11 +107,18 @@ def engine(postgres_url: str) -> Iterator[Engine]:
     engine.dispose()
 
 
-@pytest.fixture
-async def async_engine(engine: Engine) -> AsyncIterator[AsyncEngine]:
-    """Yield a guarded async engine on the same tables."""
+@pytest.fixture(params=["psycopg", "asyncpg"])
+async def async_engine(
+    engine: Engine, request: pytest.FixtureRequest
+) -> AsyncIterator[AsyncEngine]:
+    """Yield a guarded async engine on the same tables, with each driver in turn."""
+    settings: dict[str, dict[str, Any]] = {
+        "psycopg": {"options": "-c statement_timeout=200"},
+        "asyncpg": {"server_settings": {"statement_timeout": "200"}},
+    }
     async_engine = create_async_engine(
-        engine.url, connect_args={"options": "-c statement_timeout=200"}
+        engine.url.set(drivername=f"postgresql+{request.param}"),
+        connect_args=settings[request.param],
     )
     guard(async_engine)
     yield async_engine
@@ -272,7 +279,7 @@ async def test_a_statement_that_an_operator_cancels_is_no_timeout(
         await asyncio.sleep(0.1)
         await operator.execute(text("SELECT pg_cancel_backend(:key)"), {"key": key})
 
-        with pytest.raises(sa_exc.OperationalError) as caught:
+        with pytest.raises(sa_exc.DBAPIError, match="due to user request") as caught:
             await sleeper
 
     assert not isinstance(caught.value, StatementTimeout)

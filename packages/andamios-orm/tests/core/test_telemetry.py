@@ -64,7 +64,11 @@ async def test_an_error_is_in_the_span(
 
     (span,) = exporter.get_finished_spans()
     assert span.status.status_code is StatusCode.ERROR
-    assert (span.attributes or {})["error.type"] in {"CatalogException", "UndefinedTable"}
+    assert (span.attributes or {})["error.type"] in {
+        "CatalogException",
+        "UndefinedTable",
+        "UndefinedTableError",
+    }
 
 
 async def test_the_number_of_rows_is_told_where_it_is_known(

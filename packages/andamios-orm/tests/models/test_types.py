@@ -446,7 +446,7 @@ async def test_a_number_that_json_has_not_is_refused(tables: Database, value: fl
 @pytest.fixture
 def engine(url: str) -> Iterator[sa.Engine]:
     """Yield a blocking engine with the table above."""
-    engine = sa.create_engine(url)
+    engine = sa.create_engine(url.replace("+asyncpg", "+psycopg"))
     yield engine
     engine.dispose()
 

@@ -1,6 +1,6 @@
 import importlib.util
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 
@@ -33,7 +33,11 @@ def metadata() -> MetaData:
 
 
 @pytest.fixture(scope="session", params=["duckdb", "postgresql"])
-def filled(request: pytest.FixtureRequest, andamios_prepared: PreparedDatabases) -> Iterator[str]:
+def filled(
+    request: pytest.FixtureRequest,
+    andamios_prepared: PreparedDatabases,
+    through_driver: Callable[[str], str],
+) -> Iterator[str]:
     """Yield the URL of a shop with its items and parts, which nobody changes."""
     lend = {"duckdb": andamios_prepared.duckdb, "postgresql": andamios_prepared.postgresql}
     with lend[request.param](shop.Base.metadata) as url:
@@ -43,7 +47,7 @@ def filled(request: pytest.FixtureRequest, andamios_prepared: PreparedDatabases)
             session.flush()
             session.add_all(shop.parts())
             session.commit()
-        yield url
+        yield through_driver(url)
         engine.dispose()
 
 

@@ -9,16 +9,18 @@ from __future__ import annotations
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from zlib import crc32
 
-from sqlalchemy import Column, MetaData, Table, insert, text
+from sqlalchemy import JSON, Column, MetaData, Table, insert, text
 
 from andamios_orm.bulk.arrow import ArrowColumn, arrow_table
 from andamios_orm.bulk.copying import copy_rows
+from andamios_orm.dialect.types import decode_json, implementation
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
 
-    from sqlalchemy import ColumnElement, Executable, Result
+    from sqlalchemy import ColumnElement, Dialect, Executable, Result
     from sqlalchemy.ext.asyncio import AsyncConnection
     from sqlalchemy.types import TypeEngine
 
@@ -63,8 +65,15 @@ async def run(
 async def staged(
     connection: AsyncConnection, columns: Mapping[str, Given], *, name: str = "_andamios_rows"
 ) -> AsyncIterator[Staged]:
-    """Yield a table of ``columns`` that lives for the block."""
+    """Yield a table of ``columns`` that lives for the block.
+
+    Its name tells the types of its columns: statements that asyncpg has prepared would
+    not fit another table of the same name.
+    """
     names = {attribute: f"c{number}" for number, attribute in enumerate(columns)}
+    process = connection.dialect.type_compiler_instance.process
+    types = ", ".join(f"{names[each]} {process(columns[each].type_)}" for each in columns)
+    name = f"{name}_{crc32(types.encode()):08x}"
     table = Table(
         name,
         MetaData(),
@@ -83,7 +92,8 @@ async def staged(
             yield stage
             await driver.run(lambda raw: _unregister(raw, name), write=True)
             return
-    await run(connection, _create(connection, table))
+    kept = "" if connection.dialect.name == "duckdb" else " ON COMMIT DROP"
+    await run(connection, text(f"CREATE TEMPORARY TABLE {name} ({types}){kept}"))
     await _fill(connection, table, list(columns.values()))
     yield stage
     await run(connection, text(f"DROP TABLE {name}"))
@@ -97,23 +107,21 @@ def _unregister(raw: Any, name: str) -> None:
     raw.unregister(name)
 
 
-def _create(connection: AsyncConnection, table: Table) -> Executable:
-    compiler: Any = connection.dialect.ddl_compiler(connection.dialect, None)  # type: ignore[arg-type]  # SQLAlchemy's own calls do
-    types = connection.dialect.type_compiler_instance
-    columns = ", ".join(f"{column.name} {types.process(column.type)}" for column in table.columns)
-    del compiler
-    kept = "" if connection.dialect.name == "duckdb" else " ON COMMIT DROP"
-    return text(f"CREATE TEMPORARY TABLE {table.name} ({columns}){kept}")
-
-
 async def _fill(connection: AsyncConnection, table: Table, columns: list[Given]) -> None:
     if connection.dialect.driver.startswith("psycopg"):
         await copy_rows(connection, table, list(table.columns), [each.sent for each in columns])
         return
     names = [column.name for column in table.columns]
-    values = [
-        each.given.values() if isinstance(each.given, ArrowColumn) else each.given
-        for each in columns
-    ]
+    values = [_in_python(each, connection.dialect) for each in columns]
     rows = [dict(zip(names, row, strict=True)) for row in zip(*values, strict=True)]
     await run(connection, insert(table).returning(table.c[0]), rows)
+
+
+def _in_python(column: Given, dialect: Dialect) -> Sequence[Any]:
+    """Return the values of a column; Arrow has documents as text."""
+    if not isinstance(column.given, ArrowColumn):
+        return column.given
+    values = column.given.values()
+    if isinstance(implementation(column.type_, dialect), JSON):
+        return [decode_json(value) if isinstance(value, str) else value for value in values]
+    return values

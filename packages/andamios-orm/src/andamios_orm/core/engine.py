@@ -15,6 +15,7 @@ from sqlalchemy.orm.attributes import set_committed_value
 
 from andamios_orm import dialect as _dialect  # noqa: F401 - makes duckdb:// ours
 from andamios_orm.core import postgresql
+from andamios_orm.core.drivers import DRIVERS
 from andamios_orm.core.grouping import GroupCommit
 from andamios_orm.core.integrity import watch_keys
 from andamios_orm.core.observe import observe
@@ -98,11 +99,11 @@ class Health:
 def create_engine(settings: Settings) -> AsyncEngine:
     """Return an async engine made from ``settings``; errors are typed on both systems.
 
-    ``postgresql://`` means ``postgresql+psycopg://``.
+    ``postgresql://`` means ``postgresql+psycopg://``; ``postgresql+asyncpg://`` works too.
 
     Raises:
         ConfigurationError: the URL names another system, or an option is unknown.
-        MissingExtra: psycopg is not installed.
+        MissingExtra: the driver is not installed.
     """
     options: dict[str, Any] = {
         name: value for name in _ENGINE_OPTIONS if (value := getattr(settings, name)) is not None
@@ -127,7 +128,8 @@ def create_engine(settings: Settings) -> AsyncEngine:
         watch_flushes(engine.sync_engine)
         watch_keys(engine)
         return engine
-    if url.drivername not in {"postgresql+psycopg", "postgresql+psycopg_async"}:
+    driver = url.drivername.partition("+")[2]
+    if driver not in DRIVERS:
         raise ConfigurationError(f"{url.drivername} is not used here: write postgresql+psycopg://")
     if settings.options:
         raise ConfigurationError(
@@ -139,8 +141,9 @@ def create_engine(settings: Settings) -> AsyncEngine:
     try:
         engine = create_async_engine(url, echo=settings.echo, **options)
     except ModuleNotFoundError as error:
+        name, extra = ("asyncpg",) * 2 if driver == "asyncpg" else ("psycopg", "postgresql")
         raise MissingExtra(
-            "psycopg is not installed: pip install 'andamios-orm[postgresql]'"
+            f"{name} is not installed: pip install 'andamios-orm[{extra}]'"
         ) from error
     postgresql.guard(engine)
     watch_keys(engine)

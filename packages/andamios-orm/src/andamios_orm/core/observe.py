@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from andamios_orm.core.drivers import drivers_own
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -120,7 +122,7 @@ class Observer:
         if context.connection is None or context.statement is None:
             return
         seconds = self._since(context.connection)
-        error = type(context.original_exception).__name__
+        error = type(drivers_own(context.original_exception)).__name__
         record = StatementRecord(
             context.statement,
             _operation(context.statement),

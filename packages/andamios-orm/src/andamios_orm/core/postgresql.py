@@ -1,4 +1,4 @@
-"""PostgreSQL through psycopg 3: its errors in our tree, and no COMMIT that lies.
+"""PostgreSQL through psycopg 3 or asyncpg: its errors in our tree, and no COMMIT that lies.
 
 PostgreSQL rolls a transaction back as soon as one of its statements fails, yet
 answers "ok" to the COMMIT that follows. A caller who swallows an error inside a
@@ -15,6 +15,7 @@ from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from andamios_orm import exceptions
+from andamios_orm.core.drivers import DRIVERS, diagnosis, message, status
 from andamios_orm.core.swallowed import watch_flushes
 
 if TYPE_CHECKING:
@@ -56,16 +57,16 @@ def guard(engine: Engine | AsyncEngine) -> None:
 
     Guarding an engine twice is the same as guarding it once.
 
+    What fails on asyncpg's own connection, behind SQLAlchemy's back, is not seen.
+
     Raises:
-        ConfigurationError: the engine does not use psycopg 3.
+        ConfigurationError: the engine uses neither psycopg 3 nor asyncpg.
     """
     target = engine.sync_engine if isinstance(engine, AsyncEngine) else engine
-    if (target.dialect.name, target.dialect.driver) not in {
-        ("postgresql", "psycopg"),
-        ("postgresql", "psycopg_async"),
-    }:
-        message = f"{target.url!r} cannot be guarded: use postgresql+psycopg://"
-        raise exceptions.ConfigurationError(message)
+    if target.dialect.name != "postgresql" or target.dialect.driver not in DRIVERS:
+        raise exceptions.ConfigurationError(
+            f"{target.url!r} cannot be guarded: use postgresql+psycopg://"
+        )
     if event.contains(target, "commit", _commit):
         return
     watch_flushes(target)
@@ -98,11 +99,11 @@ def _commit(connection: Connection) -> None:
     """Raise after a real ROLLBACK if the server would roll back and say "ok"."""
     if connection.invalidated:
         return  # SQLAlchemy refuses this COMMIT by itself
-    status = _status(connection)
+    state = status(connection)
     failure = connection.info.get(_FAILURE)
-    if failure is None and status != "INERROR":
+    if failure is None and state != "INERROR":
         # Nothing is sent in an empty transaction, nor on a connection known as dead.
-        connection.info[_COMMITTING] = status == "INTRANS"
+        connection.info[_COMMITTING] = state == "INTRANS"
         return
     dialect = connection.dialect
     try:
@@ -149,9 +150,9 @@ def _remember(connection: Connection, error: BaseException, code: str | None) ->
     An error of the driver itself counts as well: of an executemany, or of a batch of
     inserts, a part may have been sent before it.
     """
-    driver: Any = connection.connection.driver_connection
+    driver: Any = connection.connection.dbapi_connection
     if not driver.autocommit and code != _IN_FAILED_TRANSACTION:
-        connection.info[_FAILURE] = _first_line(error)
+        connection.info[_FAILURE] = message(error).partition("\n")[0]
 
 
 def _translated(context: ExceptionContext, code: str | None) -> exceptions.DatabaseFault | None:
@@ -166,17 +167,17 @@ def _translated(context: ExceptionContext, code: str | None) -> exceptions.Datab
     if code in _CONSTRAINTS:
         return _violation(context, _CONSTRAINTS[code])
     kind = _OPERATIONS.get(code or "")
-    if kind is None or "due to user request" in str(context.original_exception):
+    if kind is None or "due to user request" in message(context.original_exception):
         return None
-    return _fault(context, kind, str(context.original_exception))
+    return _fault(context, kind, message(context.original_exception))
 
 
 def _cut(context: ExceptionContext, connection: Connection) -> exceptions.OperationFault:
     """Return the error for a connection that broke."""
     if context.statement is None and connection.info.get(_COMMITTING):
         return _fault(context, exceptions.CommitOutcomeUnknown, _OUTCOME)
-    message = f"the connection to PostgreSQL broke: {context.original_exception}"
-    return _fault(context, exceptions.DatabaseUnavailable, message)
+    broke = f"the connection to PostgreSQL broke: {message(context.original_exception)}"
+    return _fault(context, exceptions.DatabaseUnavailable, broke)
 
 
 _OUTCOME = (
@@ -188,32 +189,30 @@ _OUTCOME = (
 def _unreachable(context: ExceptionContext) -> str:
     """Say which server could not be reached, without its password."""
     where = "the server" if context.engine is None else repr(context.engine.url)
-    return f"PostgreSQL at {where} cannot be used: {context.original_exception}"
+    return f"PostgreSQL at {where} cannot be used: {message(context.original_exception)}"
 
 
 def _violation(
     context: ExceptionContext, kind: type[exceptions.ConstraintViolation]
 ) -> exceptions.ConstraintViolation:
     """Return the broken rule with its table, columns and value."""
-    original: Any = context.original_exception
-    diagnosis = original.diag
-    primary = diagnosis.message_primary or ""
-    columns: tuple[str, ...] = (diagnosis.column_name,) if diagnosis.column_name else ()
+    found = diagnosis(context.original_exception)
+    columns: tuple[str, ...] = (found.column,) if found.column else ()
     value = None
-    key = _KEY.search(diagnosis.message_detail or "")
+    key = _KEY.search(found.detail)
     if key is not None:
         columns, value = _columns(key["columns"]), key["value"]
     # A parent is refused in the name of its child: the columns are the parent's.
-    parent = _PARENT.match(primary) if kind is exceptions.ForeignKeyViolation else None
+    parent = _PARENT.match(found.primary) if kind is exceptions.ForeignKeyViolation else None
     hidden = context.engine is not None and context.engine.hide_parameters
     return _fault(
         context,
         kind,
-        primary if hidden else str(original),
-        table=parent["table"] if parent else diagnosis.table_name,
+        found.primary if hidden else message(context.original_exception),
+        table=parent["table"] if parent else found.table,
         columns=columns,
         value=value,
-        constraint=diagnosis.constraint_name,
+        constraint=found.constraint,
     )
 
 
@@ -234,13 +233,13 @@ def _unquoted(name: str) -> str:
 def _fault(
     context: ExceptionContext,
     kind: type[FaultT],
-    message: str,
+    text: str,
     **details: Any,
 ) -> FaultT:
     """Return an error of ``kind`` that carries what SQLAlchemy's own would."""
     wrapped = context.sqlalchemy_exception
     error = kind(
-        message,
+        text,
         statement=context.statement,
         params=getattr(wrapped, "params", None),
         orig=context.original_exception,
@@ -256,21 +255,10 @@ def _aborted(
     failure: str, *, statement: str | None, orig: BaseException | None = None
 ) -> exceptions.TransactionAborted:
     cause = f': "{failure}"' if failure else ""
-    message = (
+    text = (
         f"an earlier statement of this transaction failed{cause}; nothing of it is stored: "
         "roll back and run it again, or try what may fail inside begin_nested()"
     )
     return exceptions.TransactionAborted(
-        message, cause_message=failure, statement=statement, orig=orig
+        text, cause_message=failure, statement=statement, orig=orig
     )
-
-
-def _first_line(error: BaseException) -> str:
-    return str(error).partition("\n")[0]
-
-
-def _status(connection: Connection) -> str:
-    """Return the state of the transaction as psycopg names it."""
-    driver: Any = connection.connection.driver_connection
-    name: str = driver.info.transaction_status.name
-    return name

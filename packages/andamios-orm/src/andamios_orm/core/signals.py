@@ -13,6 +13,7 @@ import logging
 import weakref
 from typing import TYPE_CHECKING, Any, Final
 
+from andamios_orm.core.drivers import close, notifications
 from andamios_orm.core.ledger import on_commit
 from andamios_orm.core.positions import CHANNEL
 
@@ -48,7 +49,7 @@ class Signals:
     def arm(self) -> asyncio.Future[None]:
         """Return a future of the next signal; take it before looking at the feed."""
         loop = asyncio.get_running_loop()
-        if self._listener is None and not self.closed and self._can_listen:
+        if self._listener is None and not self.closed and self._is_postgresql:
             self._listener = loop.create_task(self._listen(), name="andamios-feed-listener")
         armed: asyncio.Future[None] = loop.create_future()
         self._waiting.add(armed)
@@ -90,13 +91,6 @@ class Signals:
     def _is_postgresql(self) -> bool:
         return self._engine.dialect.name == "postgresql"
 
-    @property
-    def _can_listen(self) -> bool:
-        return self._is_postgresql and self._engine.dialect.driver in {
-            "psycopg",
-            "psycopg_async",
-        }
-
     async def _listen(self) -> None:
         """Listen until cancelled; after a broken connection everybody looks again.
 
@@ -106,11 +100,9 @@ class Signals:
         pause = _FIRST_PAUSE
         while not _cancelled():
             try:
-                async with self._dedicated() as connection:
-                    await connection.execute(f"LISTEN {CHANNEL}")
-                    self.listening, pause = True, _FIRST_PAUSE
-                    self.wake()
-                    async for _ in connection.notifies():
+                async with self._dedicated() as driver:
+                    async for _ in notifications(driver, CHANNEL):
+                        self.listening, pause = True, _FIRST_PAUSE
                         self.wake()
             except Exception as error:  # noqa: BLE001 - whatever it is, the database is asked again
                 if _cancelled():
@@ -123,7 +115,7 @@ class Signals:
 
     @contextlib.asynccontextmanager
     async def _dedicated(self) -> AsyncIterator[Any]:
-        """Yield a connection of the driver that belongs to no pool."""
+        """Yield a connection of the driver that takes no place of the pool."""
         driver: Any = None
         try:
             async with self._engine.connect() as connection:
@@ -131,11 +123,10 @@ class Signals:
                 await connection.rollback()
                 await connection.run_sync(_detach)  # does not wait: no cancellation in between
                 driver = found
-            await driver.set_autocommit(True)
-            yield driver
+                yield driver
         finally:
-            if driver is not None:
-                await driver.close()
+            if driver is not None:  # SQLAlchemy leaves one of psycopg open
+                await close(driver)
 
 
 def _cancelled() -> bool:

@@ -44,7 +44,11 @@ class UTCDateTime(Checked[dt.datetime]):
 
     def loaded(self, value: Any) -> Any:
         """Return the moment in UTC; what Python's calendar has no date for stays text."""
-        return value.astimezone(dt.UTC) if isinstance(value, dt.datetime) else value
+        if not isinstance(value, dt.datetime):
+            return value
+        if value.tzinfo is None:  # asyncpg's first and last moments
+            return value.replace(tzinfo=dt.UTC)
+        return value.astimezone(dt.UTC)
 
     def coerce_compared_value(self, op: Any, value: Any) -> Any:
         """Return the type of what a column is compared with or added to."""

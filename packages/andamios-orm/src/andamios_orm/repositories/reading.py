@@ -257,7 +257,9 @@ class Reader(Bound[ModelT]):
     ) -> AsyncGenerator[ModelT, None]:
         """Yield the rows that match one by one, with ``batch_size`` of them in memory.
 
-        Whoever breaks off early closes it: ``async with contextlib.aclosing(...)``.
+        Without ``order_by`` they come as the database has them: to sort, DuckDB takes all
+        of them into memory before the first one comes. Whoever breaks off early closes
+        it: ``async with contextlib.aclosing(...)``.
         """
         async with self.reading() as inner:
             rows = await inner._open(  # noqa: SLF001 - its own class
@@ -403,7 +405,8 @@ class Reader(Bound[ModelT]):
         **filters: Any,
     ) -> AsyncScalarResult[ModelT]:
         statement = self._select(conditions, filters, load, with_deleted=with_deleted)
-        statement = statements.ordered(statement, self.mapper, order_by)
+        if not (isinstance(order_by, (tuple, list)) and not order_by):
+            statement = statements.ordered(statement, self.mapper, order_by)
         return await self.session.stream_scalars(
             statement, execution_options=execution_options or immutabledict()
         )
