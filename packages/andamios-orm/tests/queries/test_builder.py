@@ -304,7 +304,11 @@ async def test_the_name_of_a_json_column_means_the_column(session: Session) -> N
     with pytest.raises(NotImplementedError):
         Expression().on(Item)
     assert "json_extract" in str(query.aggregate(func.json_extract(Item.name, "$.a")).statement())
-    for odd in (func.json_extract("none", "$.a"), func.json_extract("extra")):
+    for odd in (
+        func.json_extract("none", "$.a"),
+        func.json_extract("extra"),
+        func.avg(Item.amount),
+    ):
         query.aggregate(odd).statement()
     assert query.aggregate(func.json_extract("extra", Item.name)).statement() is not None
     assert query.aggregate(Item.amount, "name").statement() is not None

@@ -164,7 +164,7 @@ class Book(IntegerKeyMixin, Base):
     __tablename__ = "books"
 
     shelf_id: Mapped[int | None] = mapped_column(ForeignKey("shelves.id", ondelete="SET NULL"))
-    cover: Mapped[Cover | None] = relationship(cascade="all, delete-orphan")
+    cover: Mapped[Cover | None] = relationship(cascade="all, delete-orphan", back_populates="book")
 
 
 class Cover(Base):
@@ -174,6 +174,7 @@ class Cover(Base):
 
     book_id: Mapped[int] = mapped_column(ForeignKey("books.id"), primary_key=True)
     weight: Mapped[Decimal | None] = mapped_column(Numeric())
+    book: Mapped[Book] = relationship(back_populates="cover")
 
 
 class Seat(Base):

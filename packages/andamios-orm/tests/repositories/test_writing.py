@@ -527,6 +527,18 @@ async def test_a_row_that_is_there_in_spite_of_the_query_is_a_conflict(database:
             await countries._insert_unmatched([instance], ["code", "name"])
 
 
+async def test_a_key_comes_from_a_related_instance(session: Session) -> None:
+    cover = await BaseRepository(session, Cover).create(Cover(book=Book()))
+
+    assert cover.book_id == cover.book.id
+
+
+async def test_numbers_that_fit_are_stored(projects: Projects) -> None:
+    created = await projects.create({"name": "a", "budget": Decimal("99999999.99")})
+
+    assert (await projects.get(created.id)).budget == Decimal("99999999.99")
+
+
 async def test_numbers_without_a_scale_are_taken_as_they_are(session: Session) -> None:
     cover = await BaseRepository(session, Cover).create(
         Cover(book_id=(await BaseRepository(session, Book).create({})).id)

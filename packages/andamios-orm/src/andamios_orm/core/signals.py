@@ -98,7 +98,7 @@ class Signals:
         error of its own, so the task is asked whether it was cancelled.
         """
         pause = _FIRST_PAUSE
-        while not _cancelled():
+        while True:
             try:
                 async with self._dedicated() as driver:
                     async for _ in notifications(driver, CHANNEL):

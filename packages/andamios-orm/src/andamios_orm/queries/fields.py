@@ -301,12 +301,13 @@ def _only(python: type, title: str) -> Any:
 
 
 def _identifier(kind: Any, value: Any) -> Any:
-    if not kind.as_uuid and isinstance(value, str):
+    if isinstance(value, str) and not kind.as_uuid:
         try:
-            return str(UUID(value))
+            value = UUID(value)
         except ValueError:
             refuse("it is no UUID", value)
-    return _only(UUID, "UUIDs")(kind, value)
+    _only(UUID, "UUIDs")(kind, value)
+    return value if kind.as_uuid else str(value)
 
 
 def _document(_kind: Any, value: Any) -> NoReturn:

@@ -12,7 +12,6 @@ from weakref import WeakKeyDictionary
 from sqlalchemy import JSON, Column, Float, Numeric, String, inspect
 
 from andamios_orm.exceptions import UnknownField, ValueRefused
-from andamios_orm.models.actor import current_actor
 from andamios_orm.models.mixins import AuditMixin, SoftDeleteMixin, TimestampMixin
 from andamios_orm.queries.fields import Field, checked
 
@@ -148,13 +147,6 @@ class Fields:
                 if self.columns[name].foreign_keys:
                     continue  # the flush takes it from the related instance
                 raise ValueRefused("nothing makes this key: it must be given", None, name)
-
-    def sign(self, instance: Any) -> None:
-        """Set who acts, here: a group commit runs in another task."""
-        if isinstance(instance, AuditMixin):
-            for name in ("created_by", "updated_by"):
-                if name not in inspect(instance).dict:
-                    setattr(instance, name, current_actor())
 
     def _wanted(self, name: str, value: object, explicit: frozenset[str]) -> bool:
         """Whether a value counts: a schema's default does not where the model has its own."""

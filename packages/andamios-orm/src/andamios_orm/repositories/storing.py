@@ -117,9 +117,7 @@ class Storing(Reader[ModelT]):
                 lambda inner: inner._create(values),  # noqa: SLF001 - its own class
                 writes=True,
             )
-        instance = self._new(values)
-        self.fields.sign(instance)
-        stored: ModelT = await create(instance)
+        stored: ModelT = await create(self._new(values))
         return stored
 
     async def _create(self, values: Values | ModelT) -> ModelT:
