@@ -21,6 +21,7 @@ MODULES = (
     "query_performance",
     "connection_benchmarks",
     "repository_operations",
+    "cached_reads",
     "bulk_operations",
     "peers",
     "concurrent_access",

@@ -70,6 +70,7 @@ STEPS: dict[str, Callable[[QueryBuilder[Item]], QueryBuilder[Any]]] = {
     "load": lambda query: query.load(Item.parts),
     "with_deleted": lambda query: query.with_deleted(),
     "distinct": lambda query: query.distinct(),
+    "cached": lambda query: query.cached(ttl=60),
     "group_by": lambda query: query.group_by("name"),
     "aggregate": lambda query: query.aggregate(count()),
     "having": lambda query: query.having(func.count() > 1),
@@ -85,8 +86,8 @@ def test_each_call_returns_a_new_builder_and_leaves_the_old(step: str) -> None:
     changed = STEPS[step](query)
 
     assert changed is not query
-    assert changed._plan != plan
-    assert query._plan == plan
+    assert (changed._plan, changed._caching) != (plan, None)
+    assert (query._plan, query._caching) == (plan, None)
     assert str(query.statement()) == before
 
 

@@ -1,6 +1,7 @@
 """Every way to change a row is one line here: what it records, counts, signs and keeps.
 
-A public method that writes and has no line fails.
+Each of them makes what a cache holds of the table stale. A public method that writes
+and has no line fails.
 """
 
 from __future__ import annotations
@@ -107,6 +108,7 @@ def test_what_may_be_called_is_an_operation_or_known() -> None:
 
     hooks = {name for name in methods if name.startswith(("before_", "after_"))}
     assert methods - hooks == {
+        "cached",
         "on",
         "on_session",
         "query",
@@ -115,6 +117,7 @@ def test_what_may_be_called_is_an_operation_or_known() -> None:
         "scope",
         "stream",
         "transaction",
+        "uncached",
         "use",
         "with_deleted",
         "without_middleware",
@@ -131,6 +134,21 @@ async def changes_by(actor: str, feed: ChangeFeed, count: int) -> list[Change]:
             await asyncio.sleep(0.01)
 
 
+async def seen(projects: Projects) -> list[Any]:
+    """Return all that a reader sees of the projects."""
+    rows = await projects.list(order_by="id", with_deleted=True)
+    return [(row.id, row.name, row.version, row.is_deleted) for row in rows]
+
+
+async def kept(database: Database) -> list[Any]:
+    """Return what the cache of a database holds, and gives again."""
+    projects = BaseRepository(database, Project).cached()
+    first = await seen(projects)
+    assert await seen(projects) == first
+    assert database.cache.statistics().hits == 1
+    return first
+
+
 @pytest.mark.parametrize("bound_to", ["session", "database"])
 @pytest.mark.parametrize("method", sorted(LINES))
 async def test_a_write_is_recorded_counted_and_signed(
@@ -143,6 +161,7 @@ async def test_a_write_is_recorded_counted_and_signed(
         if line.before:
             await getattr(whole, line.before)(1)
     feed = ChangeFeed(database, Base.metadata)
+    cached = await kept(database)
     with acting_as("eva"):
         if bound_to == "database":
             await line.call(whole)
@@ -150,6 +169,7 @@ async def test_a_write_is_recorded_counted_and_signed(
             async with database.transaction() as session:
                 await line.call(BaseRepository(session, Project))
 
+    assert await seen(whole.cached()) == await seen(whole) != cached
     changes = await changes_by("eva", feed, len(line.kinds))
     assert sorted(change.kind for change in changes) == line.kinds
     assert {change.entity for change in changes} == {"projects"}

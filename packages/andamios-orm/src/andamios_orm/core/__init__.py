@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from andamios_orm.core.cache import CacheStatistics, ResultCache
 from andamios_orm.core.changes import Change, ChangeFeed
 from andamios_orm.core.connection import driver_connection, fetch_arrow
 from andamios_orm.core.engine import Database, GateHealth, Health, PoolHealth, create_engine
@@ -19,6 +20,7 @@ from andamios_orm.core.versions import RowVersion
 __all__ = [
     "Attempt",
     "Batch",
+    "CacheStatistics",
     "Change",
     "ChangeFeed",
     "Database",
@@ -29,6 +31,7 @@ __all__ = [
     "Observer",
     "Orphan",
     "PoolHealth",
+    "ResultCache",
     "RowVersion",
     "Session",
     "SessionManager",

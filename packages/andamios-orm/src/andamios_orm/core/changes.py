@@ -21,7 +21,7 @@ from andamios_orm.core.positions import SHIFT, is_settled
 from andamios_orm.core.records import Entity
 from andamios_orm.core.signals import Signals
 from andamios_orm.exceptions import ConfigurationError, FollowerUnknown, HistoryExpired
-from andamios_orm.models.feed import BASE, PRUNED, feed_tables
+from andamios_orm.models.feed import BASE, COMPACTED, PRUNED, feed_tables
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -252,7 +252,7 @@ class ChangeFeed:
         followers = self.tables.followers
         statement = (
             select(followers)
-            .where(followers.c.name.not_in([BASE, PRUNED]))
+            .where(followers.c.name.not_in([BASE, COMPACTED, PRUNED]))
             .order_by(followers.c.position, followers.c.name)
         )
         async with self.engine.connect() as connection:

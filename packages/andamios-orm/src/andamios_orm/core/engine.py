@@ -15,6 +15,7 @@ from sqlalchemy.orm.attributes import set_committed_value
 
 from andamios_orm import dialect as _dialect  # noqa: F401 - makes duckdb:// ours
 from andamios_orm.core import postgresql
+from andamios_orm.core.cache import ResultCache
 from andamios_orm.core.drivers import DRIVERS
 from andamios_orm.core.grouping import GroupCommit
 from andamios_orm.core.integrity import watch_keys
@@ -171,6 +172,7 @@ class Database(SessionManager):
         self.observer: Observer = observe(
             self.engine, slow=self.settings.slow_query, explain=self.settings.explain_slow
         )
+        self.cache = ResultCache(self.engine, size=self.settings.result_cache_size)
         self._groups = GroupCommit(self.engine)
 
     def __repr__(self) -> str:
@@ -278,6 +280,7 @@ class Database(SessionManager):
         while self._pool().in_use and time.monotonic() < deadline:  # noqa: ASYNC110 - a pool has no event
             await asyncio.sleep(_POLL)
         await self.engine.dispose()
+        self.cache.clear()
 
     def _health(self, latency: float, error: str | None) -> Health:
         system = self.engine.dialect.name

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from andamios_orm.core.commits import commits_through, take_changed
 from andamios_orm.exceptions import ConfigurationError
 
 if TYPE_CHECKING:
@@ -231,6 +232,7 @@ def _forget(connection: Connection, *_: object) -> None:
     if not connection.invalidated:
         connection.info.pop(_LEDGER, None)
         connection.info.pop(_ANNOUNCED, None)
+        take_changed(connection.info)
 
 
 def _forget_since(connection: Connection, name: str, _context: object) -> None:
@@ -254,9 +256,15 @@ def _tell_after(dialect: Dialect, name: str) -> None:
 
     def commit_and_tell(connection: Any, *arguments: Any, **options: Any) -> None:
         info = connection.info
+        changed = take_changed(info)
+        commits = commits_through(dialect, connection) if changed else None
+        if commits is not None:
+            commits.begin(changed)
         try:
             commit(connection, *arguments, **options)
         finally:
+            if commits is not None:
+                commits.end(changed)
             info.pop(_LEDGER, None)
             if info.pop(_ANNOUNCED, False):
                 _tell(listeners)

@@ -53,7 +53,7 @@ if TYPE_CHECKING:
     from andamios_orm.core.records import Record
     from andamios_orm.models.feed import FeedTables
 
-__all__ = ["CHANNEL", "SHIFT", "is_settled", "write_records"]
+__all__ = ["CHANNEL", "SHIFT", "added_to_numbers", "is_settled", "write_records"]
 
 SHIFT: Final = 20
 """Bits of a position that number the records of one transaction."""
@@ -296,7 +296,7 @@ def _statement(tables: FeedTables, *, with_history: bool, tells: bool) -> Execut
 
 
 def _new_statement(tables: FeedTables, *, with_history: bool, tells: bool) -> Executable:
-    number = _base(tables) + cast(cast(func.pg_current_xact_id(), Text), BigInteger)
+    number = added_to_numbers(tables) + cast(cast(func.pg_current_xact_id(), Text), BigInteger)
     stamp = select(
         number.op("<<")(literal(SHIFT, Integer)).label("base"),
         func.clock_timestamp(type_=DateTime(timezone=True)).label("time"),
@@ -321,7 +321,8 @@ def _stored(target: Table, stamp: CTE, name: str, types: dict[str, Any]) -> CTE:
     return statement.cte(f"new_{name}")
 
 
-def _base(tables: FeedTables) -> ColumnElement[int]:
+def added_to_numbers(tables: FeedTables) -> ColumnElement[int]:
+    """Return what is added to PostgreSQL's transaction ids, so that positions only rise."""
     followers = tables.followers
     added = select(followers.c.position).where(followers.c.name == BASE).scalar_subquery()
     return func.coalesce(added, 0)
@@ -341,7 +342,7 @@ def is_settled(tables: FeedTables, dialect_name: str) -> ColumnElement[bool]:
     """
     if dialect_name != "postgresql":
         return true()
-    position, base = tables.changes.c.position, _base(tables)
+    position, base = tables.changes.c.position, added_to_numbers(tables)
     shift = literal(SHIFT, Integer)
     return or_(
         position < (base + _oldest()).op("<<")(shift),
@@ -377,7 +378,7 @@ def _align(connection: Connection, tables: FeedTables) -> None:
     found = connection.execute(
         select(
             func.coalesce(_newest(tables), 0).label("newest"),
-            _base(tables).label("base"),
+            added_to_numbers(tables).label("base"),
             _snapshot("pg_snapshot_xmin").label("oldest"),
             _snapshot("pg_snapshot_xmax").label("next"),
         )

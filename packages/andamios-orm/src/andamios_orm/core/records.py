@@ -17,6 +17,7 @@ from weakref import WeakKeyDictionary
 import orjson
 from sqlalchemy import Column, Enum, Table, TypeDecorator, inspect
 
+from andamios_orm.core.commits import note_changed
 from andamios_orm.core.ledger import Entry
 from andamios_orm.core.positions import write_records
 from andamios_orm.models.feed import FeedTables, feed_tables
@@ -72,6 +73,7 @@ class Record(Entry):
     @classmethod
     def settle(cls, connection: Connection, entries: Sequence[Self]) -> None:
         """Write the records, those of each feed in one statement."""
+        note_changed(connection, {entry.entity for entry in entries})
         write_records(connection, entries)
 
 

@@ -12,6 +12,7 @@ from urllib.parse import quote_plus
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
+from andamios_orm.core.entries import SIZE
 from andamios_orm.exceptions import ConfigurationError
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ class Settings:
     pool_recycle: int | None = None
     pool_pre_ping: bool | None = None
     query_cache_size: int | None = None
+    result_cache_size: int = SIZE
     isolation_level: str | None = None
     echo: bool = False
     slow_query: float | None = None
@@ -52,7 +54,7 @@ class Settings:
                 "the database URL cannot be read; it looks like duckdb:///file.duckdb or "
                 "postgresql+psycopg://user@host/name"
             ) from error
-        for name in ("pool_size", "query_cache_size"):
+        for name in ("pool_size", "query_cache_size", "result_cache_size"):
             value = getattr(self, name)
             if value is not None and value < 0:
                 raise ConfigurationError(f"{name}={value} is below 0")
@@ -129,6 +131,7 @@ _KINDS: dict[str, type] = {
     "pool_recycle": int,
     "pool_pre_ping": bool,
     "query_cache_size": int,
+    "result_cache_size": int,
     "isolation_level": str,
     "echo": bool,
     "slow_query": float,

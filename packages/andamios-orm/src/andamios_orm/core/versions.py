@@ -15,7 +15,7 @@ from andamios_orm.core.positions import is_settled
 from andamios_orm.core.records import Record, Version
 from andamios_orm.exceptions import HistoryExpired
 from andamios_orm.models.actor import current_actor
-from andamios_orm.models.feed import PRUNED
+from andamios_orm.models.feed import COMPACTED, PRUNED
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -175,19 +175,20 @@ async def prune(connection: AsyncConnection, tables: FeedTables, before: dt.date
     )
     removed: Any = await connection.execute(delete(changes).where(changes.c.position <= bound))
     await connection.execute(delete(history).where(history.c.position <= bound))
-    await _note_pruned(connection, tables, bound, newest)
+    await _note_removed(connection, tables, PRUNED, bound, newest)
     return int(removed.rowcount)
 
 
-async def _note_pruned(
-    connection: AsyncConnection, tables: FeedTables, position: int, time: dt.datetime
+async def _note_removed(
+    connection: AsyncConnection, tables: FeedTables, name: str, position: int, time: dt.datetime
 ) -> None:
-    known = await pruned(connection, tables)
-    if known is not None:
-        position, time = max(position, known.position), max(time, known.time)
+    """Note under ``name`` up to where changes have been removed."""
     followers = tables.followers
-    statement = upsert(followers).values(name=PRUNED, position=position, time=time)
-    changed = {"position": statement.excluded.position, "time": statement.excluded.time}
+    statement = upsert(followers).values(name=name, position=position, time=time)
+    changed = {
+        each.name: func.greatest(each, statement.excluded[each.name])
+        for each in (followers.c.position, followers.c.time)
+    }
     await connection.execute(
         statement.on_conflict_do_update(index_elements=[followers.c.name], set_=changed)
     )
@@ -208,4 +209,7 @@ async def compact(connection: AsyncConnection, tables: FeedTables, before: int) 
     )
     statement = delete(changes).where(changes.c.key.is_not(None), again)
     removed: Any = await connection.execute(statement)
+    if removed.rowcount:
+        now = dt.datetime.now(dt.UTC)
+        await _note_removed(connection, tables, COMPACTED, before - 1, now)
     return int(removed.rowcount)

@@ -159,6 +159,11 @@ class _Connection:
         self._failed = False
         self._last: list[Call] = []
 
+    @property
+    def only_reads(self) -> bool:
+        """Whether the transaction has neither written nor failed."""
+        return not (self._wrote or self._failed)
+
     # what the two kinds do differently
 
     def owner(self) -> Owner:

@@ -26,7 +26,16 @@ from sqlalchemy.dialects.postgresql import JSONB
 if TYPE_CHECKING:
     from sqlalchemy import MetaData
 
-__all__ = ["BASE", "CHANGES", "FOLLOWERS", "HISTORY", "PRUNED", "FeedTables", "feed_tables"]
+__all__ = [
+    "BASE",
+    "CHANGES",
+    "COMPACTED",
+    "FOLLOWERS",
+    "HISTORY",
+    "PRUNED",
+    "FeedTables",
+    "feed_tables",
+]
 
 CHANGES: Final = "andamios_changes"
 HISTORY: Final = "andamios_history"
@@ -34,6 +43,8 @@ FOLLOWERS: Final = "andamios_followers"
 
 PRUNED: Final = "andamios:pruned"
 """The row of the followers that says up to where retention has removed changes."""
+COMPACTED: Final = "andamios:compacted"
+"""The row of the followers that says up to where compaction has removed changes."""
 BASE: Final = "andamios:base"
 """The row of the followers that PostgreSQL's transaction ids are added to."""
 

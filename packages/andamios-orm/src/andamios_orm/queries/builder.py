@@ -9,9 +9,11 @@ from sqlalchemy.orm import InstrumentedAttribute
 from sqlalchemy.sql import ColumnElement
 
 # ruff: noqa: SLF001 - a builder sets up the next one
+from andamios_orm.core.cache import Caching
 from andamios_orm.exceptions import MoreThanOne, NotFound, QueryRefused
 from andamios_orm.queries import export
 from andamios_orm.queries.aggregations import Expression, expression_of, having_of
+from andamios_orm.queries.copies import execute, instances
 from andamios_orm.queries.explanation import Explain
 from andamios_orm.queries.fields import field_of, mapper_of
 from andamios_orm.queries.filters import (
@@ -27,16 +29,16 @@ from andamios_orm.queries.filters import (
 from andamios_orm.queries.json import PathElement, parse_path
 from andamios_orm.queries.ordering import Order
 from andamios_orm.queries.pagination import CursorPage, Page, cursor_at, leads_back
-from andamios_orm.queries.plan import Plan, loader_options
+from andamios_orm.queries.plan import Plan, label_of, loader_options, natural
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import AsyncIterator, Iterable, Sequence
+    from collections.abc import AsyncIterator, Hashable, Iterable, Sequence
     from pathlib import Path
 
     import polars as pl
     from pyarrow.lib import Table as ArrowTable
-    from sqlalchemy import Row, Select
+    from sqlalchemy import Result, Row, Select
     from sqlalchemy.ext.asyncio import AsyncSession
     from sqlalchemy.sql.base import ExecutableOption
 
@@ -65,7 +67,7 @@ class QueryBuilder(Generic[ResultT]):
     call is made; nothing that is passed becomes text of a statement.
     """
 
-    __slots__ = ("_plan", "_session")
+    __slots__ = ("_caching", "_plan", "_session")
 
     def __init__(self, model: type[ResultT], session: AsyncSession | None = None) -> None:
         """Ask for all of ``model``; the session is needed only to run it.
@@ -76,6 +78,7 @@ class QueryBuilder(Generic[ResultT]):
         mapper_of(model)
         self._plan = Plan(model)
         self._session = session
+        self._caching: Caching | None = None
 
     # What is asked for
 
@@ -164,11 +167,11 @@ class QueryBuilder(Generic[ResultT]):
 
     def limit(self, count: int | None) -> QueryBuilder[ResultT]:
         """Return the query for at most ``count`` rows."""
-        return self._with(limit=_natural("limit", count))
+        return self._with(limit=natural("limit", count))
 
     def offset(self, count: int | None) -> QueryBuilder[ResultT]:
         """Return the query without its first ``count`` rows."""
-        return self._with(offset=_natural("offset", count))
+        return self._with(offset=natural("offset", count))
 
     def after(self, cursor: str | None) -> QueryBuilder[ResultT]:
         """Return the query for what follows the row of ``cursor``; None begins anew."""
@@ -204,6 +207,19 @@ class QueryBuilder(Generic[ResultT]):
         query._session = session
         return query
 
+    def cached(self, *, ttl: float | None = None, tenant: Hashable = None) -> QueryBuilder[ResultT]:
+        """Return the query whose result comes from ``database.cache`` where it can.
+
+        It is never older than without the cache, or with ``ttl`` by that many seconds.
+        Instances are copies that belong to no session. ``tenant`` says for whom it is.
+
+        Raises:
+            QueryRefused: ``ttl`` is no time.
+        """
+        query = self._with()
+        query._caching = Caching(ttl, tenant)
+        return query
+
     # Rows in place of instances
 
     def group_by(self, *columns: FieldName | Expression) -> QueryBuilder[Row[Any]]:
@@ -226,7 +242,9 @@ class QueryBuilder(Generic[ResultT]):
             given.extend(cast("Sequence[Any]", expression) if several else [expression])
         model = self._plan.model
         found = [expression_of(model, expression) for expression in given]
-        found.extend(expression_of(model, item).label(_label(name)) for name, item in named.items())
+        found.extend(
+            expression_of(model, item).label(label_of(name)) for name, item in named.items()
+        )
         return self._rows(aggregates=(*self._plan.aggregates, *found))
 
     def having(self, *conditions: ColumnElement[bool], **named: Any) -> QueryBuilder[ResultT]:
@@ -246,7 +264,7 @@ class QueryBuilder(Generic[ResultT]):
         ``window(rank=row_number(partition_by="status", order_by="-created_at"))``.
         """
         model = self._plan.model
-        found = [expression_of(model, item).label(_label(name)) for name, item in named.items()]
+        found = [expression_of(model, item).label(label_of(name)) for name, item in named.items()]
         return self._rows(windows=(*self._plan.windows, *found))
 
     # What runs it
@@ -265,8 +283,7 @@ class QueryBuilder(Generic[ResultT]):
         if self._plan.before is not None:
             found = await self.all()
             return found[0] if found else None
-        limited = replace(self._plan, limit=1 if self._plan.limit != 0 else 0)
-        found = await self._fetch(limited.statement())
+        found = await self._fetch(self._plan.limited(1))
         return found[0] if found else None
 
     async def one(self) -> ResultT:
@@ -287,19 +304,18 @@ class QueryBuilder(Generic[ResultT]):
         Raises:
             MoreThanOne: there are several.
         """
-        limit = 2 if self._plan.limit is None else min(2, self._plan.limit)
-        found = await self._fetch(replace(self._plan, limit=limit).statement())
+        found = await self._fetch(self._plan.limited(2))
         if len(found) > 1:
             raise MoreThanOne(self._title, "of this query")
         return found[0] if found else None
 
     async def count(self) -> int:
         """Return how many rows there are, whatever limit, offset and cursor say."""
-        return int(await self._require().scalar(self._plan.counted()) or 0)
+        return int((await self._execute(self._plan.counted())).scalar() or 0)
 
     async def exists(self) -> bool:
         """Return whether there is any row."""
-        return await self._require().scalar(self._plan.some()) is not None
+        return (await self._execute(self._plan.some())).first() is not None
 
     @overload
     async def scalars(self, column: InstrumentedAttribute[ValueT]) -> Sequence[ValueT]: ...
@@ -308,14 +324,14 @@ class QueryBuilder(Generic[ResultT]):
     async def scalars(self, column: Any) -> Sequence[Any]:
         """Return the values of one column."""
         statement = self._plan.columns([field_of(self._plan.model, column)])
-        found = (await self._require().scalars(statement)).all()
+        found = (await self._execute(statement)).scalars().all()
         return found[::-1] if self._plan.before is not None else found
 
     async def stream(self, batch_size: int = 1_000) -> AsyncIterator[ResultT]:
         """Yield the rows one by one, fetched in batches, in bounded memory."""
         self._refuse_backwards()
         statement = self._plan.statement().execution_options(yield_per=batch_size)
-        session = self._require()
+        session = self._require_uncached()
         if self._plan.gives_rows:
             rows = await session.stream(statement)
             async for some in rows.partitions(batch_size):  # a hop for each, not for each row
@@ -329,8 +345,8 @@ class QueryBuilder(Generic[ResultT]):
 
     async def page(self, limit: int = 50, offset: int = 0) -> Page[ResultT]:
         """Return some rows, and how many there are in all."""
-        limit = _natural("limit", limit) or 1
-        offset = _natural("offset", offset) or 0
+        limit = natural("limit", limit) or 1
+        offset = natural("offset", offset) or 0
         self._refuse_backwards()
         items = await self.limit(limit).offset(offset).all()
         known = len(items) < limit and (bool(items) or offset == 0)
@@ -351,9 +367,9 @@ class QueryBuilder(Generic[ResultT]):
         plan = query._plan
         if plan.gives_rows or plan.distinct or plan.offset:
             raise QueryRefused("a cursor leads through instances: not with groups or offset()")
-        limit = _natural("limit", limit) or 1
+        limit = natural("limit", limit) or 1
         keys = plan.keys()
-        rows = (await self._require().execute(replace(plan, limit=limit + 1).entities())).all()
+        rows = (await query._entities(replace(plan, limit=limit + 1).entities())).all()
         more = len(rows) > limit
         rows = rows[:limit]
         back = plan.before is not None
@@ -373,9 +389,9 @@ class QueryBuilder(Generic[ResultT]):
 
     async def dicts(self, *columns: FieldName) -> list[dict[str, Any]]:
         """Return a dict for each row, of the columns named or of all."""
-        statement = self._plan.columns(self._plan.fields(columns))
-        found = (await self._require().execute(statement)).mappings().all()
-        rows = [dict(row) for row in found]
+        found = await self._execute(self._plan.table(columns))
+        names = tuple(found.keys())
+        rows = [dict(zip(names, row, strict=True)) for row in found]
         return rows[::-1] if self._plan.before is not None else rows
 
     async def to(self, schema: type[SchemaT]) -> list[SchemaT]:
@@ -397,7 +413,7 @@ class QueryBuilder(Generic[ResultT]):
             MissingExtra: pyarrow is not installed.
         """
         self._refuse_backwards()
-        return await export.table(self._require(), self._plan, columns)
+        return await export.table(self._require_uncached(), self._plan, columns)
 
     async def polars(self, *columns: FieldName) -> pl.DataFrame:
         """Return the result as a Polars frame.
@@ -421,14 +437,14 @@ class QueryBuilder(Generic[ResultT]):
         """Write the result to a Parquet file, whole or not at all; return the number of rows."""
         self._refuse_backwards()
         return await export.to_parquet(
-            self._require(), self._plan, columns, path, batch_size=batch_size
+            self._require_uncached(), self._plan, columns, path, batch_size=batch_size
         )
 
     async def to_csv(self, path: Path | str, *columns: FieldName, batch_size: int = 10_000) -> int:
         """Write the result to a CSV file, whole or not at all; return the number of rows."""
         self._refuse_backwards()
         return await export.to_csv(
-            self._require(), self._plan, columns, path, batch_size=batch_size
+            self._require_uncached(), self._plan, columns, path, batch_size=batch_size
         )
 
     async def explain(self, *, analyze: bool = False) -> str:
@@ -448,8 +464,9 @@ class QueryBuilder(Generic[ResultT]):
 
     def _with(self, **changes: Any) -> QueryBuilder[ResultT]:
         query = object.__new__(type(self))
-        query._plan = replace(self._plan, **changes)
+        query._plan = replace(self._plan, **changes) if changes else self._plan
         query._session = self._session
+        query._caching = self._caching
         return query
 
     def _rows(self, **changes: Any) -> QueryBuilder[Row[Any]]:
@@ -463,26 +480,27 @@ class QueryBuilder(Generic[ResultT]):
             )
         return self._session
 
+    def _require_uncached(self) -> AsyncSession:
+        if self._caching is not None:
+            raise QueryRefused(
+                "tables, files and streams are not cached: leave out cached(), or ask for dicts()"
+            )
+        return self._require()
+
     def _refuse_backwards(self) -> None:
         if self._plan.before is not None:
             raise QueryRefused("before() reads backwards: it goes with all() and cursor_page()")
 
     async def _fetch(self, statement: Select[Any]) -> Sequence[ResultT]:
-        session = self._require()
         if self._plan.gives_rows:
-            return cast("Sequence[ResultT]", (await session.execute(statement)).all())
-        return cast("Sequence[ResultT]", (await session.scalars(statement)).unique().all())
+            return cast("Sequence[ResultT]", (await self._execute(statement)).all())
+        found = (await self._entities(statement)).scalars()
+        return cast("Sequence[ResultT]", found.unique().all())
 
+    async def _execute(self, statement: Select[Any]) -> Result[Any]:
+        """Return the result of a statement of columns."""
+        return await execute(self._require(), statement, self._caching)
 
-def _natural(name: str, count: Any) -> int | None:
-    if count is None:
-        return None
-    if isinstance(count, bool) or not isinstance(count, int) or not 0 <= count < 2**63:
-        raise QueryRefused(f"{name}={count!r:.40} is refused: pass a whole number from 0 up")
-    return count
-
-
-def _label(name: str) -> str:
-    if not name.isidentifier():
-        raise QueryRefused(f"{name[:40]!r} is no name for a column")
-    return name
+    async def _entities(self, statement: Select[Any]) -> Result[Any]:
+        """Return the result of a statement that begins with the instance."""
+        return await instances(self._require(), self._plan.model, statement, self._caching)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Select, func, inspect, literal, select
@@ -15,7 +15,7 @@ from andamios_orm.queries.pagination import position_of, seek
 from andamios_orm.queries.visible import visible
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Hashable, Sequence
 
     from sqlalchemy.sql import ColumnElement
     from sqlalchemy.sql.base import ExecutableOption
@@ -41,6 +41,10 @@ class Plan:
     aggregates: tuple[ColumnElement[Any], ...] = ()
     windows: tuple[ColumnElement[Any], ...] = ()
     having: tuple[ColumnElement[bool], ...] = ()
+    made: dict[Any, Select[Any]] = field(
+        default_factory=dict, init=False, compare=False, repr=False
+    )
+    """Statements that were made already: a builder that is kept makes each of them once."""
 
     @property
     def gives_rows(self) -> bool:
@@ -58,7 +62,18 @@ class Plan:
 
     def statement(self) -> Select[Any]:
         """Return the query, in reading order unless it seeks backwards."""
-        return self.finished(self._selected())
+        return self._once("statement", lambda: self.finished(self._selected()))
+
+    def limited(self, limit: int) -> Select[Any]:
+        """Return the query for at most ``limit`` rows."""
+        least = limit if self.limit is None else min(limit, self.limit)
+        return self._once(("limited", least), lambda: replace(self, limit=least).statement())
+
+    def table(self, names: Sequence[Any] = ()) -> Select[Any]:
+        """Return the query for columns: those named, or all that are stored."""
+        if all(isinstance(name, str) for name in names):
+            return self._once(("table", *names), lambda: self.columns(self.fields(names)))
+        return self.columns(self.fields(names))
 
     def entities(self) -> Select[Any]:
         """Return the query with the values of its order beside each instance."""
@@ -74,6 +89,9 @@ class Plan:
 
     def counted(self) -> Select[Any]:
         """Return the query for the number of rows, whatever limit, offset and cursor say."""
+        return self._once("counted", self._counted)
+
+    def _counted(self) -> Select[Any]:
         whole = replace(self, orders=(), limit=None, offset=None, after=None, before=None)
         if whole.summarises or whole.distinct:
             inner = replace(whole, options=()).statement().subquery()
@@ -82,6 +100,9 @@ class Plan:
 
     def some(self) -> Select[Any]:
         """Return the query for one row that says there are any."""
+        return self._once("some", self._some)
+
+    def _some(self) -> Select[Any]:
         whole = replace(self, orders=(), options=())
         if self.gives_rows or self.distinct or self.after or self.before or self.offset:
             inner = replace(self, options=()).statement().limit(1).subquery()
@@ -94,6 +115,12 @@ class Plan:
             return [field_of(self.model, name) for name in names]
         stored = {prop.key for prop in mapper_of(self.model).column_attrs}
         return [field for name, field in fields_of(self.model).items() if name in stored]
+
+    def _once(self, name: Hashable, make: Callable[[], Select[Any]]) -> Select[Any]:
+        found = self.made.get(name)
+        if found is None:
+            found = self.made[name] = make()
+        return found
 
     def _selected(self) -> Select[Any]:
         if not self.summarises:
@@ -185,3 +212,27 @@ def _relation(model: Any, relation: Any) -> Any:
         title = inspect(model).mapper.class_.__name__
         raise UnknownField(f"{title} has no relation {name!r:.60}", sorted(relations.keys()))
     return relation if not isinstance(relation, str) else getattr(model, name)
+
+
+def natural(name: str, count: Any) -> int | None:
+    """Return a number of rows from 0 up, or None.
+
+    Raises:
+        QueryRefused: it is none.
+    """
+    if count is None:
+        return None
+    if isinstance(count, bool) or not isinstance(count, int) or not 0 <= count < 2**63:
+        raise QueryRefused(f"{name}={count!r:.40} is refused: pass a whole number from 0 up")
+    return count
+
+
+def label_of(name: str) -> str:
+    """Return a name for a column of the result.
+
+    Raises:
+        QueryRefused: it is none.
+    """
+    if not name.isidentifier():
+        raise QueryRefused(f"{name[:40]!r} is no name for a column")
+    return name

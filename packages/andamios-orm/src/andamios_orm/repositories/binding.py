@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
     from types import TracebackType
 
+    from andamios_orm.core.cache import Caching
     from andamios_orm.repositories.events import Middleware
 
 __all__ = ["Bound"]
@@ -51,6 +52,7 @@ class Bound(Generic[ModelT]):
             )
         self.mapper: Mapper[ModelT] = _mapper(found)
         self._session, self._database = _source(source)
+        self._caching: Caching | None = None
         self.active_middleware: tuple[Middleware, ...] = tuple(self.middleware)
 
     def __repr__(self) -> str:
@@ -109,6 +111,14 @@ class Bound(Generic[ModelT]):
         """Return this repository, hooks and middleware included, on another session."""
         twin = copy.copy(self)
         twin._session, twin._database = session, None  # noqa: SLF001 - its own class
+        return twin
+
+    def uncached(self) -> Self:
+        """Return this repository with results from the database alone."""
+        if self._caching is None:
+            return self
+        twin = copy.copy(self)
+        twin._caching = None  # noqa: SLF001 - its own class
         return twin
 
     def without_middleware(self) -> Self:

@@ -100,6 +100,8 @@ def operation(
         signature = inspect.signature(method)
 
         async def run(repository: Bound[Any], *arguments: Any, **options: Any) -> Any:
+            if writes:
+                repository = repository.uncached()
             if commits_itself or not repository.is_detached:
                 return await method(repository, *arguments, **options)
             return await repository.run_alone(

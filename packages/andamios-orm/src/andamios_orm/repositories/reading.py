@@ -10,8 +10,10 @@ from sqlalchemy import inspect, select
 from sqlalchemy.orm.attributes import set_committed_value
 from sqlalchemy.util import immutabledict
 
+from andamios_orm.core.cache import Caching
 from andamios_orm.exceptions import MoreThanOne, NotFound, ValueRefused
 from andamios_orm.queries.builder import QueryBuilder
+from andamios_orm.queries.copies import execute, instances
 from andamios_orm.repositories import statements
 from andamios_orm.repositories.binding import Bound
 from andamios_orm.repositories.events import operation
@@ -20,7 +22,7 @@ from andamios_orm.repositories.keys import Key, key_of
 
 if TYPE_CHECKING:
     import builtins
-    from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
+    from collections.abc import AsyncGenerator, Hashable, Iterator, Mapping, Sequence
 
     from sqlalchemy import ColumnElement, Result, ScalarResult, Select
     from sqlalchemy.ext.asyncio import AsyncScalarResult, AsyncSession
@@ -77,9 +79,22 @@ class Reader(Bound[ModelT]):
         twin._with_deleted = True  # noqa: SLF001 - its own class
         return twin
 
+    def cached(self, *, ttl: float | None = None, tenant: Hashable = None) -> Self:
+        """Return this repository with results from ``database.cache`` where they can be.
+
+        What it answers is never older than without the cache, or with ``ttl`` by that
+        many seconds. Instances are copies without relations, in no session. Its writes,
+        and ``stream()``, ``history()`` and ``as_of()``, are those of this repository.
+        """
+        twin = copy.copy(self)
+        twin._caching = Caching(ttl, tenant)  # noqa: SLF001 - its own class
+        return twin
+
     def query(self) -> QueryBuilder[ModelT]:
         """Return a query builder on the session, within the scope of this repository."""
         builder = QueryBuilder(self.model, self.session).filter(*self.scope())
+        if self._caching is not None:
+            builder = builder.cached(ttl=self._caching.ttl, tenant=self._caching.tenant)
         return builder.with_deleted() if self._with_deleted else builder
 
     # ---- one row -----------------------------------------------------------------
@@ -261,7 +276,7 @@ class Reader(Bound[ModelT]):
         of them into memory before the first one comes. Whoever breaks off early closes
         it: ``async with contextlib.aclosing(...)``.
         """
-        async with self.reading() as inner:
+        async with self.uncached().reading() as inner:
             rows = await inner._open(  # noqa: SLF001 - its own class
                 *conditions,
                 order_by=order_by,
@@ -384,15 +399,13 @@ class Reader(Bound[ModelT]):
     async def _scalars(
         self, statement: Select[ModelT], execution_options: Options
     ) -> ScalarResult[ModelT]:
-        return await self.session.scalars(
-            statement, execution_options=execution_options or immutabledict()
+        result = await instances(
+            self.session, self.model, statement, self._caching, execution_options
         )
+        return result.scalars()
 
     async def _execute(self, statement: Select[Any], execution_options: Options) -> Result[Any]:
-        result: Result[Any] = await self.session.execute(
-            statement, execution_options=execution_options or immutabledict()
-        )
-        return result
+        return await execute(self.session, statement, self._caching, execution_options)
 
     @operation(name="stream")
     async def _open(

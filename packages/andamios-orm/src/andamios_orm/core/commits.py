@@ -1,0 +1,147 @@
+"""Which entities the commits of this process have changed, and which are about to.
+
+An entity is *under way* from right before a COMMIT is sent until its outcome is known;
+then its number rises. So whoever noted the number of commits before a snapshot began
+can tell later whether an entity is still as that snapshot showed it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from threading import Lock
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from weakref import WeakKeyDictionary
+
+from sqlalchemy import event
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from sqlalchemy import Connection, Dialect, Engine
+
+__all__ = [
+    "Began",
+    "Commits",
+    "began",
+    "commits_of",
+    "commits_through",
+    "note_begin",
+    "note_changed",
+    "take_changed",
+]
+
+# What is kept in the ``info`` of a connection.
+_BEGAN: Final = "andamios.began"
+_CHANGED: Final = "andamios.changed"
+
+
+class Commits:
+    """The commits to one database: how many, and the last one of each entity."""
+
+    __slots__ = ("__weakref__", "_last", "_lock", "_under_way", "count")
+
+    def __init__(self) -> None:
+        """Begin to count."""
+        self.count = 0
+        self._last: dict[str, int] = {}
+        self._under_way: Counter[str] = Counter()
+        self._lock = Lock()
+
+    def begin(self, entities: Collection[str]) -> None:
+        """Note that a COMMIT which changes ``entities`` is about to be sent."""
+        with self._lock:
+            self._under_way.update(entities)
+
+    def end(self, entities: Collection[str]) -> None:
+        """Note that its outcome is known; a failure counts as well, which does no harm."""
+        with self._lock:
+            self.count += 1
+            self._last.update(dict.fromkeys(entities, self.count))
+            for entity in entities:
+                self._under_way[entity] -= 1
+            self._under_way = +self._under_way
+
+    def unchanged(self, entities: Collection[str], since: int) -> bool:
+        """Return whether no commit behind number ``since`` has changed, or may have changed, them.
+
+        It takes no lock: what is under way is looked at first, and is removed last.
+        """
+        under_way, last = self._under_way, self._last
+        return all(entity not in under_way and last.get(entity, 0) <= since for entity in entities)
+
+
+_COMMITS: WeakKeyDictionary[Any, Commits] = WeakKeyDictionary()
+_LOCK = Lock()
+
+
+def commits_of(dialect: Any) -> Commits | None:
+    """Return the commits to the database of an engine's dialect; None if it is not open.
+
+    All engines of a process share those to one DuckDB file. On PostgreSQL every engine
+    has its own: those of others have to be asked for anyway.
+    """
+    if dialect.name != "duckdb":
+        return _commits_to(dialect)
+    database = dialect.holder.database
+    return None if database is None else _commits_to(database)
+
+
+def commits_through(dialect: Dialect, connection: Any) -> Commits:
+    """Return the commits to the database that a connection of the pool leads to."""
+    if dialect.name != "duckdb":
+        return _commits_to(dialect)
+    return _commits_to(connection.dbapi_connection.database)
+
+
+def _commits_to(target: Any) -> Commits:
+    found = _COMMITS.get(target)
+    if found is None:
+        with _LOCK:
+            found = _COMMITS.setdefault(target, Commits())
+    return found
+
+
+# ---- what a transaction has changed ----------------------------------------------
+
+
+def note_changed(connection: Connection, entities: Collection[str]) -> None:
+    """Keep which entities the COMMIT of this transaction will change."""
+    connection.info.setdefault(_CHANGED, set()).update(entities)
+
+
+def take_changed(info: Any) -> Collection[str]:
+    """Return what was kept in the info of a connection, and forget it."""
+    changed: Collection[str] = info.pop(_CHANGED, ())
+    return changed
+
+
+# ---- when a transaction began ------------------------------------------------------
+
+
+class Began(NamedTuple):
+    """The number of the last commit before a transaction began, and when that was."""
+
+    commits: Commits
+    number: int
+    time: float
+
+
+def note_begin(engine: Engine) -> None:
+    """Keep for each transaction of ``engine`` when it began."""
+    target: Any = getattr(engine, "_proxied", engine)  # what execution_options() returns
+    if not event.contains(target, "begin", _note):
+        event.listen(target, "begin", _note)
+        event.listen(target, "begin_twophase", _note)
+
+
+def _note(connection: Connection, *_: object) -> None:
+    """Note it before BEGIN: the snapshot shows every commit that is counted."""
+    commits = commits_through(connection.dialect, connection.connection)
+    connection.info[_BEGAN] = Began(commits, commits.count, time.monotonic())
+
+
+def began(connection: Connection) -> Began | None:
+    """Return when the transaction of ``connection`` began; None if nobody noted it."""
+    found: Began | None = connection.info.get(_BEGAN)
+    return found
