@@ -11,6 +11,7 @@ from andamios_orm.core.changes import ChangeFeed
 from andamios_orm.core.recording import record_batch
 from andamios_orm.exceptions import ConfigurationError, HistoryExpired
 from andamios_orm.models import HistoryMixin, IntegerKeyMixin, Row, VersionMixin
+from andamios_orm.models.feed import feed_tables
 
 pytestmark = [pytest.mark.integration, pytest.mark.db]
 
@@ -143,6 +144,19 @@ async def test_changes_are_read_of_some_entities_and_one_tenant(
     assert len(await feed.read(entities=["pages", Note])) == 3
     assert [change.key for change in await feed.read(tenant="acme")] == ["1"]
     assert await feed.read(entities=[]) == []
+
+
+async def test_a_name_that_nothing_is_recorded_under_is_refused(
+    database: Database, feed: ChangeFeed
+) -> None:
+    with pytest.raises(ConfigurationError, match=r"recorded as 'nots': known are .*notes, .*pages"):
+        await feed.read(entities=["nots"])
+    with pytest.raises(ConfigurationError, match="known are"):
+        feed.follow("index", entities=[Note, "andamios_changes"])
+
+    reader = MetaData()
+    feed_tables(reader)
+    assert await ChangeFeed(database, reader).read(entities=["of another program"]) == []
 
 
 async def test_a_model_that_is_off_cannot_be_asked_for(feed: ChangeFeed) -> None:

@@ -19,6 +19,7 @@ from andamios_orm.core import versions
 from andamios_orm.core.followers import Follower, FollowerState
 from andamios_orm.core.positions import SHIFT, is_settled
 from andamios_orm.core.records import Entity
+from andamios_orm.core.selection import MOST, Selection, entity_names
 from andamios_orm.core.signals import Signals
 from andamios_orm.exceptions import ConfigurationError, FollowerUnknown, HistoryExpired
 from andamios_orm.models.feed import BASE, COMPACTED, PRUNED, feed_tables
@@ -33,10 +34,9 @@ if TYPE_CHECKING:
     from andamios_orm.core.session import SessionManager
     from andamios_orm.core.versions import RowVersion
 
-__all__ = ["Change", "ChangeFeed", "Selection"]
+__all__ = ["Change", "ChangeFeed"]
 
 _RESERVED = "andamios:"
-_MOST = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,21 +69,6 @@ class Change:
     def is_batch(self) -> bool:
         """Whether this stands for several rows."""
         return self.kind.startswith("bulk_")
-
-
-@dataclass(frozen=True, slots=True)
-class Selection:
-    """Which changes a reader wants."""
-
-    entities: frozenset[str] | None = None
-    tenant: str | None = None
-    limit: int = _MOST
-    after: int | None = None
-
-    @property
-    def is_all(self) -> bool:
-        """Whether nothing is left out."""
-        return self.entities is None and self.tenant is None
 
 
 class ChangeFeed:
@@ -146,7 +131,7 @@ class ChangeFeed:
         after: int | None = None,
         entities: Collection[str | type[Any]] | None = None,
         tenant: Any = None,
-        limit: int = _MOST,
+        limit: int = MOST,
     ) -> list[Change]:
         """Return up to ``limit`` changes behind ``after``, or from the first that is kept.
 
@@ -168,7 +153,7 @@ class ChangeFeed:
         entities: Collection[str | type[Any]] | None = None,
         tenant: Any = None,
         after: int | None = None,
-        limit: int = _MOST,
+        limit: int = MOST,
     ) -> Follower:
         """Return batches of changes as they come: ``async for batch in feed.follow("index")``.
 
@@ -223,7 +208,7 @@ class ChangeFeed:
         limit: int,
         after: int | None,
     ) -> Selection:
-        names = None if entities is None else frozenset(_entity_name(each) for each in entities)
+        names = None if entities is None else entity_names(self.tables, entities)
         return Selection(names, None if tenant is None else str(tenant), limit, after)
 
     async def _end(self) -> tuple[int, bool]:
@@ -454,15 +439,6 @@ def _change(row: RowMapping) -> Change:
         last_key=row["last_key"],
         tenant=row["tenant"],
     )
-
-
-def _entity_name(entity: str | type[Any]) -> str:
-    if isinstance(entity, str):
-        return entity
-    found = Entity.of(entity)
-    if found is None:
-        raise ConfigurationError(f"changes of {entity.__name__} are not recorded")
-    return found.name
 
 
 def _refuse_reserved(name: str) -> None:

@@ -14,12 +14,12 @@ from sqlalchemy import Select, SelectBase, Table, inspect
 from sqlalchemy.orm import mapperlib
 from sqlalchemy.orm.util import AliasedInsp
 
-from andamios_orm.core.records import Entity
+from andamios_orm.core.records import Entity, all_mappers
 from andamios_orm.exceptions import QueryRefused
 from andamios_orm.models.feed import FeedTables, feed_tables
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
     from sqlalchemy import Dialect
     from sqlalchemy.orm import Mapper
@@ -83,7 +83,7 @@ def depends_on(statement: Any, dialect: Dialect) -> Dependence:
     seen = _compiled(statement, dialect)
     if seen.writes:
         raise QueryRefused("the statement writes: run it on the session, without the cache")
-    mappers = list(_mappers())
+    mappers = list(all_mappers())
     by_feed: dict[int, tuple[FeedTables, set[str]]] = {}
     unrecorded = seen.unknown
     for table in _with_parents(seen.tables):
@@ -203,11 +203,6 @@ def _with_parents(tables: Iterable[Table]) -> list[Table]:
 
 
 # ---- their models -----------------------------------------------------------------
-
-
-def _mappers() -> Iterator[Mapper[Any]]:
-    for registry in mapperlib._all_registries():  # noqa: SLF001 - a table does not know its models
-        yield from registry.mappers
 
 
 def _of(table: Table, mappers: Iterable[Mapper[Any]]) -> list[Mapper[Any]]:

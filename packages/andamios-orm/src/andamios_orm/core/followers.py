@@ -15,7 +15,8 @@ from andamios_orm.exceptions import WriteConflict
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
-    from andamios_orm.core.changes import Change, ChangeFeed, Selection
+    from andamios_orm.core.changes import Change, ChangeFeed
+    from andamios_orm.core.selection import Selection
 
 __all__ = ["Batch", "Follower", "FollowerState"]
 

@@ -16,6 +16,7 @@ from weakref import WeakKeyDictionary
 
 import orjson
 from sqlalchemy import Column, Enum, Table, TypeDecorator, inspect
+from sqlalchemy.orm import mapperlib
 
 from andamios_orm.core.commits import note_changed
 from andamios_orm.core.ledger import Entry
@@ -24,14 +25,14 @@ from andamios_orm.models.feed import FeedTables, feed_tables
 from andamios_orm.models.mixins import SoftDeleteMixin
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from sqlalchemy import Connection, MetaData
     from sqlalchemy.engine import Dialect
     from sqlalchemy.orm import Mapper
     from sqlalchemy.types import TypeEngine
 
-__all__ = ["MOST_KEYS", "Entity", "Record", "Version", "plain"]
+__all__ = ["MOST_KEYS", "Entity", "Record", "Version", "all_mappers", "plain"]
 
 MOST_KEYS: Final = 1_000
 """Keys that a record of a batch lists; of more it tells the first and the last."""
@@ -75,6 +76,12 @@ class Record(Entry):
         """Write the records, those of each feed in one statement."""
         note_changed(connection, {entry.entity for entry in entries})
         write_records(connection, entries)
+
+
+def all_mappers() -> Iterator[Mapper[Any]]:
+    """Yield the mappers of all models, since a table does not know its own."""
+    for registry in mapperlib._all_registries():  # noqa: SLF001 - SQLAlchemy has no public name
+        yield from registry.mappers
 
 
 class Entity:
