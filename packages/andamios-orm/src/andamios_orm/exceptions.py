@@ -86,6 +86,7 @@ __all__ = [
     "HistoryExpired",
     "LoadTooLarge",
     "MissingExtra",
+    "MissingTable",
     "MoreThanOne",
     "NestedTransactionUnsupported",
     "NotFound",
@@ -425,6 +426,25 @@ class StatementRefused(DatabaseFault, sa_exc.ProgrammingError):
         """Keep the kind of statement that was refused."""
         super().__init__(message, **context)
         self.kind = kind
+
+
+class MissingTable(DatabaseFault, sa_exc.ProgrammingError):
+    """The database has no such table. Attribute: ``table`` (name, as the database gives it)."""
+
+    def __init__(self, message: str, *, table: str | None = None, **context: Any) -> None:
+        """Keep the name of the table."""
+        super().__init__(message, **context)
+        self.table = table
+
+    @classmethod
+    def named(cls, table: str, **context: Any) -> MissingTable:
+        """Return the error for ``table``, with what to do."""
+        return cls(
+            f"there is no table {table}: make the tables, with "
+            f"connection.run_sync(Base.metadata.create_all), or run the migrations",
+            table=table,
+            **context,
+        )
 
 
 class NestedTransactionUnsupported(DatabaseFault, sa_exc.NotSupportedError):

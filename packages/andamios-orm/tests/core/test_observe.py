@@ -90,7 +90,7 @@ async def test_an_error_is_told_by_the_name_of_its_class(filled: Database) -> No
     with pytest.raises(DBAPIError):
         await run(filled, "SELECT * FROM nothing")
 
-    assert records[0].error in {"CatalogException", "UndefinedTable", "UndefinedTableError"}
+    assert records[0].error in {"MissingTable", "UndefinedTable", "UndefinedTableError"}
     assert records[0].rowcount == -1
 
 

@@ -32,6 +32,7 @@ from andamios_orm.exceptions import (
     DiskFull,
     DuplicateKey,
     ForeignKeyViolation,
+    MissingTable,
     NotNullViolation,
     StatementTimeout,
     TransactionAborted,
@@ -84,7 +85,7 @@ MISTAKES = {
     "no parent": ("INSERT INTO visits VALUES (1, 99)", ForeignKeyViolation),
     "broken rule": ("INSERT INTO places VALUES (9, 'x', 0)", CheckViolation),
     "bad cast": ("SELECT CAST('abc' AS integer)", sa_exc.DBAPIError),
-    "no such table": ("SELECT * FROM nowhere", sa_exc.ProgrammingError),
+    "no such table": ("SELECT * FROM nowhere", MissingTable),
     "too slow": ("SELECT pg_sleep(30)", StatementTimeout),
 }
 mistakes = pytest.mark.parametrize(("mistake", "kind"), list(MISTAKES.values()), ids=list(MISTAKES))

@@ -65,7 +65,7 @@ async def test_an_error_is_in_the_span(
     (span,) = exporter.get_finished_spans()
     assert span.status.status_code is StatusCode.ERROR
     assert (span.attributes or {})["error.type"] in {
-        "CatalogException",
+        "MissingTable",
         "UndefinedTable",
         "UndefinedTableError",
     }

@@ -22,6 +22,7 @@ from andamios_orm.dialect.calls import Further
 from andamios_orm.dialect.database import DuckDBDatabase
 from andamios_orm.dialect.gate import WaitGraph
 from andamios_orm.dialect.options import parse_options
+from andamios_orm.exceptions import MissingTable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -101,7 +102,7 @@ def test_what_is_kept_for_a_commit_without_a_write_undoes_it(database: DuckDBDat
         connection.commit()
 
     cursor.at_commit = None
-    with pytest.raises(duckdb.CatalogException):
+    with pytest.raises(MissingTable):
         cursor.execute("SELECT * FROM t")
     assert database.gate.holder is None
     connection.close()

@@ -18,6 +18,7 @@ from andamios_orm.exceptions import (
     CommitOutcomeUnknown,
     DatabaseClosed,
     DuplicateKey,
+    MissingTable,
     StatementTimeout,
     TransactionAborted,
     ValueRefused,
@@ -198,7 +199,7 @@ def test_a_raw_call_that_commits_by_itself_leaves_the_gate(
 def test_a_raw_call_that_commits_by_itself_and_fails_poisons_nothing(
     database: DuckDBDatabase, channel: Channel
 ) -> None:
-    with pytest.raises(duckdb.CatalogException):
+    with pytest.raises(MissingTable):
         channel.run(lambda raw: raw.execute("DROP TABLE missing"), call("raw", autocommit=True))
 
     assert database.gate.holder is None
@@ -281,7 +282,7 @@ def test_a_look_may_ask_for_more(database: DuckDBDatabase, channel: Channel) -> 
     ("last", "error"),
     [
         (lambda: call("SELECT 1", at_commit=refuse), Refused),
-        (lambda: call("SELECT * FROM missing"), duckdb.CatalogException),
+        (lambda: call("SELECT * FROM missing"), MissingTable),
         (lambda: call("SELEC"), duckdb.ParserException),
         (lambda: call("INSERT INTO u VALUES (1)"), DuplicateKey),
     ],

@@ -23,6 +23,7 @@ from andamios_orm.exceptions import (
     DiskFull,
     DuplicateKey,
     ForeignKeyViolation,
+    MissingTable,
     NestedTransactionUnsupported,
     NotNullViolation,
     StatementRefused,
@@ -342,6 +343,21 @@ def test_a_database_that_cannot_be_opened_is_named(
     assert words in str(named)
     assert str(path) in str(named)
     assert getattr(named, "path", None) == path
+
+
+@pytest.mark.parametrize(
+    ("message", "table"),
+    [
+        ('Catalog Error: Table with name notes does not exist!\nDid you mean "note"?', "notes"),
+        ('Catalog Error: Table with name n does not exist because schema "s" does not', "n"),
+    ],
+)
+def test_a_table_that_is_missing_is_named_with_what_to_do(message: str, table: str) -> None:
+    named = translated(duckdb.CatalogException(message))
+
+    assert isinstance(named, MissingTable)
+    assert named.table == table
+    assert f"no table {table}: make the tables" in str(named)
 
 
 def test_a_lock_without_a_process_has_no_number() -> None:

@@ -19,6 +19,8 @@ from andamios_orm.core.drivers import DRIVERS, diagnosis, message, status
 from andamios_orm.core.swallowed import watch_flushes
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from sqlalchemy import Connection, Engine
     from sqlalchemy.engine import ExceptionContext
 
@@ -47,6 +49,8 @@ _OPERATIONS: dict[str, type[exceptions.OperationFault]] = {
 }
 # The server ends the connection; the driver notices at the next use only.
 _ENDING = frozenset({"25P03", "25P04", "57P01", "57P02", "57P03", "57P05"})
+_NO_TABLE = "42P01"
+_RELATION = re.compile(r'relation "(?P<table>.+)" does not exist')
 _KEY = re.compile(r"\((?P<columns>.*?)\)=\((?P<value>.*)\)", re.DOTALL)
 _COLUMN = re.compile(r'(?:"(?:[^"]|"")*"|\([^()]*(?:\([^()]*\)[^()]*)*\)|[^,"()])+')
 _PARENT = re.compile(r'update or delete on table "(?P<table>.+?)" violates')
@@ -164,12 +168,20 @@ def _translated(context: ExceptionContext, code: str | None) -> exceptions.Datab
     if code == _IN_FAILED_TRANSACTION:
         failure = context.connection.info.get(_FAILURE, "")
         return _aborted(failure, statement=context.statement, orig=context.original_exception)
+    return _of_statement(context, code)
+
+
+def _of_statement(context: ExceptionContext, code: str | None) -> exceptions.DatabaseFault | None:
+    """Return the error for a statement that the server has refused."""
+    original = context.original_exception
     if code in _CONSTRAINTS:
         return _violation(context, _CONSTRAINTS[code])
+    if code == _NO_TABLE and (missing := _RELATION.match(diagnosis(original).primary)):
+        return _fault(context, exceptions.MissingTable.named, missing["table"])
     kind = _OPERATIONS.get(code or "")
-    if kind is None or "due to user request" in message(context.original_exception):
+    if kind is None or "due to user request" in message(original):
         return None
-    return _fault(context, kind, message(context.original_exception))
+    return _fault(context, kind, message(original))
 
 
 def _cut(context: ExceptionContext, connection: Connection) -> exceptions.OperationFault:
@@ -232,7 +244,7 @@ def _unquoted(name: str) -> str:
 
 def _fault(
     context: ExceptionContext,
-    kind: type[FaultT],
+    kind: Callable[..., FaultT],
     text: str,
     **details: Any,
 ) -> FaultT:

@@ -19,6 +19,7 @@ from andamios_orm.exceptions import (
     DiskFull,
     DuplicateKey,
     ForeignKeyViolation,
+    MissingTable,
     NestedTransactionUnsupported,
     NotNullViolation,
     StatementRefused,
@@ -60,6 +61,7 @@ _TARGET = re.compile(
     r'(?P<table>(?:"(?:[^"]|"")+"|[\w$]+)(?:\.(?:"(?:[^"]|"")+"|[\w$]+))*)',
     re.IGNORECASE,
 )
+_MISSING = re.compile(r"Catalog Error: Table with name (?P<table>.+?) does not exist")
 _PID = re.compile(r"\(PID (?P<pid>\d+)\)")
 _CORRUPT = (
     "not a valid duckdb database file",
@@ -118,13 +120,21 @@ def statement_error(
         return named
     if isinstance(error, duckdb.TransactionException) and _CONFLICT.search(message):
         return WriteConflict(f"another writer was first: {_first_line(message)}", **context)
+    return _about_statement(error, message, context) or error
+
+
+def _about_statement(
+    error: BaseException, message: str, context: dict[str, Any]
+) -> DatabaseFault | None:
+    if isinstance(error, duckdb.CatalogException) and (missing := _MISSING.match(message)):
+        return MissingTable.named(missing["table"], **context)
     if isinstance(error, duckdb.PermissionException):
         return StatementRefused(
             f"refused on this engine: {_first_line(message)}", kind="FILE", **context
         )
     if isinstance(error, duckdb.ParserException) and "savepoint" in message.lower():
         return nested_unsupported()
-    return error
+    return None
 
 
 def _about_file(
