@@ -120,6 +120,14 @@ class Country(Base):
     __table_args__ = (UniqueConstraint("name"),)
 
 
+class Town(IntegerKeyMixin, Base):
+    """A row that refers to a column that is no primary key."""
+
+    __tablename__ = "towns"
+
+    country_name: Mapped[str] = mapped_column(ForeignKey("countries.name"))
+
+
 class Change(BaseModel):
     """A change as a pydantic model."""
 
@@ -528,6 +536,33 @@ async def test_no_keys_are_no_work(database: Database) -> None:
 
 
 # ---- cost ----------------------------------------------------------------------------
+
+
+async def test_a_value_that_others_refer_to_stays(database: Database) -> None:
+    async with database.transaction() as session:
+        session.add_all([Country(code=code, name=code) for code in ("es", "pt")])
+        await session.flush()
+        session.add(Town(country_name="es"))
+
+    with pytest.raises(ForeignKeyViolation):
+        async with database.transaction() as session:
+            await bulk_update(session, Country, [{"code": "es", "name": "España"}])
+    async with database.transaction() as session:
+        await bulk_update(session, Country, [{"code": "pt", "name": "Portugal"}])
+        names = (await session.scalars(select(Country.name).order_by(Country.code))).all()
+
+    assert names == ["es", "Portugal"]
+
+
+async def test_instances_of_other_rows_are_left_alone(
+    database: Database, projects: list[int]
+) -> None:
+    async with database.transaction() as session:
+        other = await session.get_one(Project, projects[0])
+        await bulk_update(session, Project, [{"id": projects[1], "stars": 7}])
+
+        assert "stars" in other.__dict__
+        assert (await session.get_one(Project, projects[1])).stars == 7
 
 
 async def test_a_thousand_different_updates_are_a_few_statements(

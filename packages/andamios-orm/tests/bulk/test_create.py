@@ -10,6 +10,7 @@ import importlib
 import subprocess
 import sys
 import uuid
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -17,7 +18,7 @@ from pydantic import BaseModel
 from sqlalchemy import ForeignKey, MetaData, String, event, func, select, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
-from andamios_orm import Database
+from andamios_orm import Database, Session
 from andamios_orm.bulk import bulk_create
 from andamios_orm.exceptions import BulkRefused, ConfigurationError, DuplicateKey
 from andamios_orm.models.actor import acting_as
@@ -78,6 +79,22 @@ class Country(Base):
 
     code: Mapped[str] = mapped_column(primary_key=True)
     name: Mapped[str]
+
+
+class Worker(IntegerKeyMixin, Base):
+    """The first model of a tree in one table."""
+
+    __tablename__ = "workers"
+
+    kind: Mapped[str]
+    name: Mapped[str]
+    __mapper_args__ = {"polymorphic_on": "kind", "polymorphic_identity": "worker"}  # noqa: RUF012 - SQLAlchemy's form
+
+
+class Clerk(Worker):
+    """Another one."""
+
+    __mapper_args__ = {"polymorphic_identity": "clerk"}  # noqa: RUF012 - SQLAlchemy's form
 
 
 @dataclasses.dataclass
@@ -363,6 +380,27 @@ async def test_a_key_that_exists_is_the_database_s_own_error(database: Database)
     with pytest.raises(DuplicateKey):
         async with database.transaction() as session:
             await bulk_create(session, Country, [row])
+
+
+async def test_a_row_knows_its_place_in_a_tree_of_models(database: Database) -> None:
+    async with database.transaction() as session:
+        await bulk_create(session, Clerk, [{"name": "a"}, MappingProxyType({"name": "b"})])
+    async with database.session() as session:
+        found = (await session.scalars(select(Worker).order_by(Worker.id))).all()
+
+    assert [(type(worker), worker.name) for worker in found] == [(Clerk, "a"), (Clerk, "b")]
+
+
+async def test_a_session_that_does_not_flush_by_itself_keeps_what_it_has(
+    database: Database,
+) -> None:
+    async with Session(database.engine, autoflush=False) as session:
+        session.add(Country(code="es", name="Spain"))
+        await bulk_create(session, Country, [{"code": "pt", "name": "Portugal"}])
+        found = (await session.scalars(select(Country.code))).all()
+        await session.rollback()
+
+    assert found == ["pt"]
 
 
 async def test_a_model_of_several_tables_is_refused(database: Database) -> None:

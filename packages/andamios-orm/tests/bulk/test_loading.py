@@ -146,6 +146,33 @@ async def test_every_source_is_loaded_in_its_order(
     assert (report.read, report.created, report.batches) == (10, 10, 3)
 
 
+class OnlyArray:
+    """What hands out one batch of Arrow, and no stream."""
+
+    def __init__(self, batch: Any) -> None:
+        self.__arrow_c_array__ = batch.__arrow_c_array__
+
+
+async def test_one_batch_of_arrow_may_fill_whole_batches(database: Database) -> None:
+    batch = OnlyArray(pa.RecordBatch.from_pylist(list(_rows(8))))
+
+    report = await load(database, Reading, batch, batch_size=4)
+
+    assert await _numbers(database) == list(range(8))
+    assert report.batches == 2
+
+
+async def test_what_is_no_text_in_a_file_stays(database: Database, tmp_path: Path) -> None:
+    path = tmp_path / "rows.ndjson"
+    path.write_text('{"number": 1, "day": "2030-01-02"}\n{"number": 2, "day": null}\n')
+
+    await load(database, Reading, path)
+
+    async with database.session() as session:
+        days = (await session.scalars(select(Reading.day).order_by(Reading.number))).all()
+    assert days == [dt.date(2030, 1, 2), None]
+
+
 async def test_a_load_into_a_session_is_the_caller_s_to_commit(database: Database) -> None:
     async with database.session() as session:
         await load(session, Reading, _rows(5), batch_size=2)

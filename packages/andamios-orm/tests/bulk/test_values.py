@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import decimal
+import enum
 import importlib
 import uuid
 from typing import Any
@@ -16,6 +17,7 @@ from sqlalchemy import (
     Date,
     DateTime,
     Double,
+    Enum,
     Integer,
     Interval,
     LargeBinary,
@@ -28,7 +30,9 @@ from sqlalchemy import (
     func,
     select,
 )
+from sqlalchemy.exc import DataError
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.types import UserDefinedType
 
 from andamios_orm import Database
 from andamios_orm.bulk import arrow, bulk_create, bulk_delete, bulk_update
@@ -77,6 +81,45 @@ class Made(Base):
     when: Mapped[dt.datetime] = mapped_column(default=func.now())
     label: Mapped[str] = mapped_column(default=lambda context: context.current_parameters["text"])
     note: Mapped[str | None] = mapped_column(server_default="said")
+
+
+class Kind(enum.Enum):
+    """What an odd thing is."""
+
+    PLAIN = "plain"
+    RARE = "rare"
+
+
+class Spot(UserDefinedType[str]):
+    """A type that only the model knows."""
+
+    cache_ok = True
+
+    def get_col_spec(self, **_: Any) -> str:
+        """Return what it is stored as."""
+        return "VARCHAR(20)"
+
+    def bind_expression(self, bindvalue: Any) -> Any:
+        """Store it in lower case."""
+        return func.lower(bindvalue, type_=self)
+
+
+class Odd(Base):
+    """Columns that do not travel as Arrow's, and keys that are not in a row."""
+
+    __tablename__ = "odd"
+
+    id: Mapped[int] = mapped_column(Sequence("odd_numbers", increment=2), primary_key=True)
+    kind: Mapped[Kind | None] = mapped_column(Enum(Kind, native_enum=False, length=10))
+    spot: Mapped[str | None] = mapped_column(Spot)
+    number: Mapped[float | None] = mapped_column(Double)
+
+
+class OnlyArray:
+    """What hands out one batch of Arrow, and no stream."""
+
+    def __init__(self, batch: Any) -> None:
+        self.__arrow_c_array__ = batch.__arrow_c_array__
 
 
 NOON = dt.datetime(2030, 1, 2, 12, tzinfo=dt.UTC)
@@ -266,8 +309,61 @@ async def test_asyncpg_writes_the_same(postgres_url: str) -> None:
         created = await bulk_create(session, Thing, rows)
         await bulk_update(session, Thing, [{"id": key, "small": 1} for key in created.ids])
         await bulk_delete(session, Thing, created.ids[:10])
+        documents = pa.table({"text": ["last"], "document": ['{"x":[1]}']})
+        await bulk_create(session, Thing, documents)
         await session.commit()
         found = (await session.execute(select(Thing.text, Thing.small).order_by(Thing.id))).all()
+        last = await session.scalar(select(Thing.document).where(Thing.text == "last"))
     await engine.dispose()
 
-    assert [tuple(row) for row in found] == [(f"{number}", 1) for number in range(10, 50)]
+    assert [tuple(row) for row in found[:-1]] == [(f"{number}", 1) for number in range(10, 50)]
+    assert last == {"x": [1]}
+
+
+@pytest.mark.parametrize("given", ["dicts", "Arrow"])
+async def test_what_does_not_travel_as_arrow_arrives_too(database: Database, given: str) -> None:
+    rows: list[dict[str, Any]] = [
+        {"kind": "PLAIN", "spot": "Here", "number": 2**70},
+        {"kind": "RARE", "spot": "There", "number": 1},
+    ]
+    if given == "Arrow":
+        rows[0]["number"] = 2.0**70
+    source: Any = rows if given == "dicts" else pa.Table.from_pylist(rows)
+
+    async with database.transaction() as session:
+        created = await bulk_create(session, Odd, source)
+    async with database.session() as session:
+        found = (await session.scalars(select(Odd).order_by(Odd.id))).all()
+
+    assert [odd.id for odd in found] == list(created.ids)
+    assert created.ids[1] - created.ids[0] == 2
+    assert [(odd.kind, odd.spot, odd.number) for odd in found] == [
+        (Kind.PLAIN, "here", 2.0**70),
+        (Kind.RARE, "there", 1.0),
+    ]
+
+
+async def test_what_neither_arrow_nor_the_database_can_hold_is_refused(
+    duckdb_database: Database,
+) -> None:
+    with pytest.raises(DataError, match="INTEGER"):
+        async with duckdb_database.transaction() as session:
+            await bulk_create(session, Thing, [{"items": [[1]], "document": {}}])
+
+    assert await _stored(duckdb_database) == []
+
+
+async def test_one_batch_of_arrow_is_rows(database: Database) -> None:
+    batch = OnlyArray(pa.record_batch({"text": ["a", "b"], "document": ["{}", "{}"]}))
+
+    async with database.transaction() as session:
+        await bulk_create(session, Thing, batch)
+
+    assert [thing["text"] for thing in await _stored(database)] == ["a", "b"]
+
+
+def test_a_column_of_arrow_is_a_sequence() -> None:
+    column = arrow.ArrowColumn(pa.array([1, None, 3]), str)
+
+    assert (len(column), column[0], column[1]) == (3, "1", None)
+    assert column[1:].values() == [None, "3"]

@@ -5,12 +5,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from sqlalchemy import Column, Connection, Table
     from sqlalchemy.ext.asyncio import AsyncConnection
+    from sqlalchemy.types import TypeEngine
 
-__all__ = ["copy_rows"]
+__all__ = ["can_copy", "copy_rows"]
+
+
+def can_copy(connection: AsyncConnection, types: Iterable[TypeEngine[Any]]) -> bool:
+    """Return whether values of these types can be sent as they are, without an expression."""
+    return connection.dialect.driver.startswith("psycopg") and not any(
+        type_._has_bind_expression  # noqa: SLF001 - SQLAlchemy has no public name
+        for type_ in types
+    )
 
 
 async def copy_rows(
@@ -32,15 +41,13 @@ async def copy_rows(
                 copy.set_types(types)
             for row in zip(*values, strict=True):
                 await copy.write_row(row)
-    except Exception as error:
+    except connection.dialect.loaded_dbapi.Error as error:
         await connection.run_sync(_translate, error, statement)
-        raise
 
 
-def _translate(connection: Connection, error: Exception, statement: str) -> None:
+def _translate(connection: Connection, error: BaseException, statement: str) -> None:
     """Raise the error of our tree for one of the driver's."""
-    if isinstance(error, connection.dialect.loaded_dbapi.Error):
-        connection._handle_dbapi_exception(error, statement, None, None, None)  # noqa: SLF001 - what SQLAlchemy does for its own
+    connection._handle_dbapi_exception(error, statement, None, None, None)  # noqa: SLF001 - what SQLAlchemy does for its own
 
 
 def _types(connection: AsyncConnection, columns: Sequence[Column[Any]], raw: Any) -> list[Any]:

@@ -8,7 +8,7 @@ from sqlalchemy import insert, select
 
 from andamios_orm.bulk.arrow import ArrowColumn
 from andamios_orm.bulk.checks import Binder
-from andamios_orm.bulk.copying import copy_rows
+from andamios_orm.bulk.copying import can_copy, copy_rows
 from andamios_orm.bulk.created import Created
 from andamios_orm.bulk.fill import fill
 from andamios_orm.bulk.generated import make_values
@@ -122,8 +122,8 @@ async def _insert(
     """Write the rows and return the columns that the database has filled in."""
     target, connection = work.target, work.connection
     names = list(filled.columns)
-    if not filled.returned and connection.dialect.driver.startswith("psycopg"):
-        columns = [target.columns[name] for name in names]
+    columns = [target.columns[name] for name in names]
+    if not filled.returned and can_copy(connection, [column.type for column in columns]):
         await copy_rows(connection, target.table, columns, [sent[name] for name in names])
         return {}
     async with staged(connection, work.columns(filled.columns, sent)) as stage:

@@ -22,9 +22,6 @@ __all__ = ["MISSING", "Batch", "batch_of", "holds"]
 class _Missing:
     """Stands for a value that a row does not have."""
 
-    def __repr__(self) -> str:
-        return "MISSING"
-
 
 MISSING = _Missing()
 

@@ -122,12 +122,11 @@ def _plain(batch: Batch, target: Target) -> Batch:
                 for value in values
             ]
         column = target.columns.get(name)
-        if column is not None and type(column.type) is not types.TypeDecorator:
-            document = isinstance(column.type, types.JSON)
-            if document and not kinds <= _JSON_KINDS:
-                batch.columns[name] = [
-                    value if value is MISSING else to_jsonable_python(value) for value in values
-                ]
+        document = column is not None and isinstance(column.type, types.JSON)
+        if document and not kinds <= _JSON_KINDS:
+            batch.columns[name] = [
+                value if value is MISSING else to_jsonable_python(value) for value in values
+            ]
     return batch
 
 

@@ -130,8 +130,6 @@ def _file(path: Path, size: int) -> Iterator[Any]:
     try:
         yield from read(path, size)
     except ValueError as error:
-        if not type(error).__module__.startswith("pyarrow"):
-            raise
         raise ConfigurationError(f"{path.name} cannot be read: {error}") from error
 
 

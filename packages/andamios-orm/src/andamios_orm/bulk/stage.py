@@ -14,7 +14,7 @@ from zlib import crc32
 from sqlalchemy import JSON, Column, MetaData, Table, insert, text
 
 from andamios_orm.bulk.arrow import ArrowColumn, arrow_table
-from andamios_orm.bulk.copying import copy_rows
+from andamios_orm.bulk.copying import can_copy, copy_rows
 from andamios_orm.dialect.types import decode_json, implementation
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ def _unregister(raw: Any, name: str) -> None:
 
 
 async def _fill(connection: AsyncConnection, table: Table, columns: list[Given]) -> None:
-    if connection.dialect.driver.startswith("psycopg"):
+    if can_copy(connection, [each.type_ for each in columns]):
         await copy_rows(connection, table, list(table.columns), [each.sent for each in columns])
         return
     names = [column.name for column in table.columns]

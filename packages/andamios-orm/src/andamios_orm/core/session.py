@@ -126,8 +126,10 @@ class Session(AsyncSession):
 
     async def close(self) -> None:
         """Roll back what was not committed, and give the connection back."""
-        self._warn()
-        await super().close()
+        try:
+            self._warn()
+        finally:  # a warning may be an error
+            await super().close()
 
     async def __aexit__(
         self,
@@ -138,8 +140,10 @@ class Session(AsyncSession):
         """Close; an error on its way out needs no warning beside it."""
         if kind is not None and isinstance(self.sync_session, _Session):
             self.sync_session.uncommitted = None
-        self._warn()
-        await super().__aexit__(kind, error, traceback)
+        try:
+            self._warn()
+        finally:
+            await super().__aexit__(kind, error, traceback)
 
     def _warn(self) -> None:
         inner = self.sync_session
