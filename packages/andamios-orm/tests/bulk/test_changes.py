@@ -237,6 +237,17 @@ async def test_a_version_that_is_not_the_row_s_is_stale(
     assert await _read(database, Project.name) == [("a",), ("first",), ("c",)]
 
 
+async def test_a_version_that_is_the_row_s_is_written(
+    database: Database, projects: list[int]
+) -> None:
+    rows = [{"id": key, "name": "x", "version": 1} for key in projects]
+
+    async with database.transaction() as session:
+        await bulk_update(session, Project, rows)
+
+    assert await _read(database, Project.name, Project.version) == [("x", 2)] * 3
+
+
 async def test_keys_that_no_row_has_are_listed(database: Database, projects: list[int]) -> None:
     async with database.transaction() as session:
         await bulk_delete(session, Project, [projects[0]])
@@ -528,6 +539,15 @@ async def test_what_is_no_key_is_refused(database: Database, key: Any) -> None:
     async with database.session() as session:
         with pytest.raises(BulkRefused, match="row 0, id"):
             await bulk_delete(session, Project, [key])
+
+
+async def test_keys_that_no_row_has_are_passed_over(
+    database: Database, projects: list[int]
+) -> None:
+    async with database.transaction() as session:
+        assert await bulk_delete(session, Project, [998, 999]) == 0
+
+    assert len(await _read(database, Project.id)) == 3
 
 
 async def test_no_keys_are_no_work(database: Database) -> None:

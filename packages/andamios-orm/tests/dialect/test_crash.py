@@ -91,6 +91,7 @@ async def kill_in_rounds(path: Path, count: int, *arguments: str) -> None:
             delay,
             acknowledged,
             early=early,
+            at_least=3 if count <= 2 else 0,  # so few rounds have to show something
         )
         unseen += sum(map(len, acknowledged.values())) - before
         if number == count or chance.random() < 0.7:
@@ -100,9 +101,18 @@ async def kill_in_rounds(path: Path, count: int, *arguments: str) -> None:
 
 
 def run_until_killed(
-    arguments: list[str], delay: float, acknowledged: Acknowledged, *, early: bool
+    arguments: list[str],
+    delay: float,
+    acknowledged: Acknowledged,
+    *,
+    early: bool,
+    at_least: int,
 ) -> None:
-    """Start a writer, kill it after ``delay`` and add what it has acknowledged."""
+    """Start a writer, kill it after ``delay`` and add what it has acknowledged.
+
+    The time begins when it is ready and has acknowledged ``at_least`` so many writes, or,
+    ``early``, when its process begins.
+    """
     command = [sys.executable, str(CHILDREN / "write_until_killed.py"), *arguments]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -110,11 +120,12 @@ def run_until_killed(
         assert child.stdout is not None
         if not early:
             assert child.stdout.readline().startswith("ready"), child.communicate()[1]
+        first = "".join(child.stdout.readline() for _ in range(at_least))
         time.sleep(delay)
         child.kill()
         output, errors = child.communicate()
     assert child.returncode == -signal.SIGKILL, errors
-    for line in output.splitlines():
+    for line in (first + output).splitlines():
         step, number = line.split()
         acknowledged[step].add(int(number))
 
