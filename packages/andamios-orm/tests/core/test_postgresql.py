@@ -23,6 +23,7 @@ from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
 from andamios_orm.core import postgresql
+from andamios_orm.core.drivers import close
 from andamios_orm.core.postgresql import guard
 from andamios_orm.exceptions import (
     CheckViolation,
@@ -321,6 +322,19 @@ def test_a_database_that_does_not_exist_is_unavailable(engine: Engine) -> None:
 
 
 # Swallowed errors: the next statement raises, and so does the commit
+
+
+async def test_a_commit_on_a_connection_that_is_known_as_dead_fails(
+    async_engine: AsyncEngine, engine: Engine
+) -> None:
+    async with async_engine.connect() as connection:
+        await connection.execute(insert(Place), {"id": 2, "name": "two"})
+        await close((await connection.get_raw_connection()).driver_connection)
+
+        with pytest.raises(sa_exc.DBAPIError, match="closed"):
+            await connection.commit()
+
+    assert names(engine) == ["one"]
 
 
 @mistakes

@@ -17,6 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
+from andamios_orm import Database
 from andamios_orm.exceptions import ConfigurationError, ValueRefused
 from andamios_orm.models import (
     EnumByValue,
@@ -31,7 +32,6 @@ from andamios_orm.models import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from andamios_orm import Database
 
 pytestmark = [pytest.mark.integration, pytest.mark.db]
 
@@ -298,6 +298,16 @@ async def test_a_moment_beyond_pythons_calendar_stays_text(duckdb_database: Data
         found: Any = (await session.scalars(query)).one()
 
     assert str(found).startswith("12345-01-01")
+
+
+async def test_asyncpg_s_first_moment_is_in_utc(postgres_url: str) -> None:
+    url = postgres_url.replace("+psycopg", "+asyncpg")
+    query = sa.select(sa.literal_column("TIMESTAMPTZ '-infinity'", UTCDateTime()))
+
+    async with Database(url) as database, database.session() as session:
+        found = (await session.scalars(query)).one()
+
+    assert found == dt.datetime.min.replace(tzinfo=dt.UTC)
 
 
 # ---- enums -------------------------------------------------------------------

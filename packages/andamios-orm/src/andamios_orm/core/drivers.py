@@ -82,18 +82,24 @@ def status(connection: Connection) -> str:
     return "INTRANS" if driver.is_in_transaction() else "IDLE"
 
 
-async def notifications(driver: Any, channel: str) -> AsyncIterator[None]:
-    """Yield once it listens, and at each notification, until the connection ends.
+def notifications(driver: Any, channel: str) -> AsyncIterator[None]:
+    """Return what yields once it listens, and at each notification.
 
-    ``driver`` is a connection of the driver's own, and ``channel`` a plain name.
+    It raises when the connection ends. ``driver`` is a connection of the driver's own, and
+    ``channel`` a plain name.
     """
-    if not _is_asyncpg(driver):
-        await driver.set_autocommit(True)
-        await driver.execute(f"LISTEN {channel}")
+    return (_heard_by_asyncpg if _is_asyncpg(driver) else _heard_by_psycopg)(driver, channel)
+
+
+async def _heard_by_psycopg(driver: Any, channel: str) -> AsyncIterator[None]:
+    await driver.set_autocommit(True)
+    await driver.execute(f"LISTEN {channel}")
+    yield
+    async for _ in driver.notifies():  # pragma: no branch - it ends with an error
         yield
-        async for _ in driver.notifies():
-            yield
-        return
+
+
+async def _heard_by_asyncpg(driver: Any, channel: str) -> AsyncIterator[None]:
     heard: asyncio.Queue[str] = asyncio.Queue()
     driver.add_termination_listener(lambda *_: heard.put_nowait(_ENDED))
     await driver.add_listener(channel, lambda *_: heard.put_nowait(channel))
