@@ -51,6 +51,10 @@ class Signed(Base):
         default=lambda context: context.get_current_parameters()["title"].upper()
     )
     signer: Mapped[str | None] = mapped_column(default=current_actor)
+    size: Mapped[int] = mapped_column(default=3)
+    twice: Mapped[int] = mapped_column(
+        default=lambda context: 2 * context.get_current_parameters()["size"]
+    )
     later: Mapped[int] = mapped_column(default=later)
 
 
@@ -98,10 +102,10 @@ async def test_defaults_are_those_of_the_task_that_inserts(filled: Database) -> 
 
     rows = await asyncio.gather(*(sign(name) for name in ("ana", "bea", "cai")))
 
-    assert [(row["signer"], row["upper"], row["later"]) for row in rows] == [
-        ("ana", "BY ANA", 7),
-        ("bea", "BY BEA", 7),
-        ("cai", "BY CAI", 7),
+    assert [(row["signer"], row["upper"], row["twice"], row["later"]) for row in rows] == [
+        ("ana", "BY ANA", 6, 7),
+        ("bea", "BY BEA", 6, 7),
+        ("cai", "BY CAI", 6, 7),
     ]
     assert filled._groups.groups <= 2
 

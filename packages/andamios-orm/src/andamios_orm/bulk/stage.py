@@ -118,10 +118,10 @@ async def _fill(connection: AsyncConnection, table: Table, columns: list[Given])
 
 
 def _in_python(column: Given, dialect: Dialect) -> Sequence[Any]:
-    """Return the values of a column; Arrow has documents as text."""
-    if not isinstance(column.given, ArrowColumn):
-        return column.given
-    values = column.given.values()
-    if isinstance(implementation(column.type_, dialect), JSON):
-        return [decode_json(value) if isinstance(value, str) else value for value in values]
-    return values
+    """Return the values of a column; Arrow has documents as text, unless they were read already."""
+    given = column.given
+    if not isinstance(given, ArrowColumn):
+        return given
+    if given.convert is None and isinstance(implementation(column.type_, dialect), JSON):
+        given = ArrowColumn(given.array, decode_json)
+    return given.values()

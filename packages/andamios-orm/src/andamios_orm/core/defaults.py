@@ -6,6 +6,7 @@ others, that would be the wrong one: who acts, or whose tenant it is, belongs to
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ __all__ = ["with_defaults"]
 
 
 def with_defaults(table: Table, values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return ``values`` of a new row, with those that Python functions give for the others.
+    """Return ``values`` of a new row, with the defaults that Python gives for the others.
 
     A default that asks for more than the row, such as for its connection, is left to
     the statement.
@@ -26,11 +27,13 @@ def with_defaults(table: Table, values: Mapping[str, Any]) -> dict[str, Any]:
     context = _Row(row)
     for column in table.c:
         default: Any = column.default
-        if default is not None and default.is_callable and column.key not in row:
-            try:
+        if default is None or column.key in row:
+            continue
+        if default.is_scalar:  # a later default may look at it
+            row[column.key] = default.arg
+        elif default.is_callable:
+            with suppress(_AsksForMore):
                 row[column.key] = default.arg(context)
-            except _AsksForMore:
-                continue
     return row
 
 

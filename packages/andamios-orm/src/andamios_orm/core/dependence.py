@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import Select, SelectBase, Table, inspect
@@ -177,15 +178,14 @@ class _Looking:
         return super().visit_delete(statement, *arguments, **options)  # type: ignore[misc]
 
 
-_COMPILERS: dict[Any, Any] = {}
+@cache
+def _looking(kind: type[Any]) -> Any:
+    return type("Looking", (_Looking, kind), {})
 
 
 def _compiled(statement: Any, dialect: Dialect) -> _Seen:
-    kind = dialect.statement_compiler
-    looking = _COMPILERS.get(kind)
-    if looking is None:
-        looking = _COMPILERS[kind] = type("Looking", (_Looking, kind), {})
-    seen: _Seen = looking(dialect, statement).seen
+    kind: Any = dialect.statement_compiler
+    seen: _Seen = _looking(kind)(dialect, statement).seen
     return seen
 
 

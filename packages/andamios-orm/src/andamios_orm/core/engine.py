@@ -142,9 +142,9 @@ def create_engine(settings: Settings) -> AsyncEngine:
     try:
         engine = create_async_engine(url, echo=settings.echo, **options)
     except ModuleNotFoundError as error:
-        name, extra = ("asyncpg",) * 2 if driver == "asyncpg" else ("psycopg", "postgresql")
+        extra = "asyncpg" if driver == "asyncpg" else "postgresql"
         raise MissingExtra(
-            f"{name} is not installed: pip install 'andamios-orm[{extra}]'"
+            f"{driver} is not installed: pip install 'andamios-orm[{extra}]'"
         ) from error
     postgresql.guard(engine)
     watch_keys(engine)

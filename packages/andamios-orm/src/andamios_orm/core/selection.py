@@ -43,14 +43,15 @@ def entity_names(tables: FeedTables, entities: Collection[str | type[Any]]) -> f
     Raises:
         ConfigurationError: nothing is recorded under one of them.
     """
-    names = frozenset(each if isinstance(each, str) else _name(each) for each in entities)
-    known = _known(tables)
-    unknown = sorted(names - known)
+    said = {each for each in entities if isinstance(each, str)}
+    names = said.union(_name(each) for each in entities if not isinstance(each, str))
+    known = _known(tables) if said else set()
+    unknown = sorted(said - known)
     if unknown and known:  # a program that only reads the feed may have no models
         raise ConfigurationError(
             f"nothing is recorded as {unknown[0]!r:.60}: known are {', '.join(sorted(known))}"
         )
-    return names
+    return frozenset(names)
 
 
 def _name(model: type[Any]) -> str:

@@ -272,8 +272,8 @@ class Reader(Bound[ModelT]):
     ) -> AsyncGenerator[ModelT, None]:
         """Yield the rows that match one by one, with ``batch_size`` of them in memory.
 
-        Without ``order_by`` they come as the database has them: to sort, DuckDB takes all
-        of them into memory before the first one comes. Whoever breaks off early closes
+        Without ``order_by`` they come as the database has them: an order has to be made of
+        all of them before the first one comes. Whoever breaks off early closes
         it: ``async with contextlib.aclosing(...)``.
         """
         async with self.uncached().reading() as inner:
