@@ -246,9 +246,7 @@ async def test_a_stream_can_be_left(database: Database) -> None:
     await projects.add_many([{"name": "a"}, {"name": "b"}])
 
     async with contextlib.aclosing(projects.stream(batch_size=1)) as rows:
-        async for row in rows:
-            assert row.name == "a"
-            break
+        assert (await anext(rows)).name in {"a", "b"}
 
     assert (await database.health()).pool.in_use == 0
 
