@@ -361,19 +361,18 @@ def test_a_commit_whose_connection_its_user_closed_is_not_acknowledged(
     assert database.gate.holder is None
 
 
-def test_a_commit_over_which_the_instance_broke_is_in_doubt_and_the_file_opened_anew(
+def test_a_checkpoint_over_which_the_instance_broke_costs_no_commit(
     database: DuckDBDatabase, channel: Channel
 ) -> None:
     channel.execute(call("SET GLOBAL debug_checkpoint_abort='before_header'"))
     channel.commit()
     channel.execute(call("INSERT INTO t FROM range(100000)"))
 
-    with pytest.raises(CommitOutcomeUnknown, match="look before you repeat it"):
-        channel.commit()
+    channel.commit()
 
     assert database.state == "invalid"
     assert database.gate.holder is None
-    assert channel.execute(call("SELECT count(*) FROM t")).rows in ([(0,)], [(100_000,)])
+    assert channel.execute(call("SELECT count(*) FROM t")).rows == [(100_000,)]
     assert database.epoch == 1
 
 

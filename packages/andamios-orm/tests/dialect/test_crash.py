@@ -301,19 +301,17 @@ CHANGES = {
 }
 
 
-@pytest.fixture(scope="module")
-def crashed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder with one file per change, whose writer died before it was closed."""
-    folder = tmp_path_factory.mktemp("crashed")
+def crash(folder: Path, how: str) -> Path:
+    """Make one file per change, by a writer that dies before it closes them."""
     work = [
         (
-            f"duckdb:///{folder / name}.duckdb",
+            f"{folder / name}.duckdb",
             [*case.setup, "INSERT INTO t (id) VALUES (1)", case.change],
         )
         for name, case in CHANGES.items()
     ]
     child = subprocess.run(
-        [sys.executable, str(CHILDREN / "change_and_die.py")],
+        [sys.executable, str(CHILDREN / "change_and_die.py"), how],
         input=json.dumps(work),
         capture_output=True,
         text=True,
@@ -321,6 +319,18 @@ def crashed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     assert child.returncode == -signal.SIGKILL, child.stderr
     return folder
+
+
+@pytest.fixture(scope="module")
+def crashed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder of files as a kill leaves them that comes right after the COMMIT."""
+    return crash(tmp_path_factory.mktemp("crashed"), "plain")
+
+
+@pytest.fixture(scope="module")
+def left(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder of files as a kill leaves them that comes after the acknowledgement."""
+    return crash(tmp_path_factory.mktemp("left"), "engine")
 
 
 @pytest.fixture
@@ -371,6 +381,14 @@ def test_a_plain_connect_opens_what_a_schema_change_has_left(
     crashed_file: Path, case: Change
 ) -> None:
     with duckdb.connect(crashed_file) as connection:
+        assert connection.execute(case.shows).fetchall()[:1] == [(case.expected,)]
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_a_plain_connect_opens_what_our_schema_change_has_left(left: Path, name: str) -> None:
+    case = CHANGES[name]
+
+    with duckdb.connect(left / f"{name}.duckdb") as connection:
         assert connection.execute(case.shows).fetchall()[:1] == [(case.expected,)]
 
 

@@ -20,7 +20,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 import andamios_orm  # noqa: F401 - makes duckdb:// ours
 from andamios_orm.dialect.channel import Channel
-from andamios_orm.dialect.database import DuckDBDatabase, _finish, identity_of, literal, quoted
+from andamios_orm.dialect.database import DuckDBDatabase, _finish, identity_of
 from andamios_orm.dialect.gate import WaitGraph
 from andamios_orm.dialect.options import parse_options
 from andamios_orm.exceptions import (
@@ -85,19 +85,6 @@ def test_a_file_is_known_by_its_inode(path: Path) -> None:
     assert identity_of(path) == identity_of(link) is not None
     assert identity_of(path.with_name("missing")) is None
     assert identity_of(None) is None
-
-
-@pytest.mark.parametrize(
-    ("function", "given", "expected"),
-    [
-        (quoted, 'a "b" c', '"a ""b"" c"'),
-        (literal, "it's", "'it''s'"),
-    ],
-)
-def test_names_and_texts_are_quoted(
-    function: Callable[[str], str], given: str, expected: str
-) -> None:
-    assert function(given) == expected
 
 
 # ---- opening -----------------------------------------------------------------
@@ -498,7 +485,7 @@ def test_the_end_of_a_forked_child_closes_nothing() -> None:
     anchor = duckdb.connect(":memory:")
     another_process = os.getppid()
 
-    _finish(another_process, weakref.WeakSet(), anchor, None)
+    _finish(another_process, weakref.WeakSet(), anchor, None, None)
 
     assert anchor.execute("SELECT 1").fetchall() == [(1,)]
 

@@ -57,6 +57,7 @@ class Channel:
         self._execution = Execution(database.slots, database.watchdog)
         self._active = False
         self._wrote = False
+        self._schema_changed = False
         self._closed = False
         self._failure: BaseException | None = None
         self._ticket: Ticket | None = None
@@ -141,7 +142,11 @@ class Channel:
 
     def _send(self, raw: duckdb.DuckDBPyConnection, parsed: ParsedStatement, call: Call) -> Reply:
         self._keep_open_rows(raw)
-        if parsed.parts:
+        self._schema_changed = self._schema_changed or parsed.changes_schema
+        if parsed.checkpoint:
+            with self.database.guarded_checkpoint(raw):
+                raw.execute(parsed.prepared)
+        elif parsed.parts:
             for part in parsed.parts:
                 raw.execute(part)
         elif call.many:
@@ -190,7 +195,7 @@ class Channel:
         raw = self._connection()
         if not call.autocommit and not self._active:
             self._begin(raw)
-        self.lingers = True
+        self.lingers = self._schema_changed = True
 
         def work() -> T:
             self._keep_open_rows(raw)
@@ -357,6 +362,8 @@ class Channel:
         ticket, self._ticket = self._ticket, None
         if self._gated and ticket is not None:
             self._gated = False
+            schema_changed, self._schema_changed = self._schema_changed, False
+            self.database.after_write(schema_changed=schema_changed)
             self.database.gate.release(ticket)
 
     def withdraw(self) -> None:
@@ -472,15 +479,16 @@ class Channel:
         else:
             close_quietly(raw)
 
-    def detach(self, patience: float = 2.0) -> None:
-        """Close DuckDB's connection from outside, because its instance is closing."""
+    def detach(self, patience: float = 2.0) -> bool:
+        """Close DuckDB's connection from outside, because its instance is closing; say if it is."""
         self.interrupt()
         if not self._execution.lock.acquire(timeout=patience):
-            return
+            return False
         try:
             self._discard()
         finally:
             self._execution.lock.release()
+        return True
 
     def retire(self) -> None:
         """Note, on the loop's side, that ``close`` is on its way: nobody waits in vain."""

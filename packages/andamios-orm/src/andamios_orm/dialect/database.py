@@ -23,8 +23,10 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
+from andamios_orm.dialect.checkpoints import Checkpoints
 from andamios_orm.dialect.gate import Owner, Slots, Ticket, WaitGraph, WriteGate
 from andamios_orm.dialect.options import NEED_FILES, unknown_setting
+from andamios_orm.dialect.quoting import literal, quoted
 from andamios_orm.dialect.statements import StatementCache
 from andamios_orm.dialect.translation import opening_error
 from andamios_orm.dialect.watchdog import Watchdog
@@ -64,16 +66,6 @@ _GRACE = 2.0
 """Seconds that closing waits for connections which are on their way out."""
 
 
-def quoted(identifier: str) -> str:
-    """Return ``identifier`` as DuckDB reads it in SQL text."""
-    return '"' + identifier.replace('"', '""') + '"'
-
-
-def literal(text: str) -> str:
-    """Return ``text`` as a string literal."""
-    return "'" + text.replace("'", "''") + "'"
-
-
 class DuckDBDatabase:
     """An instance of DuckDB and everything its connections share."""
 
@@ -96,6 +88,9 @@ class DuckDBDatabase:
         self.name = name
         self.options = options
         self.alias = _alias(path) if path else None
+        self.checkpoints: Checkpoints | None = None
+        if path is not None and self.alias is not None and not options.read_only:
+            self.checkpoints = Checkpoints(path, self.alias)
         self.gate = WriteGate(graph, str(path or name))
         self.slots = Slots(options.running_statements)
         self.watchdog = Watchdog()
@@ -103,7 +98,7 @@ class DuckDBDatabase:
         self.statements = StatementCache(
             hardened=options.hardened,
             allow=options.allow,
-            own_files=(path.name.lower(), f"{path.name.lower()}.wal") if path else (),
+            own_files=_own_files(path),
         )
         self.identity = identity_of(path) if path else None
         self.commits = 0
@@ -136,7 +131,7 @@ class DuckDBDatabase:
             self._check_path()
             self.recovered_from_log = _has_log(self.path)
             try:
-                anchor = self._connect()
+                anchor = self._open_instance()
             except Exception as error:
                 named = opening_error(error, self.path)
                 if named is error:
@@ -146,7 +141,7 @@ class DuckDBDatabase:
             self.identity = identity_of(self.path) if self.path else None
             self.state = "open"
             self._finalizer = weakref.finalize(
-                self, _finish, self.pid, self.channels, anchor, self._spill
+                self, _finish, self.pid, self.channels, anchor, self.checkpoints, self._spill
             )
 
     def cursor(self) -> tuple[duckdb.DuckDBPyConnection, int]:
@@ -163,10 +158,21 @@ class DuckDBDatabase:
             self.open()
             anchor = self._anchor
             assert anchor is not None  # noqa: S101 - open() has just set it
-            raw = anchor.cursor()
-            if self.alias is not None:
-                raw.execute(f"USE {quoted(self.alias)}")
-            return raw, self.epoch
+            return self._cursor_of(anchor), self.epoch
+
+    def _cursor_of(self, anchor: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
+        raw = anchor.cursor()
+        if self.alias is not None:
+            raw.execute(f"USE {quoted(self.alias)}")
+        return raw
+
+    def _open_instance(self) -> duckdb.DuckDBPyConnection:
+        """Return the anchor; what was in the log is in the file then, if the disk has room."""
+        anchor = self._connect()
+        if self.checkpoints is None or self.checkpoints.settle(anchor):
+            return anchor
+        close_quietly(anchor)
+        return self._connect()
 
     def _check_path(self) -> None:
         if self.path is not None and "?" in self.path.name:
@@ -182,6 +188,8 @@ class DuckDBDatabase:
     def _connect(self) -> duckdb.DuckDBPyConnection:
         """Return the anchor: attached, configured, hardened and locked, in this order."""
         options = self.options
+        if self.checkpoints is not None and self.checkpoints.journal.undo():
+            logger.warning("database %s: undid a checkpoint that a crash cut short", self.path)
         anchor = duckdb.connect(":memory:", config={"threads": options.threads})
         try:
             if self.path is not None and self.alias is not None:
@@ -195,6 +203,8 @@ class DuckDBDatabase:
                 anchor.execute(f"LOAD {literal(_extension_path(extension))}")
             anchor.execute("SET GLOBAL TimeZone='UTC'")
             self._configure(anchor)
+            if self.checkpoints is not None:
+                self.checkpoints.take_over(anchor)
             if options.hardened:
                 for setting in _HARDENING:
                     anchor.execute(f"SET GLOBAL {setting}")
@@ -315,7 +325,31 @@ class DuckDBDatabase:
         finally:
             close_quietly(raw)
             self.commits += 1
+            self.after_write(schema_changed=True)
             self.gate.release(ticket)
+
+    def guarded_checkpoint(
+        self, raw: duckdb.DuckDBPyConnection
+    ) -> contextlib.AbstractContextManager[None]:
+        """Return the block in which a statement of the user may write the log back."""
+        checkpoints = self.checkpoints
+        return checkpoints.guarded(raw) if checkpoints is not None else contextlib.nullcontext()
+
+    def after_write(self, *, schema_changed: bool) -> None:
+        """Write the log back if that is due; who calls it holds the gate, outside of a transaction.
+
+        It raises nothing: what was committed is committed, and the log keeps it.
+        """
+        if self.checkpoints is None or not self.checkpoints.due(schema_changed=schema_changed):
+            return
+        with self._lock:
+            anchor, epoch = self._anchor, self.epoch
+            if anchor is None or self.state != "open":
+                return
+            raw = self._cursor_of(anchor)
+        if not self.checkpoints.run(raw):
+            self.invalidate(epoch)
+        close_quietly(raw)
 
     # ---- closing -------------------------------------------------------------
 
@@ -338,9 +372,10 @@ class DuckDBDatabase:
     def close(self) -> None:
         """Close the instance; what still runs is interrupted."""
         with self._lock:
-            for channel in list(self.channels):
-                channel.detach()
+            still_open = [c for c in list(self.channels) if not c.detach()]
             self._drop_anchor()
+            if self.checkpoints is not None and not still_open:
+                self.checkpoints.journal.close()
             self.watchdog.stop()
             self.crew.dismiss()
             self.state = "closed"
@@ -353,7 +388,13 @@ class DuckDBDatabase:
             self._finalizer = None
         anchor, self._anchor = self._anchor, None
         if anchor is not None:
-            close_quietly(anchor)
+            _close_instance(anchor, None if self.state == "invalid" else self.checkpoints)
+
+
+def _own_files(path: Path | None) -> tuple[str, ...]:
+    """Return the names that no statement may reach."""
+    name = path.name.lower() if path is not None else ""
+    return (name, f"{name}.wal", f"{name}.journal") if name else ()
 
 
 def _alias(path: Path) -> str:
@@ -409,6 +450,12 @@ def close_quietly(connection: duckdb.DuckDBPyConnection) -> None:
             step()
 
 
+def _close_instance(anchor: duckdb.DuckDBPyConnection, checkpoints: Checkpoints | None) -> None:
+    if checkpoints is not None:
+        checkpoints.finish(anchor)
+    close_quietly(anchor)
+
+
 def never_close(connection: duckdb.DuckDBPyConnection) -> None:
     """Keep a connection that a fork has brought here: closing it would write the parent's file."""
     ctypes.pythonapi.Py_IncRef(ctypes.py_object(connection))
@@ -418,6 +465,7 @@ def _finish(
     pid: int,
     channels: weakref.WeakSet[Channel],
     anchor: duckdb.DuckDBPyConnection,
+    checkpoints: Checkpoints | None,
     spill: str | None,
 ) -> None:
     """Let the interpreter end: stop what runs, then close, so that the log is written back."""
@@ -426,8 +474,9 @@ def _finish(
         return
     for channel in list(channels):
         channel.interrupt()
-    for channel in list(channels):
-        channel.detach(patience=0.5)
-    close_quietly(anchor)
+    still_open = [channel for channel in list(channels) if not channel.detach(patience=0.5)]
+    _close_instance(anchor, checkpoints)
+    if checkpoints is not None and not still_open:
+        checkpoints.journal.close()
     if spill is not None:
         shutil.rmtree(spill, ignore_errors=True)

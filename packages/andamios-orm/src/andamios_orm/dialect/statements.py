@@ -101,11 +101,18 @@ class ParsedStatement:
     parts: tuple[Any, ...] = ()
     lingers: bool = False
     """Whether the connection remembers it after the transaction: a temporary table, a setting."""
+    checkpoint: bool = False
+    """Whether it writes the log back into the file."""
 
     @property
     def needs_transaction(self) -> bool:
         """Whether it changes what is stored, and can run inside a transaction."""
         return self.writes and self.kind in _TRANSACTIONAL
+
+    @property
+    def changes_schema(self) -> bool:
+        """Whether it makes, changes or drops something that is stored."""
+        return self.kind in _SCHEMA and not self.lingers
 
     @property
     def counts_rows(self) -> bool:
@@ -118,7 +125,8 @@ class ParsedStatement:
         return self.returning or self.kind in _ANSWERS
 
 
-_TRANSACTIONAL = READS | COUNTED | {"CREATE", "DROP", "ALTER", "COPY", "EXECUTE"}
+_SCHEMA = frozenset({"CREATE", "DROP", "ALTER"})
+_TRANSACTIONAL = READS | COUNTED | _SCHEMA | {"COPY", "EXECUTE"}
 _ANSWERS = READS | {"CALL", "PRAGMA", "EXECUTE"}
 
 NOTHING = ParsedStatement(None, "NOTHING", writes=False, returning=False)
@@ -228,6 +236,7 @@ class StatementCache:
             writes,
             returning=kind in COUNTED and "returning" in words,
             lingers=lingers,
+            checkpoint=_is_checkpoint(kind, words),
         )
 
     def _worth_a_look(self, text: str) -> bool:
@@ -236,7 +245,7 @@ class StatementCache:
 
     def _refuse(self, text: str, kind: str, tokens: list[Token]) -> None:
         words = [token.word for token in tokens]
-        if kind == "CALL" and "checkpoint" in words[:2]:
+        if _is_checkpoint(kind, words):
             return
         if kind not in _ALWAYS_ALLOWED and kind not in self._allow:
             raise _refusal(text, kind)
@@ -255,6 +264,11 @@ class StatementCache:
 
 
 _LINGER = frozenset({"SET", "VARIABLE_SET", "PREPARE", "LOAD"})
+
+
+def _is_checkpoint(kind: str, words: list[str]) -> bool:
+    """Whether it is CHECKPOINT or FORCE CHECKPOINT, which DuckDB makes a call of."""
+    return kind == "CALL" and "checkpoint" in words[:2]
 
 
 def _is_temporary(kind: str, words: list[str]) -> bool:
