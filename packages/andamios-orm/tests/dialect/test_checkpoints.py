@@ -96,6 +96,7 @@ def no_room() -> Iterator[None]:
 # ---- what DuckDB loses -------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.xfail(strict=True, reason="DuckDB issue 23788, pull request 25771")
 def test_plain_duckdb_keeps_index_entries_that_it_replayed(path: Path) -> None:
     assert run_and_die("plain", path, INDEXED) == -signal.SIGKILL
@@ -105,7 +106,7 @@ def test_plain_duckdb_keeps_index_entries_that_it_replayed(path: Path) -> None:
         assert plain.execute(FOUND).fetchall() == [(30, 1, 1)]
 
 
-@pytest.mark.parametrize("writer", ["plain", "engine"])
+@pytest.mark.parametrize("writer", [pytest.param("plain", marks=pytest.mark.slow), "engine"])
 async def test_index_entries_that_were_replayed_are_kept(path: Path, writer: str) -> None:
     assert run_and_die(writer, path, INDEXED) == -signal.SIGKILL
     engine = engine_of(path)
@@ -116,6 +117,7 @@ async def test_index_entries_that_were_replayed_are_kept(path: Path, writer: str
         assert plain.execute(FOUND).fetchall() == [(30, 1, 1)]
 
 
+@pytest.mark.slow
 @pytest.mark.xfail(strict=True, reason="DuckDB issue 25928: the process ends by a signal")
 def test_plain_duckdb_replays_rows_between_schema_changes(path: Path) -> None:
     assert run_and_die("plain", path, INTERLEAVED) == -signal.SIGKILL
@@ -123,6 +125,7 @@ def test_plain_duckdb_replays_rows_between_schema_changes(path: Path) -> None:
     assert run_and_die("plain", path, ["SELECT count(*) FROM t WHERE s = 's7'", "close"]) == 0
 
 
+@pytest.mark.slow
 async def test_rows_between_schema_changes_are_replayed(path: Path) -> None:
     assert run_and_die("engine", path, INTERLEAVED) == -signal.SIGKILL
 

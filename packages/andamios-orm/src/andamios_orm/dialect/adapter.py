@@ -475,7 +475,8 @@ class DriverConnection:
 
         With ``write=True`` it works inside the connection's transaction and
         holds the write gate. Without, it gets a connection of its own, which
-        sees what is committed and cannot write.
+        sees what is committed and cannot write. Change the schema by statements
+        of your own, not here: those are written back into the file at once.
         """
         from sqlalchemy.util import greenlet_spawn
 

@@ -195,7 +195,7 @@ class Channel:
         raw = self._connection()
         if not call.autocommit and not self._active:
             self._begin(raw)
-        self.lingers = self._schema_changed = True
+        self.lingers = True
 
         def work() -> T:
             self._keep_open_rows(raw)

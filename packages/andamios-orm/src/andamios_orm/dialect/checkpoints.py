@@ -77,6 +77,7 @@ class Checkpoints:
         anchor.execute("SET GLOBAL checkpoint_threshold='none'")
         anchor.execute("PRAGMA disable_checkpoint_on_shutdown")
         self.journal.open()
+        self._size = self.log_size
 
     def settle(self, anchor: duckdb.DuckDBPyConnection) -> bool:
         """Write back what was replayed; False if that has cost us the instance."""
