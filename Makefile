@@ -9,6 +9,9 @@ export UV_PYTHON_DOWNLOADS := never
 ifneq ($(wildcard /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundle.crt),)
 export UV_SYSTEM_CERTS ?= 1
 endif
+# A run starts hundreds of processes: what they import is compiled once, out of the way.
+export PYTHONDONTWRITEBYTECODE :=
+export PYTHONPYCACHEPREFIX := $(CURDIR)/.cache/pycache
 # How many rounds the tests run that repeat something: fast, ci or soak.
 export ANDAMIOS_TEST_SIZE ?= fast
 
