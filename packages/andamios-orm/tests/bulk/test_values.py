@@ -263,6 +263,20 @@ async def test_text_of_arrow_that_is_no_json_is_refused(postgres_url: str) -> No
     assert repr(refused.value.errors[0].value) == "'{'"
 
 
+@pytest.mark.parametrize("type_", [pa.string(), pa.large_string()], ids=str)
+async def test_documents_of_arrow_are_documents_everywhere(database: Database, type_: Any) -> None:
+    table = pa.table({"document": pa.array(['{"a": [1]}', None, '"text"'], type_)})
+
+    async with database.transaction() as session:
+        created = await bulk_create(session, Thing, table)
+    async with database.session() as session:
+        stored = (await session.scalars(select(Thing).order_by(Thing.id))).all()
+
+    expected = [{"a": [1]}, None, "text"]
+    assert [thing.document for thing in created] == expected
+    assert [thing.document for thing in stored] == expected
+
+
 async def test_postgresql_s_text_holds_no_nul(postgres_url: str) -> None:
     async with Database(postgres_url) as database, database.session() as session:
         with pytest.raises(BulkRefused, match="row 1, text: PostgreSQL's text holds no NUL"):

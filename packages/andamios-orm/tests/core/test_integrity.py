@@ -784,6 +784,7 @@ async def test_passive_deletes_leave_children_and_are_refused(
 # ---- concurrency -----------------------------------------------------------------------
 
 
+@pytest.mark.slow
 async def test_a_parent_that_goes_while_children_come_leaves_no_orphan(
     engine: AsyncEngine, rounds: Callable[..., int]
 ) -> None:

@@ -255,6 +255,7 @@ async def test_memory_has_no_log_to_write_back() -> None:
 # ---- no room -----------------------------------------------------------------
 
 
+@pytest.mark.slow
 async def test_a_log_is_read_where_there_is_no_room_to_write_it_back(
     path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -271,6 +272,7 @@ async def test_a_log_is_read_where_there_is_no_room_to_write_it_back(
         assert plain.execute(FOUND).fetchall() == [(30, 1, 1)]
 
 
+@pytest.mark.slow
 async def test_without_room_for_a_journal_the_log_stays(path: Path) -> None:
     assert run_and_die("engine", path, INDEXED) == -signal.SIGKILL
     log = log_of(path)

@@ -182,6 +182,7 @@ async def insert_until_full(engine: AsyncEngine) -> tuple[int, DiskFull]:
     raise AssertionError("the disk was never full")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("threshold", WHERE.values(), ids=WHERE)
 async def test_a_full_disk_keeps_what_was_acknowledged_and_recovers(
     tight: Tight, threshold: str
@@ -231,6 +232,7 @@ async def test_space_may_run_out_anywhere(
         path.unlink()
 
 
+@pytest.mark.slow
 async def test_a_reader_goes_on_when_the_instance_was_opened_anew(small_files: SmallFiles) -> None:
     path = small_files.folder / "full.duckdb"
     engine = create_async_engine(f"duckdb:///{path}?checkpoint_threshold=16KB")
@@ -249,6 +251,7 @@ async def test_a_reader_goes_on_when_the_instance_was_opened_anew(small_files: S
     await engine.dispose()
 
 
+@pytest.mark.slow
 async def test_a_transaction_over_a_broken_instance_is_lost_whole(small_files: SmallFiles) -> None:
     path = small_files.folder / "full.duckdb"
     engine = create_async_engine(f"duckdb:///{path}?checkpoint_threshold=16KB")
@@ -300,6 +303,7 @@ def damaged(crashed: Path, name: str) -> tuple[Path, Path]:
     return path, log
 
 
+@pytest.mark.slow
 async def test_a_log_that_was_cut_gives_a_clean_prefix(
     crashed: Path, rounds: Callable[..., int]
 ) -> None:
@@ -966,6 +970,7 @@ async def test_a_forked_child_is_told_by_an_async_engine(path: Path, connections
     assert found == [(1_001,)]
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 def test_a_child_opens_what_was_not_open_at_the_fork(path: Path) -> None:
     engine = create_engine(f"duckdb:///{path}")
@@ -1000,6 +1005,7 @@ async def test_a_memory_database_spills_outside_of_the_working_directory(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 async def test_a_file_spills_beside_itself(path: Path) -> None:
     engine = engine_of(path, threads=1, connect_args={"memory_limit": "40MB"})
     [(folder,)] = await run(engine, "SELECT current_setting('temp_directory')")

@@ -140,3 +140,33 @@ def test_a_copy_is_refused_when_it_cannot_be_told_where_it_leads(
 
     with pytest.raises(StatementRefused, match="no plain literal"):
         cache.parse(text, connection)
+
+
+@pytest.mark.parametrize(
+    ("text", "changes"),
+    [
+        ("CREATE TABLE t (a INTEGER)", True),
+        ("CREATE INDEX i ON t (a)", True),
+        ("ALTER TABLE t ADD COLUMN b INTEGER", True),
+        ("ALTER TABLE t ADD COLUMN b TIMESTAMP DEFAULT now()", True),
+        ("DROP TABLE t", True),
+        ("DROP TABLE IF EXISTS temperature", True),
+        ("CREATE TEMPORARY TABLE t (a INTEGER)", False),
+        ("CREATE OR REPLACE TEMP VIEW v AS SELECT 1", False),
+        ("DROP TABLE temp.t", False),
+        ("DROP TABLE IF EXISTS temp.t", False),
+        ("INSERT INTO t VALUES (1)", False),
+        ("SELECT 'CREATE TABLE'", False),
+        ("CHECKPOINT", False),
+    ],
+)
+def test_it_tells_what_changes_the_schema(
+    connection: duckdb.DuckDBPyConnection, text: str, *, changes: bool
+) -> None:
+    assert StatementCache(hardened=True).parse(text, connection).changes_schema is changes
+
+
+@pytest.mark.parametrize("text", ["CHECKPOINT", "FORCE CHECKPOINT", "/* x */ checkpoint;"])
+def test_it_tells_a_checkpoint(connection: duckdb.DuckDBPyConnection, text: str) -> None:
+    assert StatementCache(hardened=True).parse(text, connection).checkpoint
+    assert not StatementCache(hardened=True).parse("SELECT 'checkpoint'", connection).checkpoint

@@ -22,6 +22,7 @@ __all__ = [
     "arrow_type",
     "has_pyarrow",
     "is_arrow",
+    "is_text",
     "pyarrow",
     "read_arrow",
     "require_pyarrow",
@@ -137,6 +138,13 @@ _TYPES: dict[str, Callable[[Any], Any]] = {
     "BLOB": lambda pa: pa.binary(),
     "BYTEA": lambda pa: pa.binary(),
 }
+
+
+def is_text(type_: Any) -> bool:
+    """Whether an Arrow type is that of texts which Arrow can measure."""
+    pa = pyarrow()
+
+    return bool(pa.types.is_string(type_) or pa.types.is_large_string(type_))
 
 
 def arrow_array(values: Sequence[Any], type_: Any) -> Any:

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import types
 
-from andamios_orm.bulk.arrow import ArrowColumn, pyarrow
+from andamios_orm.bulk.arrow import ArrowColumn, is_text, pyarrow
 from andamios_orm.bulk.rows import holds
 from andamios_orm.dialect import DuckDBDialect
 from andamios_orm.dialect.binds import admission, bind_column
 from andamios_orm.dialect.moments import Dates, Instants, Timestamps
-from andamios_orm.dialect.types import decode_json, duckdb_type, implementation
+from andamios_orm.dialect.types import duckdb_type, implementation
 from andamios_orm.dialect.values import Binary, Decimals, Floats, Identifiers, Text, WholeNumbers
 from andamios_orm.exceptions import RowRefusal, ValueRefused
 from andamios_orm.models.types import UTCDateTime
@@ -52,8 +52,6 @@ class Binder:
 
     def _column(self, name: str, column: Column[Any], values: Sequence[Any]) -> Sequence[Any]:
         if isinstance(values, ArrowColumn):
-            if self._is_json_text(column, values):
-                values = ArrowColumn(values.array, _document)
             ready = self._ready(column, values)
             if ready is not None:
                 if not column.nullable and ready.array.null_count:
@@ -106,11 +104,6 @@ class Binder:
             if value is None
         )
 
-    def _is_json_text(self, column: Column[Any], values: ArrowColumn) -> bool:
-        """Whether Arrow holds the documents of a JSON column, for which it has only text."""
-        found = implementation(column.type, self.checking)
-        return isinstance(found, types.JSON) and _is_text(values.array.type)
-
     def _ready(self, column: Column[Any], values: ArrowColumn) -> ArrowColumn | None:
         """Return an Arrow column that can be sent as it is, or None."""
         if not self.native:
@@ -141,32 +134,10 @@ _REQUIRED = "the column must have a value"
 _NUL = "PostgreSQL's text holds no NUL character"
 
 
-def _document(value: str) -> Any:
-    """Return what a JSON text says; of text that is no JSON, something that is refused."""
-    try:
-        return decode_json(value)
-    except ValueError:
-        return _NoDocument(value)
-
-
-class _NoDocument:
-    def __init__(self, text: str) -> None:
-        self.text = text
-
-    def __repr__(self) -> str:
-        return repr(self.text)
-
-
 def _identifier(value: Any) -> Any:
     import uuid
 
     return value if value is None or isinstance(value, uuid.UUID) else uuid.UUID(str(value))
-
-
-def _is_text(type_: Any) -> bool:
-    pa = pyarrow()
-
-    return bool(pa.types.is_string(type_) or pa.types.is_large_string(type_))
 
 
 def _whole_numbers(rule: WholeNumbers, array: Any) -> bool:
@@ -182,7 +153,7 @@ def _whole_numbers(rule: WholeNumbers, array: Any) -> bool:
 def _text(rule: Text, array: Any) -> bool:
     pc = pyarrow("pyarrow.compute")
 
-    if not _is_text(array.type):
+    if not is_text(array.type):
         return False
     longest = None if rule.length is None else pc.max(pc.utf8_length(array)).as_py()
     return longest is None or bool(longest <= rule.length)

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import inspect
 
-from andamios_orm.bulk.arrow import ArrowColumn, is_arrow, read_arrow
+from andamios_orm.bulk.arrow import is_arrow, read_arrow
+from andamios_orm.bulk.documents import arrow_column
 from andamios_orm.exceptions import BulkRefused, RowRefusal
 
 if TYPE_CHECKING:
@@ -79,7 +80,10 @@ def batch_of(rows: Any, target: Target, *, partial: bool = False) -> Batch:
         table = read_arrow(rows)
         return Batch(
             table.num_rows,
-            {name: ArrowColumn(table.column(name)) for name in table.column_names},
+            {
+                name: arrow_column(table.column(name), target.columns.get(name))
+                for name in table.column_names
+            },
         )
     listed = rows if isinstance(rows, list) else list(rows)
     if listed and isinstance(listed[0], target.model):

@@ -202,7 +202,7 @@ def read_text(batch: Batch, target: Target) -> Batch:
     dialect = DuckDBDialect()
     columns: dict[str, Sequence[Any]] = {}
     for name, given in batch.columns.items():
-        values = given.values() if isinstance(given, ArrowColumn) else given
+        values = ArrowColumn(given.array).values() if isinstance(given, ArrowColumn) else given
         column = target.columns.get(name)
         read = None
         if column is not None and str in set(map(type, values)):

@@ -11,16 +11,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
-from sqlalchemy import JSON, Column, MetaData, Table, insert, text
+from sqlalchemy import Column, MetaData, Table, insert, text
 
 from andamios_orm.bulk.arrow import ArrowColumn, arrow_table
 from andamios_orm.bulk.copying import can_copy, copy_rows
-from andamios_orm.dialect.types import decode_json, implementation
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
 
-    from sqlalchemy import ColumnElement, Dialect, Executable, Result
+    from sqlalchemy import ColumnElement, Executable, Result
     from sqlalchemy.ext.asyncio import AsyncConnection
     from sqlalchemy.types import TypeEngine
 
@@ -96,7 +95,8 @@ async def staged(
     await run(connection, text(f"CREATE TEMPORARY TABLE {name} ({types}){kept}"))
     await _fill(connection, table, list(columns.values()))
     yield stage
-    await run(connection, text(f"DROP TABLE {name}"))
+    schema = "temp" if connection.dialect.name == "duckdb" else "pg_temp"
+    await run(connection, text(f"DROP TABLE {schema}.{name}"))
 
 
 def _register(raw: Any, name: str, table: Any) -> None:
@@ -112,16 +112,9 @@ async def _fill(connection: AsyncConnection, table: Table, columns: list[Given])
         await copy_rows(connection, table, list(table.columns), [each.sent for each in columns])
         return
     names = [column.name for column in table.columns]
-    values = [_in_python(each, connection.dialect) for each in columns]
+    values = [
+        each.given.values() if isinstance(each.given, ArrowColumn) else each.given
+        for each in columns
+    ]
     rows = [dict(zip(names, row, strict=True)) for row in zip(*values, strict=True)]
     await run(connection, insert(table).returning(table.c[0]), rows)
-
-
-def _in_python(column: Given, dialect: Dialect) -> Sequence[Any]:
-    """Return the values of a column; Arrow has documents as text, unless they were read already."""
-    given = column.given
-    if not isinstance(given, ArrowColumn):
-        return given
-    if given.convert is None and isinstance(implementation(column.type_, dialect), JSON):
-        given = ArrowColumn(given.array, decode_json)
-    return given.values()

@@ -272,7 +272,9 @@ def _is_checkpoint(kind: str, words: list[str]) -> bool:
 
 
 def _is_temporary(kind: str, words: list[str]) -> bool:
-    """Whether it makes something that is seen by its connection alone."""
+    """Whether it makes something that is seen by its connection alone, or drops it by that name."""
+    if kind == "DROP":
+        return ("temp", ".") in pairwise(words[:7])
     return kind == "CREATE" and not {"temp", "temporary"}.isdisjoint(words[1:4])
 
 
