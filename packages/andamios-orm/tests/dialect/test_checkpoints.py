@@ -174,8 +174,9 @@ async def test_a_schema_change_that_is_rolled_back_changes_nothing(path: Path) -
         assert plain.execute("SELECT index_name FROM duckdb_indexes()").fetchall() == [("t_s",)]
 
 
-async def test_a_log_longer_than_the_threshold_is_written_back(path: Path) -> None:
-    engine = engine_of(path, checkpoint_threshold="20KB")
+@pytest.mark.parametrize("setting", sorted(checkpoints.THRESHOLDS))
+async def test_a_log_longer_than_the_threshold_is_written_back(path: Path, setting: str) -> None:
+    engine = engine_of(path, **{setting: "20KB"})
     await run(engine, TABLE)
     await run(engine, rows(0, 10))
     short = log_of(path)
@@ -183,6 +184,18 @@ async def test_a_log_longer_than_the_threshold_is_written_back(path: Path) -> No
 
     assert short > 0
     assert log_of(path) == 0
+    await engine.dispose()
+
+
+async def test_the_threshold_is_duckdbs_unless_another_is_given(path: Path) -> None:
+    engine = engine_of(path)
+    await run(engine, TABLE)
+    database = engine.dialect.holder.database  # type: ignore[attr-defined]
+    with duckdb.connect(":memory:") as plain:
+        [(found,)] = plain.execute("SELECT current_setting('checkpoint_threshold')").fetchall()
+
+    assert database.checkpoints.threshold == pytest.approx(_bytes(found), rel=0.06)
+    assert await run(engine, "SELECT current_setting('checkpoint_threshold')") == [("16383.9 PiB",)]
     await engine.dispose()
 
 

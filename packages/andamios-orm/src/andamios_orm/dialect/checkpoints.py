@@ -32,9 +32,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-__all__ = ["Checkpoints"]
+__all__ = ["THRESHOLDS", "Checkpoints"]
 
 logger = logging.getLogger("andamios_orm.dialect")
+
+THRESHOLDS = frozenset({"checkpoint_threshold", "wal_autocheckpoint"})
+"""The names that DuckDB has for one setting: how long the log may grow."""
+
+_THRESHOLD = 16 * 2**20
+"""Bytes of it that are allowed if nothing is said, as in DuckDB."""
 
 _UNITS = {"bytes": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40, "PiB": 2**50}
 
@@ -53,7 +59,7 @@ class Checkpoints:
 
     def __init__(self, path: Path, alias: str) -> None:
         """Belong to the file at ``path``, which is attached as ``alias``."""
-        self.threshold = 0
+        self.threshold = _THRESHOLD
         self.journal = Journal(path)
         self._log = f"{path}.wal"
         self._alias = alias
@@ -70,11 +76,17 @@ class Checkpoints:
         except OSError:
             return 0
 
-    def take_over(self, anchor: duckdb.DuckDBPyConnection) -> None:
-        """Keep DuckDB, which has just opened the file, from making checkpoints by itself."""
-        [(threshold,)] = anchor.execute("SELECT current_setting('checkpoint_threshold')").fetchall()
-        self.threshold = _bytes(threshold)
-        anchor.execute("SET GLOBAL checkpoint_threshold='none'")
+    def take_over(self, anchor: duckdb.DuckDBPyConnection, *, threshold_given: bool) -> None:
+        """Keep DuckDB, which has just opened the file, from making checkpoints by itself.
+
+        It was opened without a threshold; if the user has given one, it is ours from here on.
+        """
+        if threshold_given:
+            [(threshold,)] = anchor.execute(
+                "SELECT current_setting('checkpoint_threshold')"
+            ).fetchall()
+            self.threshold = _bytes(threshold)
+            anchor.execute("SET GLOBAL checkpoint_threshold='none'")
         anchor.execute("PRAGMA disable_checkpoint_on_shutdown")
         self.journal.open()
         self._size = self.log_size

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
-from andamios_orm.dialect.checkpoints import Checkpoints
+from andamios_orm.dialect.checkpoints import THRESHOLDS, Checkpoints
 from andamios_orm.dialect.gate import Owner, Slots, Ticket, WaitGraph, WriteGate
 from andamios_orm.dialect.options import NEED_FILES, unknown_setting
 from andamios_orm.dialect.quoting import literal, quoted
@@ -55,12 +55,12 @@ _RESERVED_ALIASES = frozenset(
 )
 
 _HARDENING = (
-    "autoinstall_known_extensions=false",
-    "autoload_known_extensions=false",
-    "allow_community_extensions=false",
-    "allow_persistent_secrets=false",
-    "python_enable_replacements=false",
+    "autoinstall_known_extensions",
+    "autoload_known_extensions",
+    "allow_persistent_secrets",
+    "python_enable_replacements",
 )
+"""What a hardened instance is opened without."""
 
 _GRACE = 2.0
 """Seconds that closing waits for connections which are on their way out."""
@@ -190,7 +190,7 @@ class DuckDBDatabase:
         options = self.options
         if self.checkpoints is not None and self.checkpoints.journal.undo():
             logger.warning("database %s: undid a checkpoint that a crash cut short", self.path)
-        anchor = duckdb.connect(":memory:", config={"threads": options.threads})
+        anchor = duckdb.connect(":memory:", config=self._config())
         try:
             if self.path is not None and self.alias is not None:
                 # Without its type, DuckDB would fetch an extension for a file of another kind.
@@ -204,10 +204,10 @@ class DuckDBDatabase:
             anchor.execute("SET GLOBAL TimeZone='UTC'")
             self._configure(anchor)
             if self.checkpoints is not None:
-                self.checkpoints.take_over(anchor)
+                given = not THRESHOLDS.isdisjoint(dict(options.settings))
+                self.checkpoints.take_over(anchor, threshold_given=given)
             if options.hardened:
-                for setting in _HARDENING:
-                    anchor.execute(f"SET GLOBAL {setting}")
+                anchor.execute("SET GLOBAL allow_community_extensions=false")
                 if not options.allow & NEED_FILES:
                     anchor.execute("SET enable_external_access=false")
                 if "SET" not in options.allow:
@@ -216,6 +216,15 @@ class DuckDBDatabase:
             anchor.close()
             raise
         return anchor
+
+    def _config(self) -> dict[str, Any]:
+        """Return what DuckDB is told as it opens; a statement for each would take longer."""
+        config: dict[str, Any] = {"threads": self.options.threads}
+        if self.checkpoints is not None:
+            config["checkpoint_threshold"] = "none"
+        if self.options.hardened:
+            config |= dict.fromkeys(_HARDENING, False)
+        return config
 
     def _configure(self, anchor: duckdb.DuckDBPyConnection) -> None:
         settings = dict(self.options.settings)
