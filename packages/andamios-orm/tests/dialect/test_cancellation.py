@@ -397,6 +397,7 @@ async def test_a_cancelled_wait_for_a_connection_leaves_the_pool_whole(lab: Lab)
     assert lab.checked_out() == 0
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::sqlalchemy.exc.SAWarning")
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
 async def test_a_waiter_gets_the_connection_that_another_thread_found_abandoned(lab: Lab) -> None:

@@ -231,8 +231,8 @@ WAYS = [
 
 
 QUICK = {
-    "memory": {*WAYS[:5]},
-    "file": {("session", "sync"), ("autocommit", "session")},
+    "memory": {*WAYS[:3]},
+    "file": {("autocommit", "session")},
 }
 """What is tried on every run; the rest is slow."""
 

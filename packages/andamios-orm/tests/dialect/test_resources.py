@@ -191,6 +191,7 @@ uvloop.run(main())
 
 
 @linux
+@pytest.mark.slow
 def test_an_open_engine_adds_little_memory_to_duckdb(tmp_path: Path) -> None:
     """What Linux counts as resident holds 34 to 46 MB of DuckDB's own library file.
 
