@@ -354,6 +354,13 @@ async def test_frames_and_dicts_and_scalars(session: Session) -> None:
     assert [item.id async for item in query.stream(batch_size=2)] == [1, 2, 3, 4]
 
 
+@pytest.mark.parametrize("size", [0, -1, 2**31, True, "10", None])
+async def test_a_batch_has_at_least_one_row(session: Session, size: Any) -> None:
+    with pytest.raises(QueryRefused, match="pass a whole number from 1 up"):
+        await anext(QueryBuilder(Item, session).stream(size))
+
+
+
 async def test_a_missing_package_says_what_to_install(
     session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import datetime as dt
 from collections.abc import Awaitable, Callable
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from sqlalchemy import func
 from tests.repositories.models import Country, Project
 
-from andamios_orm.exceptions import AndamiosError, ValueRefused
+from andamios_orm.exceptions import AndamiosError, QueryRefused, ValueRefused
+from andamios_orm.queries import Compare
 from andamios_orm.repositories import AnalyticsRepository, BaseRepository
 
 if TYPE_CHECKING:
@@ -21,6 +24,7 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.integration, pytest.mark.db]
 
 MARK = "evil_marker"
+NOW = dt.datetime.now(dt.UTC)
 TEXTS = [
     f"{MARK}",
     f"'; DROP TABLE projects; -- {MARK}",
@@ -78,20 +82,38 @@ async def _drained(rows: Any) -> None:
         pass
 
 
+def figures(projects: BaseRepository[Project]) -> AnalyticsRepository[Project]:
+    """Return the repository for analytics on the same session."""
+    return AnalyticsRepository(projects.session, Project)
+
+
+def named(value: Any) -> Compare[Project]:
+    """Return the condition that a project has the name ``value``."""
+    return Compare("name", "eq", value)
+
+
 NAMES: dict[str, Call] = {
     "create": lambda p, x: p.create({"name": "a", x: 1}),
     "add_many": lambda p, x: p.add_many([{x: 1}]),
     "update": lambda p, x: p.update(1, {x: 1}),
     "update_many": lambda p, x: p.update_many([{"id": 1, x: 1}]),
-    "key": lambda p, x: p.get_by_id({x: 1}),
+    "get_by_id name": lambda p, x: p.get_by_id({x: 1}),
     "upsert": lambda p, x: p.upsert({"name": "a", x: 1}, match_fields=["name"]),
-    "match_fields": lambda p, x: p.upsert({"name": "a"}, match_fields=[x]),
+    "upsert match": lambda p, x: p.upsert({"name": "a"}, match_fields=[x]),
+    "upsert_many": lambda p, x: p.upsert_many([{"name": "a", x: 1}], match_fields=["name"]),
+    "upsert_many match": lambda p, x: p.upsert_many([{"name": "a"}], match_fields=[x]),
+    "get_or_upsert": lambda p, x: p.get_or_upsert({"name": "a", x: 1}, match_fields=["name"]),
+    "get_or_upsert match": lambda p, x: p.get_or_upsert({"name": "a"}, match_fields=[x]),
+    "add": lambda p, x: p.add({"name": "a", x: 1}),
     "get_or_create": lambda p, x: p.get_or_create(**{x: 1}),
     "list": lambda p, x: p.list(**{x: 1}),
-    "condition": lambda p, x: p.list(100, 0, x),
-    "order_by": lambda p, x: p.list(order_by=x),
-    "load": lambda p, x: p.list(load=[x]),
+    "list condition": lambda p, x: p.list(100, 0, x),
+    "list order": lambda p, x: p.list(order_by=x),
+    "list load": lambda p, x: p.list(load=[x]),
+    "load": lambda p, x: p.load([{"name": "a", x: 1}]),
     "first": lambda p, x: p.first(order_by=[x]),
+    "get": lambda p, x: p.get({x: 1}),
+    "get_one_or_none": lambda p, x: p.get_one_or_none(**{x: 1}),
     "count": lambda p, x: p.count(**{x: 1}),
     "exists": lambda p, x: p.exists(**{x: 1}),
     "stream": lambda p, x: _drained(p.stream(order_by=x)),
@@ -101,13 +123,49 @@ NAMES: dict[str, Call] = {
     "list_and_count": lambda p, x: p.list_and_count(order_by=x),
     "bulk_create": lambda p, x: p.bulk_create([{"name": "a", x: 1}]),
     "bulk_update": lambda p, x: p.bulk_update([{"id": 1, x: 1}]),
-    "bulk_upsert": lambda p, x: p.bulk_upsert([{"name": "a"}], match_fields=[x]),
-    "grouped": lambda p, x: AnalyticsRepository(p.session, Project).grouped(x, n=x),
+    "bulk_upsert": lambda p, x: p.bulk_upsert([{"name": "a", x: 1}], match_fields=["name"]),
+    "bulk_upsert match": lambda p, x: p.bulk_upsert([{"name": "a"}], match_fields=[x]),
+    "bulk_delete": lambda p, x: p.bulk_delete([{x: 1}]),
+    "grouped": lambda p, x: figures(p).grouped(x, n=x),
+    "aggregate": lambda p, x: figures(p).aggregate(n=x),
+    "time_series": lambda p, x: figures(p).time_series(x),
+    "time_series granularity": lambda p, x: figures(p).time_series("created_at", x),
+    "time_series measure": lambda p, x: figures(p).time_series("created_at", measure=x),
+    "arrow": lambda p, x: figures(p).arrow(x),
+    "history": lambda p, x: p.history({x: 1}),
+    "as_of": lambda p, x: p.as_of({x: 1}, NOW),
+    "delete": lambda p, x: p.delete({x: 1}),
+    "delete_many": lambda p, x: p.delete_many([{x: 1}]),
+    "restore": lambda p, x: p.restore({x: 1}),
+    "purge": lambda p, x: p.purge({x: 1}),
+    "cached": lambda p, x: p.cached(tenant=x).list(**{x: 1}),
 }
 USES: dict[str, Call] = {
-    "get": lambda p, x: p.get_by_id(x),
+    "get": lambda p, x: p.get(x),
+    "get_by_id": lambda p, x: p.get_by_id(x),
     "get_one": lambda p, x: p.get_one(x),
-    "get_one name": lambda p, x: p.get_one_or_none(name=x),
+    "get_one_or_none": lambda p, x: p.get_one_or_none(name=x),
+    "first": lambda p, x: p.first(name=x),
+    "exists": lambda p, x: p.exists(name=x),
+    "stream": lambda p, x: _drained(p.stream(name=x)),
+    "stream batch": lambda p, x: _drained(p.stream(batch_size=x)),
+    "list_and_count": lambda p, x: p.list_and_count(name=x),
+    "get_and_update": lambda p, x: p.get_and_update({"stars": 0}, x),
+    "get_or_create": lambda p, x: p.get_or_create(name=x),
+    "get_or_upsert": lambda p, x: p.get_or_upsert(x, match_fields=["name"]),
+    "add": lambda p, x: p.add(x),
+    "add_many": lambda p, x: p.add_many([x]),
+    "update_many": lambda p, x: p.update_many([{"id": x, "stars": 0}]),
+    "upsert_many": lambda p, x: p.upsert_many([x], match_fields=["name"]),
+    "as_of": lambda p, x: p.as_of(x, x),
+    "load": lambda p, x: p.load([x]),
+    "bulk_update": lambda p, x: p.bulk_update([{"id": x, "stars": 0}]),
+    "bulk_upsert": lambda p, x: p.bulk_upsert([x], match_fields=["name"]),
+    "grouped": lambda p, x: figures(p).grouped("name", named(x), n=func.count()),
+    "aggregate": lambda p, x: figures(p).aggregate(named(x), n=func.count()),
+    "time_series": lambda p, x: figures(p).time_series("created_at", "day", x),
+    "arrow": lambda p, x: figures(p).arrow("name", conditions=[x]),
+    "cached": lambda p, x: p.cached(tenant=x, ttl=x).list(name=x),
     "list": lambda p, x: p.list(name=x),
     "list stars": lambda p, x: p.list(stars__gt=x),
     "list like": lambda p, x: p.list(name__contains=x),
@@ -137,8 +195,29 @@ STORED: list[Call] = [
 ]
 
 
+NOT_ASKED = {
+    *("before_create", "before_update", "before_delete", "on", "use", "without_middleware"),
+    *("after_create", "after_update", "after_delete"),
+    *("on_session", "run_alone", "transaction", "reading", "scope"),
+    *("query", "uncached", "with_deleted"),
+}
+"""Methods that take functions, a session or nothing; ``query()`` has a corpus of its own."""
+
+
 def test_the_corpus_is_large() -> None:
     assert len(TEXTS) * len(NAMES) + len(VALUES) * (len(USES) + len(STORED)) >= 100
+
+
+@pytest.mark.parametrize("corpus", [NAMES, USES], ids=["names", "values"])
+def test_every_method_that_takes_something_is_asked(corpus: dict[str, Call]) -> None:
+    methods = {
+        name
+        for repository in (BaseRepository, AnalyticsRepository)
+        for name in dir(repository)
+        if not name.startswith("_") and callable(getattr(repository, name))
+    }
+
+    assert methods - {place.split()[0] for place in corpus} == NOT_ASKED
 
 
 async def attempt(database: Database, call: Call, given: Any) -> None:
@@ -182,6 +261,14 @@ async def test_a_hostile_value_stays_a_value(
 
     assert not [text for text in statements.texts if MARK in text]
     assert await unchanged(filled)
+
+
+@pytest.mark.parametrize("text", [text for text in TEXTS if not text.isidentifier()])
+async def test_a_name_of_a_result_is_an_identifier(filled: Database, text: str) -> None:
+    figures = AnalyticsRepository(filled, Project)
+
+    with pytest.raises(QueryRefused, match="is no name for a column"):
+        await figures.aggregate(**{text: func.count()})
 
 
 @pytest.mark.parametrize("method", ["get_by_id", "delete", "purge", "restore", "get"])

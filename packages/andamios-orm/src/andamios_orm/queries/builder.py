@@ -29,7 +29,7 @@ from andamios_orm.queries.filters import (
 from andamios_orm.queries.json import PathElement, parse_path
 from andamios_orm.queries.ordering import Order
 from andamios_orm.queries.pagination import CursorPage, Page, cursor_at, leads_back
-from andamios_orm.queries.plan import Plan, label_of, loader_options, natural
+from andamios_orm.queries.plan import Plan, batch_of, label_of, loader_options, natural
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -330,7 +330,7 @@ class QueryBuilder(Generic[ResultT]):
     async def stream(self, batch_size: int = 1_000) -> AsyncIterator[ResultT]:
         """Yield the rows one by one, fetched in batches, in bounded memory."""
         self._refuse_backwards()
-        statement = self._plan.statement().execution_options(yield_per=batch_size)
+        statement = self._plan.statement().execution_options(yield_per=batch_of(batch_size))
         session = self._require_uncached()
         if self._plan.gives_rows:
             rows = await session.stream(statement)

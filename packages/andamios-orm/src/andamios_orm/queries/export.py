@@ -17,6 +17,7 @@ from andamios_orm.core.connection import fetch_arrow
 from andamios_orm.dialect.types import encode_json
 from andamios_orm.exceptions import MissingExtra, QueryRefused, UnknownField
 from andamios_orm.queries.fields import plain_type
+from andamios_orm.queries.plan import batch_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -159,7 +160,7 @@ async def batches(
     arrow = required("pyarrow", _ARROW)
     statement = stored(plan, columns)
     schema = schema_of(arrow, statement)
-    result = await session.stream(statement.execution_options(yield_per=size))
+    result = await session.stream(statement.execution_options(yield_per=batch_of(size)))
     none = True
     async for rows in result.partitions(size):
         batch = _batch(arrow, schema, rows)

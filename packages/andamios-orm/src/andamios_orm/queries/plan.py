@@ -227,6 +227,17 @@ def natural(name: str, count: Any) -> int | None:
     return count
 
 
+def batch_of(size: Any) -> int:
+    """Return a number of rows that are held at once, from 1 up.
+
+    Raises:
+        QueryRefused: it is none.
+    """
+    if isinstance(size, bool) or not isinstance(size, int) or not 1 <= size < 2**31:
+        raise QueryRefused(f"batch_size={size!r:.40} is refused: pass a whole number from 1 up")
+    return size
+
+
 def label_of(name: str) -> str:
     """Return a name for a column of the result.
 

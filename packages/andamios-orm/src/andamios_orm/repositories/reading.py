@@ -14,6 +14,7 @@ from andamios_orm.core.cache import Caching
 from andamios_orm.exceptions import MoreThanOne, NotFound, ValueRefused
 from andamios_orm.queries.builder import QueryBuilder
 from andamios_orm.queries.copies import execute, instances
+from andamios_orm.queries.plan import batch_of
 from andamios_orm.repositories import statements
 from andamios_orm.repositories.binding import Bound
 from andamios_orm.repositories.events import operation
@@ -282,7 +283,7 @@ class Reader(Bound[ModelT]):
                 order_by=order_by,
                 load=load,
                 with_deleted=with_deleted,
-                execution_options={**(execution_options or {}), "yield_per": batch_size},
+                execution_options={**(execution_options or {}), "yield_per": batch_of(batch_size)},
                 **filters,
             )
             try:
