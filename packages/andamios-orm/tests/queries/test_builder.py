@@ -360,7 +360,6 @@ async def test_a_batch_has_at_least_one_row(session: Session, size: Any) -> None
         await anext(QueryBuilder(Item, session).stream(size))
 
 
-
 async def test_a_missing_package_says_what_to_install(
     session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
