@@ -65,6 +65,12 @@ _HARDENING = (
 _GRACE = 2.0
 """Seconds that closing waits for connections which are on their way out."""
 
+_LAST_GRACE = 1.5
+"""Seconds that the end of the interpreter waits for statements, which were interrupted, to stop.
+
+A thread that is still in DuckDB when the interpreter has gone ends the process with SIGABRT.
+"""
+
 
 class DuckDBDatabase:
     """An instance of DuckDB and everything its connections share."""
@@ -483,7 +489,12 @@ def _finish(
         return
     for channel in list(channels):
         channel.interrupt()
-    still_open = [channel for channel in list(channels) if not channel.detach(patience=0.5)]
+    deadline = time.monotonic() + _LAST_GRACE
+    still_open = [
+        channel
+        for channel in list(channels)
+        if not channel.detach(patience=max(0.0, deadline - time.monotonic()))
+    ]
     _close_instance(anchor, checkpoints)
     if checkpoints is not None and not still_open:
         checkpoints.journal.close()
