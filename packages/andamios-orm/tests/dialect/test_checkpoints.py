@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
+import os
 import resource
 import signal
 import subprocess
@@ -20,6 +22,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 import andamios_orm  # noqa: F401 - makes duckdb:// ours
 from andamios_orm.dialect import checkpoints
 from andamios_orm.dialect.checkpoints import _bytes
+from andamios_orm.exceptions import ConfigurationError, DatabaseReplaced, WriteGateTimeout
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -134,6 +137,26 @@ async def test_rows_between_schema_changes_are_replayed(path: Path) -> None:
         assert plain.execute(FOUND).fetchall() == [(20, 1, 1)]
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("how", ["raw", "handed"])
+async def test_schema_changes_that_nobody_sees_are_replayed(path: Path, how: str) -> None:
+    assert run_and_die(how, path, INTERLEAVED) == -signal.SIGKILL
+
+    assert run_and_die("plain", path, ["SELECT count(*) FROM t WHERE s = 's7'", "close"]) == 0
+    with duckdb.connect(path) as plain:
+        assert plain.execute(FOUND).fetchall() == [(20, 1, 1)]
+
+
+async def test_an_open_that_fails_leaves_the_log(path: Path) -> None:
+    assert run_and_die("engine", path, INDEXED) == -signal.SIGKILL
+    log = log_of(path)
+
+    with pytest.raises(ConfigurationError):
+        await run(engine_of(path, memroy_limit="1GB"), "SELECT 1")
+
+    assert log_of(path) == log > 0
+
+
 # ---- when the log is written back --------------------------------------------
 
 
@@ -225,6 +248,95 @@ async def run_alone(engine: AsyncEngine, statement: str) -> None:
     async with engine.connect() as connection:
         alone = await connection.execution_options(isolation_level="AUTOCOMMIT")
         await alone.execute(text(statement))
+
+
+async def test_a_checkpoint_that_raises_anything_lets_the_next_writer_in(
+    path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    engine = engine_of(path)
+    await run(engine, TABLE)
+    await run(engine, rows(0, 5))
+    database = engine.dialect.holder.database  # type: ignore[attr-defined]
+
+    def interrupted(_: object) -> bool:
+        raise RuntimeError("Query interrupted")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(database.checkpoints, "run", interrupted)
+        await run(engine, INDEX_S)
+    await run(engine, rows(5, 9))
+
+    assert database.gate.holder is None
+    assert "Query interrupted" in caplog.text
+    assert log_of(path) == 0
+    await engine.dispose()
+
+
+async def test_the_log_of_another_file_in_its_place_is_left(path: Path) -> None:
+    other = path.with_name("other.duckdb")
+    assert run_and_die("plain", other, [TABLE, rows(0, 30)]) == -signal.SIGKILL
+    engine = engine_of(path)
+    await run(engine, TABLE)
+    for suffix in ("", ".wal"):
+        Path(f"{other}{suffix}").rename(f"{path}{suffix}")
+    with pytest.raises(DatabaseReplaced):
+        await run(engine, INDEX_S)
+    await engine.dispose()
+
+    with duckdb.connect(path) as plain:
+        assert plain.execute(FOUND).fetchall() == [(30, 1, 1)]
+
+
+async def test_a_child_leaves_the_log_of_its_parent(path: Path) -> None:
+    engine = engine_of(path)
+    await run(engine, TABLE)
+    await run(engine, rows(0, 5))
+    database = engine.dialect.holder.database  # type: ignore[attr-defined]
+    log = log_of(path)
+
+    with database.raw(write=True):
+        child = os.fork()
+        if child == 0:
+            with contextlib.suppress(BaseException), contextlib.ExitStack():
+                database.after_write(schema_changed=True)
+            os._exit(0)
+        await asyncio.to_thread(os.waitpid, child, 0)
+        in_block = log_of(path)
+
+    assert in_block == log > 0
+    await engine.dispose()
+
+
+async def test_a_file_that_a_user_has_attached_is_written_back_at_the_end(path: Path) -> None:
+    other = path.with_name("other.duckdb")
+    engine = engine_of(path, allow="ATTACH")
+    await run_alone(engine, f"ATTACH '{other}' AS other")
+    await run(engine, "CREATE TABLE other.t (n INTEGER)")
+    before = log_of(other)
+    await engine.dispose()
+
+    assert before > 0
+    assert log_of(other) == 0
+
+
+async def test_a_raw_connection_that_did_not_get_the_gate_changes_nothing(path: Path) -> None:
+    engine = engine_of(path)
+    await run(engine, TABLE)
+    await run(engine, rows(0, 5))
+    database = engine.dialect.holder.database  # type: ignore[attr-defined]
+    log, commits = log_of(path), database.commits
+
+    async with engine.begin() as connection:
+        await connection.execute(text(rows(5, 9)))
+        with pytest.raises(WriteGateTimeout):
+            await asyncio.to_thread(enter_raw, database)
+        assert (log_of(path), database.commits) == (log, commits)
+    await engine.dispose()
+
+
+def enter_raw(database: Any) -> None:
+    with database.raw(write=True, timeout=0.05):
+        pass
 
 
 async def test_a_database_that_is_broken_is_left_to_its_reopening(path: Path) -> None:

@@ -19,9 +19,10 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 
 import andamios_orm  # noqa: F401 - makes duckdb:// ours
+from andamios_orm.dialect.calls import Call
 from andamios_orm.dialect.channel import Channel
 from andamios_orm.dialect.database import DuckDBDatabase, _finish, identity_of
-from andamios_orm.dialect.gate import WaitGraph
+from andamios_orm.dialect.gate import Owner, WaitGraph
 from andamios_orm.dialect.options import parse_options
 from andamios_orm.exceptions import (
     ConfigurationError,
@@ -448,12 +449,18 @@ async def test_closing_interrupts_what_runs(path: Path) -> None:
     duckdb.connect(path).close()
 
 
+def leave_log(channel: Channel) -> None:
+    """Write a row, which stays in the log."""
+    channel.execute(Call("INSERT INTO t VALUES (2)", None, Owner.of_thread(), autocommit=True))
+    assert Path(f"{channel.database.path}.wal").exists()
+
+
 def test_a_forgotten_object_closes_its_file(path: Path) -> None:
     database = new(path)
     with database.raw(write=True) as raw:
         raw.execute("CREATE TABLE t AS SELECT 1 AS n")
     channel = Channel(database)
-    channel._connection()
+    leave_log(channel)
     log = Path(f"{path}.wal")
     existed = log.exists()
 
@@ -470,7 +477,7 @@ def test_the_end_of_the_process_closes_what_is_open(path: Path) -> None:
     with database.raw(write=True) as raw:
         raw.execute("CREATE TABLE t AS SELECT 1 AS n")
     channel = Channel(database)
-    channel._connection()
+    leave_log(channel)
     finalizer: Any = database._finalizer
 
     runs_at_exit = finalizer.atexit

@@ -6,7 +6,8 @@ import resource
 import shutil
 import subprocess
 import sys
-from typing import TYPE_CHECKING, NamedTuple
+from pathlib import Path
+from typing import NamedTuple
 
 import duckdb
 import pytest
@@ -16,9 +17,6 @@ from andamios_orm.dialect.database import DuckDBDatabase
 from andamios_orm.dialect.gate import WaitGraph
 from andamios_orm.dialect.journal import HEADERS, Journal
 from andamios_orm.dialect.options import parse_options
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 pytestmark = [pytest.mark.integration, pytest.mark.db]
 
@@ -123,6 +121,7 @@ def test_a_damaged_journal_changes_nothing(torn: Torn, part: int) -> None:
 
 
 def test_a_draft_is_no_journal(tmp_path: Path) -> None:
+    (tmp_path / "file.duckdb").write_bytes(b"x")
     journal = Journal(tmp_path / "file.duckdb")
     draft = tmp_path / "file.duckdb.journal.new"
     draft.write_bytes(b"half of it")
@@ -132,12 +131,82 @@ def test_a_draft_is_no_journal(tmp_path: Path) -> None:
     assert not draft.exists()
 
 
-def test_a_journal_without_its_database_is_left(torn: Torn) -> None:
+def test_a_journal_whose_database_is_gone_is_removed(torn: Torn) -> None:
     torn.path.unlink()
 
     assert not Journal(torn.path).undo()
 
-    assert Journal(torn.path).path.exists()
+    assert not Journal(torn.path).path.exists()
+
+
+@pytest.mark.parametrize("log", [b"another log", None])
+def test_a_journal_of_another_database_changes_nothing(torn: Torn, log: bytes | None) -> None:
+    found = torn.path.read_bytes()
+    Path(f"{torn.path}.wal").unlink()
+    if log is not None:
+        Path(f"{torn.path}.wal").write_bytes(log)
+
+    assert not Journal(torn.path).undo()
+
+    assert torn.path.read_bytes() == found
+
+
+def test_without_a_log_a_journal_is_of_the_very_file(tmp_path: Path) -> None:
+    path = tmp_path / "file.duckdb"
+    path.write_bytes(b"x" * (HEADERS + BLOCK))
+    journal = Journal(path)
+    for copied in (False, True):
+        journal.open()
+        journal.save([0], BLOCK)
+        journal.close()
+        if copied:
+            path.write_bytes(path.rename(tmp_path / "moved").read_bytes())
+
+        assert journal.undo() is not copied
+
+
+def test_a_log_that_has_grown_is_the_same(torn: Torn) -> None:
+    with Path(f"{torn.path}.wal").open("ab") as log:
+        log.write(b"the mark of the checkpoint")
+
+    assert Journal(torn.path).undo()
+
+
+def test_a_journal_that_goes_as_it_is_looked_at_is_none(
+    torn: Torn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Path, "exists", lambda _: True)
+    Journal(torn.path).path.unlink()
+
+    assert not Journal(torn.path).undo()
+
+
+def test_what_is_not_in_the_file_is_not_saved(tmp_path: Path) -> None:
+    path = tmp_path / "file.duckdb"
+    path.write_bytes(b"x" * (HEADERS + BLOCK))
+    journal = Journal(path)
+    journal.open()
+
+    with pytest.raises(OSError, match="the file ends there"):
+        journal.save([1], BLOCK)
+
+    journal.close()
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_file_is_in_place_while_its_name_leads_to_it(tmp_path: Path) -> None:
+    path = tmp_path / "file.duckdb"
+    path.write_bytes(b"x")
+    journal = Journal(path)
+    before = journal.in_place
+    journal.open()
+    opened = journal.in_place
+    path.rename(tmp_path / "moved")
+    moved = journal.in_place
+    path.write_bytes(b"y")
+
+    assert (before, opened, moved, journal.in_place) == (False, True, False, False)
+    journal.close()
 
 
 def test_a_file_that_another_process_has_open_is_left_alone(torn: Torn) -> None:

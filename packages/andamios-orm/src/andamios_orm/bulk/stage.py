@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
@@ -87,9 +88,10 @@ async def staged(
         if arrow is not None:
             driver = (await connection.get_raw_connection()).driver_connection
             assert driver is not None  # noqa: S101 - a connection that is open has one
-            await driver.run(lambda raw: _register(raw, name, arrow), write=True)
+            on_thread = partial(driver.run, write=True, changes_schema=False)
+            await on_thread(lambda raw: _register(raw, name, arrow))
             yield stage
-            await driver.run(lambda raw: _unregister(raw, name), write=True)
+            await on_thread(lambda raw: _unregister(raw, name))
             return
     kept = "" if connection.dialect.name == "duckdb" else " ON COMMIT DROP"
     await run(connection, text(f"CREATE TEMPORARY TABLE {name} ({types}){kept}"))

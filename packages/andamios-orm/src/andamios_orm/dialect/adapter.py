@@ -226,10 +226,17 @@ class _Connection:
             self._failed = True
             raise
 
-    def hand_out(self, function: Callable[[duckdb.DuckDBPyConnection], T], *, write: bool) -> T:
+    def hand_out(
+        self,
+        function: Callable[[duckdb.DuckDBPyConnection], T],
+        *,
+        write: bool,
+        changes_schema: bool,
+    ) -> T:
         """Return ``function(raw connection)``, run where the connection lives."""
         call = Call("a call on the raw connection", None, self.owner())
         call.autocommit = self.autocommit
+        call.changes_schema = changes_schema
         result: T
         if not write:
             result = self._run(call, self._channel.run_beside, function, call)
@@ -469,21 +476,28 @@ class DriverConnection:
         self._adapter = weakref.ref(connection)
 
     async def run(
-        self, function: Callable[[duckdb.DuckDBPyConnection], T], *, write: bool = False
+        self,
+        function: Callable[[duckdb.DuckDBPyConnection], T],
+        *,
+        write: bool = False,
+        changes_schema: bool = True,
     ) -> T:
         """Return ``function(duckdb connection)``, called on the connection's thread.
 
         With ``write=True`` it works inside the connection's transaction and
         holds the write gate. Without, it gets a connection of its own, which
-        sees what is committed and cannot write. Change the schema by statements
-        of your own, not here: those are written back into the file at once.
+        sees what is committed and cannot write. A change of the schema is
+        written back into the file at once, and what the function does is not
+        seen: with ``changes_schema=False`` you say that it leaves that alone.
         """
         from sqlalchemy.util import greenlet_spawn
 
         adapter = self._adapter()
         if adapter is None:
             raise ReferenceError("the connection was closed")
-        result: T = await greenlet_spawn(lambda: adapter.hand_out(function, write=write))
+        result: T = await greenlet_spawn(
+            lambda: adapter.hand_out(function, write=write, changes_schema=changes_schema)
+        )
         return result
 
     def interrupt(self) -> None:

@@ -46,6 +46,7 @@ class Call:
     timeout: float | None = None
     hide_parameters: bool = False
     many: bool = False
+    changes_schema: bool = False
     at_commit: AtCommit | None = None
     cancelled: bool = False
     timed_out: bool = False

@@ -196,6 +196,8 @@ class Channel:
         if not call.autocommit and not self._active:
             self._begin(raw)
         self.lingers = True
+        if call.changes_schema and self.database.checkpoints is not None:
+            self.database.checkpoints.owe()
 
         def work() -> T:
             self._keep_open_rows(raw)
@@ -363,8 +365,10 @@ class Channel:
         if self._gated and ticket is not None:
             self._gated = False
             schema_changed, self._schema_changed = self._schema_changed, False
-            self.database.after_write(schema_changed=schema_changed)
-            self.database.gate.release(ticket)
+            try:
+                self.database.after_write(schema_changed=schema_changed)
+            finally:
+                self.database.gate.release(ticket)
 
     def withdraw(self) -> None:
         """Stop waiting for the gate; called from the loop when a task was cancelled."""

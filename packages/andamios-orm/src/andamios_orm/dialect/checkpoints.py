@@ -50,6 +50,12 @@ _BUSY = 0.1
 _BROKEN = 30.0
 """Seconds before it is tried again after it has failed, which costs DuckDB's instance."""
 
+_OTHERS = (
+    "SELECT database_name FROM duckdb_databases() WHERE NOT internal AND NOT readonly"
+    " AND type = 'duckdb' AND path IS NOT NULL AND database_name <> ?"
+)
+"""Files that a user has attached: as the instance is closed, they are written back as well."""
+
 _TEMPORARY = 1 << 62
 """Blocks with higher numbers are in memory only."""
 
@@ -87,13 +93,16 @@ class Checkpoints:
             ).fetchall()
             self.threshold = _bytes(threshold)
             anchor.execute("SET GLOBAL checkpoint_threshold='none'")
-        anchor.execute("PRAGMA disable_checkpoint_on_shutdown")
         self.journal.open()
         self._size = self.log_size
 
     def settle(self, anchor: duckdb.DuckDBPyConnection) -> bool:
         """Write back what was replayed; False if that has cost us the instance."""
         return not self.log_size or time.monotonic() < self._not_before or self.run(anchor)
+
+    def owe(self) -> None:
+        """Note that the schema may have changed between rows, where nobody could see it."""
+        self._owed = True
 
     def due(self, *, schema_changed: bool) -> bool:
         """Whether the log has to be written back after a transaction that has ended just now."""
@@ -126,14 +135,19 @@ class Checkpoints:
         """Write the log back as the file is closed; what cannot be is replayed at the next open."""
         if self.log_size:
             self.run(raw)
+        with contextlib.suppress(duckdb.Error):
+            for (other,) in raw.execute(_OTHERS, [self._alias]).fetchall():
+                raw.execute(f"CHECKPOINT {quoted(other)}")
 
     @contextlib.contextmanager
     def guarded(self, raw: duckdb.DuckDBPyConnection) -> Iterator[None]:
         """Let the block make a checkpoint that a crash cannot leave half done.
 
-        What fails before it has begun raises ``duckdb.TransactionException``.
+        What fails before it has begun raises ``duckdb.TransactionException``, or ``OSError``.
         """
         with self._lock:
+            if not self.journal.in_place:
+                raise FileNotFoundError(f"{self._log} may be that of another file by now")
             blocks = self._metadata(raw)
             if blocks:
                 self.journal.save(blocks, self._block_size(raw))

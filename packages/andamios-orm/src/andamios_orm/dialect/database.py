@@ -198,6 +198,8 @@ class DuckDBDatabase:
             logger.warning("database %s: undid a checkpoint that a crash cut short", self.path)
         anchor = duckdb.connect(":memory:", config=self._config())
         try:
+            if self.checkpoints is not None:
+                anchor.execute("PRAGMA disable_checkpoint_on_shutdown")
             if self.path is not None and self.alias is not None:
                 # Without its type, DuckDB would fetch an extension for a file of another kind.
                 mode = "TYPE duckdb, READ_ONLY" if options.read_only else "TYPE duckdb"
@@ -330,17 +332,21 @@ class DuckDBDatabase:
             with self.reader() as raw:
                 yield raw
             return
-        raw, _ = self.cursor()
         ticket = Ticket(Owner.of_thread(), "raw connection")
+        self.gate.acquire(ticket, self.options.write_timeout if timeout is None else timeout)
         try:
-            self.gate.acquire(ticket, self.options.write_timeout if timeout is None else timeout)
             self.check_in_place()
-            yield raw
-            self.check_in_place()
+            raw, _ = self.cursor()
+            try:
+                yield raw
+                self.check_in_place()
+            finally:
+                (never_close if self.inherited else close_quietly)(raw)
+                self.commits += 1
+                if self.checkpoints is not None:
+                    self.checkpoints.owe()
+                self.after_write(schema_changed=True)
         finally:
-            close_quietly(raw)
-            self.commits += 1
-            self.after_write(schema_changed=True)
             self.gate.release(ticket)
 
     def guarded_checkpoint(
@@ -355,16 +361,27 @@ class DuckDBDatabase:
 
         It raises nothing: what was committed is committed, and the log keeps it.
         """
-        if self.checkpoints is None or not self.checkpoints.due(schema_changed=schema_changed):
+        checkpoints = self.checkpoints
+        if checkpoints is None or self.inherited:
             return
+        try:
+            if checkpoints.due(schema_changed=schema_changed):
+                self._write_back(checkpoints)
+        except Exception:
+            logger.exception("could not write the log of %s back", self.path)
+
+    def _write_back(self, checkpoints: Checkpoints) -> None:
         with self._lock:
             anchor, epoch = self._anchor, self.epoch
             if anchor is None or self.state != "open":
                 return
             raw = self._cursor_of(anchor)
-        if not self.checkpoints.run(raw):
+        try:
+            whole = checkpoints.run(raw)
+        finally:
+            close_quietly(raw)
+        if not whole:
             self.invalidate(epoch)
-        close_quietly(raw)
 
     # ---- closing -------------------------------------------------------------
 

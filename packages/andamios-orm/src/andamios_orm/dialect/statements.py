@@ -103,16 +103,13 @@ class ParsedStatement:
     """Whether the connection remembers it after the transaction: a temporary table, a setting."""
     checkpoint: bool = False
     """Whether it writes the log back into the file."""
+    changes_schema: bool = False
+    """Whether it may make, change or drop something that is stored."""
 
     @property
     def needs_transaction(self) -> bool:
         """Whether it changes what is stored, and can run inside a transaction."""
         return self.writes and self.kind in _TRANSACTIONAL
-
-    @property
-    def changes_schema(self) -> bool:
-        """Whether it makes, changes or drops something that is stored."""
-        return self.kind in _SCHEMA and not self.lingers
 
     @property
     def counts_rows(self) -> bool:
@@ -126,6 +123,12 @@ class ParsedStatement:
 
 
 _SCHEMA = frozenset({"CREATE", "DROP", "ALTER"})
+_NO_SCHEMA = frozenset(
+    {"COPY", "CALL", "PRAGMA", "SET", "VARIABLE_SET", "PREPARE", "LOAD", "VACUUM", "ANALYZE"}
+    | {"TRANSACTION", "DETACH"}
+)
+"""Kinds that are neither reads nor counted, and leave the schema as it is."""
+
 _TRANSACTIONAL = READS | COUNTED | _SCHEMA | {"COPY", "EXECUTE"}
 _ANSWERS = READS | {"CALL", "PRAGMA", "EXECUTE"}
 
@@ -210,7 +213,12 @@ class StatementCache:
             if self._hardened:
                 self._refuse(text, "ALTER", list(_tokens(text)))
             return ParsedStatement(
-                statements[1], "ALTER", writes=True, returning=False, parts=tuple(statements[1:-1])
+                statements[1],
+                "ALTER",
+                writes=True,
+                returning=False,
+                parts=tuple(statements[1:-1]),
+                changes_schema=True,
             )
         if len(statements) > 1:
             raise StatementRefused(
@@ -225,11 +233,13 @@ class StatementCache:
         if self._hardened:
             self._refuse(text, kind, tokens)
         writes = kind not in READS or not _SEQUENCE_FUNCTIONS.isdisjoint(words)
-        lingers = kind in _LINGER or "setseed" in words or _is_temporary(kind, words)
+        lingers = kind in _LINGER or "setseed" in words or _names_temporary(kind, words)
+        changes = kind not in READS | COUNTED | _NO_SCHEMA and not _is_temporary(kind, words)
         if kind == "EXPLAIN":
             inner = self._read(_behind_explain(text, tokens), connection)
             lingers = inner.lingers
             writes = inner.writes and not {"analyze", "analyse"}.isdisjoint(words)
+            changes = inner.changes_schema
         return ParsedStatement(
             statements[0],
             kind,
@@ -237,6 +247,7 @@ class StatementCache:
             returning=kind in COUNTED and "returning" in words,
             lingers=lingers,
             checkpoint=_is_checkpoint(kind, words),
+            changes_schema=changes,
         )
 
     def _worth_a_look(self, text: str) -> bool:
@@ -271,11 +282,18 @@ def _is_checkpoint(kind: str, words: list[str]) -> bool:
     return kind == "CALL" and "checkpoint" in words[:2]
 
 
-def _is_temporary(kind: str, words: list[str]) -> bool:
-    """Whether it makes something that is seen by its connection alone, or drops it by that name."""
-    if kind == "DROP":
-        return ("temp", ".") in pairwise(words[:7])
+def _names_temporary(kind: str, words: list[str]) -> bool:
+    """Whether it may make something that is seen by its connection alone."""
     return kind == "CREATE" and not {"temp", "temporary"}.isdisjoint(words[1:4])
+
+
+def _is_temporary(kind: str, words: list[str]) -> bool:
+    """Whether it surely makes or drops something that is seen by its connection alone."""
+    if kind == "DROP":
+        return words[2:4] == ["temp", "."] or words[2:6] == ["if", "exists", "temp", "."]
+    at = 3 if words[1:3] == ["or", "replace"] else 1
+    at += words[at : at + 1] in (["local"], ["global"])
+    return kind == "CREATE" and words[at : at + 1] in (["temp"], ["temporary"])
 
 
 def _says_where(tokens: list[Token]) -> bool:
