@@ -343,9 +343,7 @@ class DuckDBDatabase:
             finally:
                 (never_close if self.inherited else close_quietly)(raw)
                 self.commits += 1
-                if self.checkpoints is not None:
-                    self.checkpoints.owe()
-                self.after_write(schema_changed=True)
+                self.after_write(schema_changed=True, unseen=True)
         finally:
             self.gate.release(ticket)
 
@@ -356,8 +354,10 @@ class DuckDBDatabase:
         checkpoints = self.checkpoints
         return checkpoints.guarded(raw) if checkpoints is not None else contextlib.nullcontext()
 
-    def after_write(self, *, schema_changed: bool) -> None:
+    def after_write(self, *, schema_changed: bool, unseen: bool = False) -> None:
         """Write the log back if that is due; who calls it holds the gate, outside of a transaction.
+
+        ``unseen`` is what may have changed the schema several times, between rows.
 
         It raises nothing: what was committed is committed, and the log keeps it.
         """
@@ -365,6 +365,8 @@ class DuckDBDatabase:
         if checkpoints is None or self.inherited:
             return
         try:
+            if unseen:
+                checkpoints.owe()
             if checkpoints.due(schema_changed=schema_changed):
                 self._write_back(checkpoints)
         except Exception:
