@@ -498,6 +498,12 @@ def test_the_end_of_a_forked_child_closes_nothing() -> None:
 
 
 @pytest.mark.slow
+def test_a_memory_database_spills_to_one_place() -> None:
+    database = new()
+
+    assert database._spill_folder() == database._spill_folder()
+
+
 def test_a_forgotten_memory_database_removes_what_it_spilled() -> None:
     database = new()
     database.open()
