@@ -297,7 +297,7 @@ async def test_a_child_leaves_the_log_of_its_parent(path: Path) -> None:
     with database.raw(write=True):
         child = os.fork()
         if child == 0:
-            with contextlib.suppress(BaseException), contextlib.ExitStack():
+            with contextlib.suppress(BaseException):
                 database.after_write(schema_changed=True)
             os._exit(0)
         await asyncio.to_thread(os.waitpid, child, 0)
@@ -337,6 +337,20 @@ async def test_a_raw_connection_that_did_not_get_the_gate_changes_nothing(path: 
 def enter_raw(database: Any) -> None:
     with database.raw(write=True, timeout=0.05):
         pass
+
+
+async def test_a_raw_connection_that_wrote_nothing_owes_nothing(path: Path) -> None:
+    engine = engine_of(path)
+    await run(engine, TABLE)
+    await run(engine, "CHECKPOINT")
+    database = engine.dialect.holder.database  # type: ignore[attr-defined]
+    with database.raw(write=True):
+        pass
+
+    await run(engine, rows(0, 5))
+
+    assert log_of(path) > 0
+    await engine.dispose()
 
 
 async def test_a_database_that_is_broken_is_left_to_its_reopening(path: Path) -> None:

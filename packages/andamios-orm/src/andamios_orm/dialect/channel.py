@@ -196,8 +196,8 @@ class Channel:
         if not call.autocommit and not self._active:
             self._begin(raw)
         self.lingers = True
-        if call.changes_schema and self.database.checkpoints is not None:
-            self.database.checkpoints.owe()
+        if call.changes_schema:
+            self.database.owe_checkpoint()
 
         def work() -> T:
             self._keep_open_rows(raw)

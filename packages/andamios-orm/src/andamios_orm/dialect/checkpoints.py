@@ -107,7 +107,8 @@ class Checkpoints:
     def due(self, *, schema_changed: bool) -> bool:
         """Whether the log has to be written back after a transaction that has ended just now."""
         before, self._size = self._size, self.log_size
-        self._owed = self._owed or (schema_changed and before > 0)
+        # A log that is empty has nothing that could be out of order.
+        self._owed = self._size > 0 and (self._owed or (schema_changed and before > 0))
         return (
             self._size > 0
             and (self._owed or self._size > self.threshold)

@@ -343,7 +343,8 @@ class DuckDBDatabase:
             finally:
                 (never_close if self.inherited else close_quietly)(raw)
                 self.commits += 1
-                self.after_write(schema_changed=True, unseen=True)
+                self.owe_checkpoint()
+                self.after_write(schema_changed=True)
         finally:
             self.gate.release(ticket)
 
@@ -354,10 +355,13 @@ class DuckDBDatabase:
         checkpoints = self.checkpoints
         return checkpoints.guarded(raw) if checkpoints is not None else contextlib.nullcontext()
 
-    def after_write(self, *, schema_changed: bool, unseen: bool = False) -> None:
-        """Write the log back if that is due; who calls it holds the gate, outside of a transaction.
+    def owe_checkpoint(self) -> None:
+        """Note that the schema may have changed between rows, where nobody could see it."""
+        if self.checkpoints is not None:
+            self.checkpoints.owe()
 
-        ``unseen`` is what may have changed the schema several times, between rows.
+    def after_write(self, *, schema_changed: bool) -> None:
+        """Write the log back if that is due; who calls it holds the gate, outside of a transaction.
 
         It raises nothing: what was committed is committed, and the log keeps it.
         """
@@ -365,8 +369,6 @@ class DuckDBDatabase:
         if checkpoints is None or self.inherited:
             return
         try:
-            if unseen:
-                checkpoints.owe()
             if checkpoints.due(schema_changed=schema_changed):
                 self._write_back(checkpoints)
         except Exception:

@@ -122,14 +122,13 @@ class ParsedStatement:
         return self.returning or self.kind in _ANSWERS
 
 
-_SCHEMA = frozenset({"CREATE", "DROP", "ALTER"})
 _NO_SCHEMA = frozenset(
     {"COPY", "CALL", "PRAGMA", "SET", "VARIABLE_SET", "PREPARE", "LOAD", "VACUUM", "ANALYZE"}
     | {"TRANSACTION", "DETACH"}
 )
 """Kinds that are neither reads nor counted, and leave the schema as it is."""
 
-_TRANSACTIONAL = READS | COUNTED | _SCHEMA | {"COPY", "EXECUTE"}
+_TRANSACTIONAL = READS | COUNTED | {"CREATE", "DROP", "ALTER", "COPY", "EXECUTE"}
 _ANSWERS = READS | {"CALL", "PRAGMA", "EXECUTE"}
 
 NOTHING = ParsedStatement(None, "NOTHING", writes=False, returning=False)
