@@ -6,6 +6,7 @@ import resource
 import shutil
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 from typing import NamedTuple
 
@@ -89,6 +90,34 @@ def test_a_checkpoint_that_was_cut_short_is_undone_and_the_log_replayed(torn: To
     assert not Journal(torn.path).path.exists()
     with duckdb.connect(torn.path) as plain:
         assert plain.execute("SELECT count(*) FROM t").fetchall() == [(900,)]
+
+
+def test_a_checkpoint_that_duckdb_itself_breaks_off_is_undone(tmp_path: Path) -> None:
+    path = tmp_path / "source.duckdb"
+    code = f"""
+        import os, duckdb
+        from pathlib import Path
+        from andamios_orm.dialect.checkpoints import Checkpoints
+        connection = duckdb.connect(":memory:", config={{"checkpoint_threshold": "1TB"}})
+        connection.execute("ATTACH '{path}' AS source; USE source")
+        connection.execute("CREATE TABLE t AS SELECT i::INTEGER AS n, 'word' AS word"
+                           " FROM range(500) r(i); CHECKPOINT")
+        connection.execute("{MORE}")
+        checkpoints = Checkpoints(Path("{path}"), "source")
+        checkpoints.journal.open()
+        connection.execute("SET GLOBAL debug_checkpoint_abort='before_header'")
+        try:
+            with checkpoints.guarded(connection):
+                connection.execute("CHECKPOINT")
+        except duckdb.Error:
+            os._exit(3)
+        """
+    child = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], check=False)
+
+    assert child.returncode == 3
+    assert Journal(path).path.exists()
+    assert Journal(path).undo()
+    assert rows_in(path) == [(900, sum(range(900)))]
 
 
 def test_a_file_is_as_it_was_before_the_checkpoint(torn: Torn) -> None:

@@ -63,8 +63,9 @@ _TEMPORARY = 1 << 62
 class Checkpoints:
     """Writes the log of one file back; one thread at a time."""
 
-    def __init__(self, path: Path, alias: str) -> None:
-        """Belong to the file at ``path``, which is attached as ``alias``."""
+    def __init__(self, path: Path, alias: str, *, alone: bool = True) -> None:
+        """Belong to the file at ``path``, ``alias`` in SQL; ``alone`` if users attach no other."""
+        self._alone = alone
         self.threshold = _THRESHOLD
         self.journal = Journal(path)
         self._log = f"{path}.wal"
@@ -136,6 +137,8 @@ class Checkpoints:
         """Write the log back as the file is closed; what cannot be is replayed at the next open."""
         if self.log_size:
             self.run(raw)
+        if self._alone:
+            return
         with contextlib.suppress(duckdb.Error):
             for (other,) in raw.execute(_OTHERS, [self._alias]).fetchall():
                 raw.execute(f"CHECKPOINT {quoted(other)}")

@@ -96,7 +96,8 @@ class DuckDBDatabase:
         self.alias = _alias(path) if path else None
         self.checkpoints: Checkpoints | None = None
         if path is not None and self.alias is not None and not options.read_only:
-            self.checkpoints = Checkpoints(path, self.alias)
+            alone = options.hardened and "ATTACH" not in options.allow
+            self.checkpoints = Checkpoints(path, self.alias, alone=alone)
         self.gate = WriteGate(graph, str(path or name))
         self.slots = Slots(options.running_statements)
         self.watchdog = Watchdog()
