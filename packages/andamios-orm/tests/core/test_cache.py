@@ -771,8 +771,10 @@ async def test_changes_that_retention_has_removed_are_not_missed(
         while not await (feed.compact() if how == "compact" else feed.prune(before=2**62)):  # noqa: ASYNC110 - nobody tells
             await asyncio.sleep(0.01)
 
-    assert (await read(one), await read(one)) == (["c"], ["c"])
-    assert one.cache.statistics().hits == 1
+    async with asyncio.timeout(5):
+        # Until the transactions end that ran in the server's other databases meanwhile.
+        while not one.cache.statistics().hits:
+            assert await read(one) == ["c"]
     assert await feed.followers() == []
 
 

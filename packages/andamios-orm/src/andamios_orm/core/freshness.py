@@ -115,7 +115,8 @@ def oldest(snapshot: str | None) -> int | None:
 def _changed(tables: FeedTables, names: Collection[str]) -> ColumnElement[bool]:
     """Return whether a change of ``names`` is seen that a snapshot does not show.
 
-    What retention has removed since may have been one.
+    What retention has removed since may have been one: it counts until all transactions
+    of the server that ran meanwhile have ended.
     """
     changes, followers = tables.changes, tables.followers
     shift = literal(SHIFT, Integer)
