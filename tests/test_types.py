@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -53,6 +54,7 @@ MISTAKES = {
     "a model that is none": "BaseRepository(session, Database('x'))",
     "a coroutine for its result": "projects.get(1).stars",
 }
+MISTAKE = MISTAKES["a field that is none"]
 CACHE = Path(__file__).parent.parent / ".cache" / "mypy" / "project-of-a-user"
 CHECKERS = {
     "mypy": [
@@ -94,6 +96,17 @@ def project(tmp_path: Path) -> Path:
 @pytest.mark.parametrize("checker", CHECKERS)
 def test_a_project_that_is_right_has_no_errors(checker: str, project: Path) -> None:
     assert errors(checker, project) == set()
+
+
+@pytest.mark.parametrize("checker", CHECKERS)
+def test_the_wheel_brings_its_types(
+    checker: str, project: Path, install_wheel: Callable[..., str]
+) -> None:
+    python = install_wheel("andamios-orm")
+
+    assert errors(checker, project, python) == set()
+    (project / "main.py").write_text(f"{PROJECT}        {MISTAKE}\n", encoding="utf-8")
+    assert errors(checker, project, python) == {PROJECT.count("\n") + 1}
 
 
 @pytest.mark.parametrize("checker", CHECKERS)

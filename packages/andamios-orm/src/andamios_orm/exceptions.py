@@ -26,6 +26,7 @@ catch, so ``except IntegrityError`` keeps working::
         │   ├── ForeignKeyViolation
         │   ├── NotNullViolation
         │   └── CheckViolation
+        ├── DataFault                       sqlalchemy DataError
         ├── StatementRefused                sqlalchemy ProgrammingError
         ├── NestedTransactionUnsupported    sqlalchemy NotSupportedError
         └── OperationFault                  sqlalchemy OperationalError
@@ -70,6 +71,7 @@ __all__ = [
     "ConfigurationError",
     "ConstraintViolation",
     "CursorRefused",
+    "DataFault",
     "DatabaseAlreadyOpen",
     "DatabaseClosed",
     "DatabaseCorrupt",
@@ -414,6 +416,10 @@ class NotNullViolation(ConstraintViolation):
 
 class CheckViolation(ConstraintViolation):
     """A CHECK rule of the table does not hold."""
+
+
+class DataFault(DatabaseFault, sa_exc.DataError):
+    """A value is of another type than is wanted, out of range, too long, or cannot be computed."""
 
 
 class StatementRefused(DatabaseFault, sa_exc.ProgrammingError):

@@ -312,7 +312,7 @@ async def test_files_that_cannot_be_read_are_named(database: Database, tmp_path:
     empty = tmp_path / "empty.csv"
     empty.write_text("")
 
-    with pytest.raises(ConfigurationError, match=r"rows\.txt is of an unknown kind"):
+    with pytest.raises(ConfigurationError, match=r"'rows\.txt' is of an unknown kind"):
         await load(database, Reading, tmp_path / "rows.txt", atomic=False)
     with pytest.raises(ConfigurationError, match=r"broken\.parquet cannot be read"):
         await load(database, Reading, broken, atomic=False)
@@ -325,7 +325,7 @@ async def test_files_that_cannot_be_read_are_named(database: Database, tmp_path:
     ("options", "reason"),
     [
         ({"on_error": "ignore"}, "on_error='ignore'"),
-        ({"batch_size": 0}, "batch_size=0 is below 1"),
+        ({"batch_size": 0}, "batch_size=0 is refused"),
         ({"resume": "x"}, "resume= goes with atomic=False"),
     ],
 )

@@ -30,11 +30,13 @@ from andamios_orm.exceptions import (
     ConfigurationError,
     ConstraintViolation,
     DatabaseUnavailable,
+    DataFault,
     DiskFull,
     DuplicateKey,
     ForeignKeyViolation,
     MissingTable,
     NotNullViolation,
+    StatementRefused,
     StatementTimeout,
     TransactionAborted,
     WriteConflict,
@@ -305,10 +307,33 @@ def test_a_key_that_is_checked_at_commit_is_named_there(engine: Engine) -> None:
 
 
 def test_an_error_that_is_not_ours_stays_as_it_is(engine: Engine) -> None:
-    with pytest.raises(sa_exc.DataError) as caught, engine.connect() as connection:
-        connection.execute(text("SELECT 1 / 0"))
+    with pytest.raises(sa_exc.ProgrammingError) as caught, engine.connect() as connection:
+        connection.execute(text("SELECT no_such_column"))
 
-    assert type(caught.value) is sa_exc.DataError
+    assert type(caught.value) is sa_exc.ProgrammingError
+
+
+@pytest.mark.parametrize(
+    ("query", "value"),
+    [
+        ("SELECT 1 / :value", 0),
+        ("SELECT CAST(:value AS TEXT)", "\0"),
+        ("SELECT 'a'::int", None),
+    ],
+    ids=["computed", "sent", "written"],
+)
+def test_a_value_that_does_not_fit_is_named(engine: Engine, query: str, value: object) -> None:
+    given = {} if value is None else {"value": value}
+    with pytest.raises(DataFault) as caught, engine.connect() as connection:
+        connection.execute(text(query), given)
+
+    assert caught.value.orig is not None
+    assert caught.value.statement is not None
+
+
+def test_a_value_that_the_driver_does_not_know_is_refused(engine: Engine) -> None:
+    with pytest.raises(StatementRefused, match="dict"), engine.connect() as connection:
+        connection.execute(text("SELECT CAST(:value AS TEXT)"), {"value": {"a": 1}})
 
 
 def test_a_database_that_does_not_exist_is_unavailable(engine: Engine) -> None:

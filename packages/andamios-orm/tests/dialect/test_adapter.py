@@ -56,20 +56,6 @@ def hopping(database: DuckDBDatabase) -> AsyncConnection:
 
 @db
 @integration
-def test_rows_of_a_stream_are_fetched_one_by_one(database: DuckDBDatabase) -> None:
-    connection = blocking(database)
-    cursor = connection.cursor(server_side=True)
-    cursor.batch = 2
-    cursor.execute("SELECT * FROM range(5)")
-
-    found = [cursor.fetchone() for _ in range(6)]
-
-    assert found == [(0,), (1,), (2,), (3,), (4,), None]
-    connection.close()
-
-
-@db
-@integration
 @pytest.mark.parametrize("autocommit", [True, False])
 def test_what_is_kept_for_a_commit_without_a_write_is_run_before_it(
     database: DuckDBDatabase, *, autocommit: bool
@@ -92,7 +78,7 @@ def test_what_is_kept_for_a_commit_without_a_write_is_run_before_it(
 @integration
 def test_what_is_kept_for_a_commit_without_a_write_undoes_it(database: DuckDBDatabase) -> None:
     connection = blocking(database)
-    cursor = connection.cursor()
+    cursor: Any = connection.cursor()
     cursor.at_commit = lambda _rows: None
     cursor.execute("CREATE TABLE t (n BIGINT)")
     cursor.at_commit = lambda rows: 1 // len(rows)

@@ -25,7 +25,7 @@ from andamios_orm.dialect.checkpoints import _bytes
 from andamios_orm.exceptions import ConfigurationError, DatabaseReplaced, WriteGateTimeout
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import AsyncIterator, Iterator
 
     from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -83,6 +83,16 @@ def log_of(path: Path) -> int:
 def path(tmp_path: Path) -> Path:
     """Return the path of a file that does not exist yet."""
     return tmp_path / "file.duckdb"
+
+
+@pytest.fixture
+async def logged(path: Path) -> AsyncIterator[AsyncEngine]:
+    """Yield the engine of a file whose log holds five rows."""
+    engine = engine_of(path)
+    await run(engine, TABLE)
+    await run(engine, rows(0, 5))
+    yield engine
+    await engine.dispose()
 
 
 @contextlib.contextmanager
@@ -171,17 +181,15 @@ async def test_a_schema_change_is_written_back_unless_the_log_has_nothing_else(p
     await engine.dispose()
 
 
-async def test_what_a_raw_connection_may_have_changed_is_written_back(path: Path) -> None:
-    engine = engine_of(path)
-    await run(engine, TABLE)
-    await run(engine, rows(0, 5))
-    database = engine.dialect.holder.database  # type: ignore[attr-defined]
+async def test_what_a_raw_connection_may_have_changed_is_written_back(
+    logged: AsyncEngine, path: Path
+) -> None:
+    database = logged.dialect.holder.database  # type: ignore[attr-defined]
 
     with database.raw(write=True) as raw:
         raw.execute(INDEX_S)
 
     assert log_of(path) == 0
-    await engine.dispose()
 
 
 async def test_a_schema_change_that_is_rolled_back_changes_nothing(path: Path) -> None:
@@ -251,25 +259,24 @@ async def run_alone(engine: AsyncEngine, statement: str) -> None:
 
 
 async def test_a_checkpoint_that_raises_anything_lets_the_next_writer_in(
-    path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    logged: AsyncEngine,
+    path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    engine = engine_of(path)
-    await run(engine, TABLE)
-    await run(engine, rows(0, 5))
-    database = engine.dialect.holder.database  # type: ignore[attr-defined]
+    database = logged.dialect.holder.database  # type: ignore[attr-defined]
 
     def interrupted(_: object) -> bool:
         raise RuntimeError("Query interrupted")
 
     with monkeypatch.context() as patched:
         patched.setattr(database.checkpoints, "run", interrupted)
-        await run(engine, INDEX_S)
-    await run(engine, rows(5, 9))
+        await run(logged, INDEX_S)
+    await run(logged, rows(5, 9))
 
     assert database.gate.holder is None
     assert "Query interrupted" in caplog.text
     assert log_of(path) == 0
-    await engine.dispose()
 
 
 async def test_the_log_of_another_file_in_its_place_is_left(path: Path) -> None:
@@ -287,11 +294,8 @@ async def test_the_log_of_another_file_in_its_place_is_left(path: Path) -> None:
         assert plain.execute(FOUND).fetchall() == [(30, 1, 1)]
 
 
-async def test_a_child_leaves_the_log_of_its_parent(path: Path) -> None:
-    engine = engine_of(path)
-    await run(engine, TABLE)
-    await run(engine, rows(0, 5))
-    database = engine.dialect.holder.database  # type: ignore[attr-defined]
+async def test_a_child_leaves_the_log_of_its_parent(logged: AsyncEngine, path: Path) -> None:
+    database = logged.dialect.holder.database  # type: ignore[attr-defined]
     log = log_of(path)
 
     with database.raw(write=True):
@@ -304,7 +308,6 @@ async def test_a_child_leaves_the_log_of_its_parent(path: Path) -> None:
         in_block = log_of(path)
 
     assert in_block == log > 0
-    await engine.dispose()
 
 
 async def test_a_file_that_a_user_has_attached_is_written_back_at_the_end(path: Path) -> None:
@@ -319,19 +322,17 @@ async def test_a_file_that_a_user_has_attached_is_written_back_at_the_end(path: 
     assert log_of(other) == 0
 
 
-async def test_a_raw_connection_that_did_not_get_the_gate_changes_nothing(path: Path) -> None:
-    engine = engine_of(path)
-    await run(engine, TABLE)
-    await run(engine, rows(0, 5))
-    database = engine.dialect.holder.database  # type: ignore[attr-defined]
+async def test_a_raw_connection_that_did_not_get_the_gate_changes_nothing(
+    logged: AsyncEngine, path: Path
+) -> None:
+    database = logged.dialect.holder.database  # type: ignore[attr-defined]
     log, commits = log_of(path), database.commits
 
-    async with engine.begin() as connection:
+    async with logged.begin() as connection:
         await connection.execute(text(rows(5, 9)))
         with pytest.raises(WriteGateTimeout):
             await asyncio.to_thread(enter_raw, database)
         assert (log_of(path), database.commits) == (log, commits)
-    await engine.dispose()
 
 
 def enter_raw(database: Any) -> None:
@@ -353,32 +354,25 @@ async def test_a_raw_connection_that_wrote_nothing_owes_nothing(path: Path) -> N
     await engine.dispose()
 
 
-async def test_a_database_that_is_broken_is_left_to_its_reopening(path: Path) -> None:
-    engine = engine_of(path)
-    await run(engine, TABLE)
-    await run(engine, rows(0, 5))
-    database = engine.dialect.holder.database  # type: ignore[attr-defined]
+async def test_a_database_that_is_broken_is_left_to_its_reopening(
+    logged: AsyncEngine, path: Path
+) -> None:
+    database = logged.dialect.holder.database  # type: ignore[attr-defined]
     log = log_of(path)
     database.invalidate(database.epoch)
 
     database.after_write(schema_changed=True)
 
     assert log_of(path) == log > 0
-    assert await run(engine, "SELECT count(*) FROM t") == [(5,)]
-    await engine.dispose()
+    assert await run(logged, "SELECT count(*) FROM t") == [(5,)]
 
 
 @pytest.mark.parametrize("statement", ["CHECKPOINT", "FORCE CHECKPOINT"])
-async def test_a_user_writes_the_log_back(path: Path, statement: str) -> None:
-    engine = engine_of(path)
-    await run(engine, TABLE)
-    await run(engine, rows(0, 5))
-
-    await run_alone(engine, statement)
+async def test_a_user_writes_the_log_back(logged: AsyncEngine, path: Path, statement: str) -> None:
+    await run_alone(logged, statement)
 
     assert log_of(path) == 0
     assert list(path.parent.iterdir()) == [path]
-    await engine.dispose()
 
 
 async def test_memory_has_no_log_to_write_back() -> None:

@@ -21,7 +21,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 import andamios_orm  # noqa: F401 - makes duckdb:// ours
 from andamios_orm.dialect.calls import Call
 from andamios_orm.dialect.channel import Channel
-from andamios_orm.dialect.database import DuckDBDatabase, _finish, identity_of
+from andamios_orm.dialect.database import DuckDBDatabase, _finish
 from andamios_orm.dialect.gate import Owner, WaitGraph
 from andamios_orm.dialect.options import parse_options
 from andamios_orm.exceptions import (
@@ -76,16 +76,6 @@ def one(database: DuckDBDatabase, query: str) -> Any:
     with database.raw() as raw:
         [(value,)] = raw.execute(query).fetchall()
     return value
-
-
-def test_a_file_is_known_by_its_inode(path: Path) -> None:
-    path.touch()
-    link = path.with_name("link")
-    link.hardlink_to(path)
-
-    assert identity_of(path) == identity_of(link) is not None
-    assert identity_of(path.with_name("missing")) is None
-    assert identity_of(None) is None
 
 
 # ---- opening -----------------------------------------------------------------

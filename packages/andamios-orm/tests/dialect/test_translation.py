@@ -20,6 +20,7 @@ from andamios_orm.exceptions import (
     DatabaseCorrupt,
     DatabaseLocked,
     DatabaseUnavailable,
+    DataFault,
     DiskFull,
     DuplicateKey,
     ForeignKeyViolation,
@@ -269,9 +270,6 @@ def test_an_error_is_named_by_kind_and_words(error: duckdb.Error, kind: type[Any
 @pytest.mark.parametrize(
     "error",
     [
-        duckdb.ConversionException("Could not convert string 'Conflict on update!' to INT32"),
-        duckdb.ConversionException("Could not convert string 'disk full' to INT32"),
-        duckdb.ConversionException("Could not convert string 'duplicate key \"1\"' to INT32"),
         duckdb.CatalogException("Table with name checksum does not exist"),
         duckdb.ConstraintException("a rule that nobody has heard of"),
         duckdb.ParserException("syntax error at or near"),
@@ -281,6 +279,19 @@ def test_an_error_is_named_by_kind_and_words(error: duckdb.Error, kind: type[Any
 )
 def test_what_a_user_wrote_does_not_name_an_error(error: duckdb.Error) -> None:
     assert translated(error) is error
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        duckdb.ConversionException("Could not convert string 'Conflict on update!' to INT32"),
+        duckdb.ConversionException("Could not convert string 'disk full' to INT32"),
+        duckdb.ConversionException("Could not convert string 'duplicate key \"1\"' to INT32"),
+    ],
+    ids=repr,
+)
+def test_what_a_user_wrote_is_a_value_whatever_it_says(error: duckdb.Error) -> None:
+    assert type(translated(error)) is DataFault
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ import pytest
 from sqlalchemy import func
 from tests.repositories.models import Country, Project
 
+from andamios_orm import bulk
 from andamios_orm.exceptions import AndamiosError, QueryRefused, ValueRefused
 from andamios_orm.queries import Compare
 from andamios_orm.repositories import AnalyticsRepository, BaseRepository
@@ -195,6 +196,37 @@ STORED: list[Call] = [
 ]
 
 
+FUNCTIONS: dict[str, Call] = {
+    "bulk_create name": lambda s, x: bulk.bulk_create(s, Project, [{"name": "a", x: 1}]),
+    "bulk_create value": lambda s, x: bulk.bulk_create(s, Project, [{"name": x}]),
+    "bulk_create rows": lambda s, x: bulk.bulk_create(s, Project, x),
+    "bulk_update name": lambda s, x: bulk.bulk_update(s, Project, [{"id": 1, x: 1}]),
+    "bulk_update value": lambda s, x: bulk.bulk_update(s, Project, [{"id": 1, "stars": x}]),
+    "bulk_update rows": lambda s, x: bulk.bulk_update(s, Project, x),
+    "bulk_upsert match": lambda s, x: bulk.bulk_upsert(
+        s, Project, [{"name": "a"}], match_fields=[x]
+    ),
+    "bulk_upsert value": lambda s, x: bulk.bulk_upsert(
+        s, Project, [{"name": x}], match_fields=["name"]
+    ),
+    "bulk_delete": lambda s, x: bulk.bulk_delete(s, Project, [x]),
+    "bulk_delete keys": lambda s, x: bulk.bulk_delete(s, Project, x),
+    "load name": lambda s, x: bulk.load(s, Project, [{"name": "a", x: 1}]),
+    "load value": lambda s, x: bulk.load(s, Project, [{"name": x}]),
+    "load source": lambda s, x: bulk.load(s, Project, x),
+    "load batch": lambda s, x: bulk.load(s, Project, [{"name": "a"}], batch_size=x),
+    "load on_error": lambda s, x: bulk.load(s, Project, [{"name": "a"}], on_error=x),
+    "load resume": lambda s, x: bulk.load(s, Project, [{"name": "a"}], atomic=False, resume=x),
+}
+SINGLE: dict[str, Call] = {
+    "insert name": lambda d, x: d.insert(Project, {"name": "a", x: 1}),
+    "insert value": lambda d, x: d.insert(Country, {"code": "xx", "name": x}),
+    "insert values": lambda d, x: d.insert(Project, x),
+    "insert table": lambda d, x: d.insert(Project.__table__, {"name": "a", x: 1}),
+    "create name": lambda d, x: d.create(Project, {"name": "a", x: 1}),
+    "create value": lambda d, x: d.create(Country, {"code": "xx", "name": x}),
+    "create key": lambda d, x: d.create(Country, {"code": x, "name": "a"}),
+}
 NOT_ASKED = {
     *("before_create", "before_update", "before_delete", "on", "use", "without_middleware"),
     *("after_create", "after_update", "after_delete"),
@@ -218,6 +250,12 @@ def test_every_method_that_takes_something_is_asked(corpus: dict[str, Call]) -> 
     }
 
     assert methods - {place.split()[0] for place in corpus} == NOT_ASKED
+
+
+def test_every_function_for_many_rows_is_asked() -> None:
+    asked = {name for name in bulk.__all__ if name[0].islower()}
+
+    assert asked - {place.split()[0] for place in FUNCTIONS} == {"load_table"}
 
 
 async def attempt(database: Database, call: Call, given: Any) -> None:
@@ -258,6 +296,32 @@ async def test_a_hostile_value_stays_a_value(
 ) -> None:
     for value in VALUES:
         await attempt(filled, USES[place], value)
+
+    assert not [text for text in statements.texts if MARK in text]
+    assert await unchanged(filled)
+
+
+@pytest.mark.parametrize("place", sorted(FUNCTIONS))
+async def test_a_function_for_many_rows_takes_nothing_for_sql(
+    filled: Database, statements: Statements, place: str
+) -> None:
+    for value in VALUES:
+        async with filled.session() as session:
+            with contextlib.suppress(AndamiosError, TypeError):
+                await FUNCTIONS[place](session, value)
+            await session.rollback()
+
+    assert not [text for text in statements.texts if MARK in text]
+    assert await unchanged(filled)
+
+
+@pytest.mark.parametrize("place", sorted(SINGLE))
+async def test_a_single_write_takes_nothing_for_sql(
+    filled: Database, statements: Statements, place: str
+) -> None:
+    for value in VALUES:
+        with contextlib.suppress(AndamiosError, TypeError):
+            await SINGLE[place](filled, value)
 
     assert not [text for text in statements.texts if MARK in text]
     assert await unchanged(filled)

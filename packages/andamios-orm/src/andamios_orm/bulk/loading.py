@@ -100,8 +100,11 @@ async def load(  # noqa: PLR0913 - each is a choice of its own
 def _check(into: Any, *, atomic: bool, on_error: str, resume: str | None, batch_size: int) -> None:
     if on_error not in {"raise", "collect"}:
         raise ConfigurationError(f"on_error={on_error!r}: use 'raise' or 'collect'")
-    if batch_size < 1:
-        raise ConfigurationError(f"batch_size={batch_size} is below 1")
+    size: Any = batch_size
+    if isinstance(size, bool) or not isinstance(size, int) or not 1 <= size < 2**31:
+        raise ConfigurationError(
+            f"batch_size={size!r:.40} is refused: pass a whole number from 1 up"
+        )
     if resume is not None and atomic:
         raise ConfigurationError(
             "resume= goes with atomic=False: one transaction is all or nothing"

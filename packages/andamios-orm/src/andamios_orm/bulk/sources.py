@@ -121,12 +121,16 @@ def _cut(stream: Iterable[Any], size: int) -> Iterator[Any]:
 # ---- files ---------------------------------------------------------------------------
 
 
-def _file(path: Path, size: int) -> Iterator[Any]:
-    kind = path.suffix.lower()
-    read = _READERS.get(kind)
-    if read is None:
+def _reader_of(path: Path) -> Callable[[Path, int], Iterator[Any]]:
+    read = _READERS.get(path.suffix.lower())
+    if read is None or "\0" in path.name:
         known = ", ".join(_READERS)
-        raise ConfigurationError(f"{path.name} is of an unknown kind: known are {known}")
+        raise ConfigurationError(f"{path.name!r} is of an unknown kind: known are {known}")
+    return read
+
+
+def _file(path: Path, size: int) -> Iterator[Any]:
+    read = _reader_of(path)
     try:
         yield from read(path, size)
     except ValueError as error:
@@ -248,6 +252,7 @@ def size_of(source: Any) -> int | None:
     """Return about how many bytes the rows of ``source`` take in memory, if it can tell."""
     if isinstance(source, (str, os.PathLike)):
         path = Path(source)
+        _reader_of(path)
         if path.suffix.lower() == ".parquet":
             require_pyarrow("reading Parquet")
             pq = pyarrow("pyarrow.parquet")

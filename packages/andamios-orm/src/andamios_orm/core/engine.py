@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
 
@@ -27,7 +28,6 @@ from andamios_orm.core.swallowed import watch_flushes
 from andamios_orm.exceptions import AndamiosError, ConfigurationError, MissingExtra, ValueRefused
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from contextlib import AbstractContextManager
     from types import TracebackType
 
@@ -202,12 +202,16 @@ class Database(SessionManager):
 
         Raises:
             DuplicateKey: a row with this key exists; other rules raise likewise.
+        ValueRefused: the table has no such column, or a value does not fit.
         """
         table = target if isinstance(target, Table) else _table(inspect(target))
-        for name in values:
-            if name not in table.c:
+        given: Any = values
+        if not isinstance(given, Mapping):
+            raise ValueRefused("pass a mapping of columns to values", given)
+        for name in given:
+            if not isinstance(name, str) or name not in table.c:
                 known = ", ".join(table.c.keys())
-                raise ValueRefused(f"{table.name} has only {known}", values[name], name)
+                raise ValueRefused(f"{table.name} has only {known}", given[name], str(name))
         model = None if isinstance(target, Table) else target
         return await self._groups.insert(table, values, model=model)
 

@@ -18,6 +18,7 @@ from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 from andamios_orm.core.defaults import with_defaults
 from andamios_orm.core.integrity import check_values
 from andamios_orm.core.recording import record_creation
+from andamios_orm.dialect.values import refuse_surrogates
 from andamios_orm.exceptions import ValueRefused, WriteDeadlock
 from andamios_orm.models.actor import current_actor
 
@@ -73,6 +74,7 @@ class GroupCommit:
         self._refuse_own_transaction()
         loop = asyncio.get_running_loop()
         values = with_defaults(table, values)
+        refuse_surrogates(values.values())
         key = (loop, (table, model, tuple(sorted(values))))
         lane = self._lanes.get(key)
         if lane is None:

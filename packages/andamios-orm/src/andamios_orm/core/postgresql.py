@@ -12,6 +12,7 @@ import re
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy import event
+from sqlalchemy.exc import DataError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from andamios_orm import exceptions
@@ -49,6 +50,9 @@ _OPERATIONS: dict[str, type[exceptions.OperationFault]] = {
 }
 # The server ends the connection; the driver notices at the next use only.
 _ENDING = frozenset({"25P03", "25P04", "57P01", "57P02", "57P03", "57P05"})
+_DATA = "22"
+"""How the codes of values begin that do not fit."""
+_UNKNOWN_TO_PSYCOPG = "cannot adapt type"
 _NO_TABLE = "42P01"
 _RELATION = re.compile(r'relation "(?P<table>.+)" does not exist')
 _KEY = re.compile(r"\((?P<columns>.*?)\)=\((?P<value>.*)\)", re.DOTALL)
@@ -178,6 +182,10 @@ def _of_statement(context: ExceptionContext, code: str | None) -> exceptions.Dat
         return _violation(context, _CONSTRAINTS[code])
     if code == _NO_TABLE and (missing := _RELATION.match(diagnosis(original).primary)):
         return _fault(context, exceptions.MissingTable.named, missing["table"])
+    if (code or "").startswith(_DATA) or isinstance(context.sqlalchemy_exception, DataError):
+        return _fault(context, exceptions.DataFault, message(original))
+    if code is None and _UNKNOWN_TO_PSYCOPG in str(original):
+        return _fault(context, exceptions.StatementRefused, message(original))
     kind = _OPERATIONS.get(code or "")
     if kind is None or "due to user request" in message(original):
         return None

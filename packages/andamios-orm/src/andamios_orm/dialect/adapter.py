@@ -10,7 +10,6 @@ from __future__ import annotations
 import _thread
 import asyncio
 import weakref
-from collections import deque
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -19,134 +18,30 @@ from sqlalchemy.engine import AdaptedConnection
 
 from andamios_orm.dialect.calls import Call, Reply
 from andamios_orm.dialect.channel import Channel
+from andamios_orm.dialect.cursors import Cursor
 from andamios_orm.dialect.gate import Owner
 from andamios_orm.dialect.greenlets import await_
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     import duckdb
 
-    from andamios_orm.dialect.calls import AtCommit, Row, Rows
+    from andamios_orm.dialect.calls import Row, Rows
     from andamios_orm.dialect.database import DuckDBDatabase
     from andamios_orm.dialect.options import DatabaseOptions
     from andamios_orm.dialect.worker import Worker
 
-__all__ = [
-    "AsyncConnection",
-    "AsyncCursor",
-    "BlockingConnection",
-    "BlockingCursor",
-    "DriverConnection",
-]
+__all__ = ["AsyncConnection", "BlockingConnection", "Connection", "DriverConnection"]
 
 T = TypeVar("T")
 
-STREAM_BATCH = 1_000
-"""Rows fetched in one hop by a stream that was not told otherwise."""
 
-
-class _Cursor:
-    """A DBAPI cursor; rows are fetched in the hop that runs the statement."""
-
-    arraysize = 1
-    lastrowid = None
-
-    def __init__(self, connection: _Connection, *, server_side: bool = False) -> None:
-        self.connection = connection
-        self.server_side = server_side
-        self.description: Sequence[Any] | None = None
-        self.rowcount = -1
-        self.arrow: Any = None
-        self.batch = STREAM_BATCH
-        self.wants_arrow = False
-        self.at_commit: AtCommit | None = None
-        self.timeout = connection.statement_timeout
-        self.hide_parameters = False
-        self._rows: deque[Row] = deque()
-        self._rest: Rows | None = None
-
-    def execute(self, statement: str, parameters: Any = None) -> None:
-        """Run one statement."""
-        self._take(self.connection.execute(self._call(statement, parameters)))
-
-    def executemany(self, statement: str, parameters: Any) -> None:
-        """Run one statement once for each set of parameters."""
-        call = self._call(statement, list(parameters))
-        call.many = True
-        self._take(self.connection.execute(call))
-
-    def fetchone(self) -> Row | None:
-        """Return the next row, or None."""
-        if not self._rows and self._rest is not None:
-            self._more(self.batch)
-        return self._rows.popleft() if self._rows else None
-
-    def fetchmany(self, size: int | None = None) -> list[Row]:
-        """Return up to ``size`` rows."""
-        count = self.arraysize if size is None else size
-        while len(self._rows) < count and self._rest is not None:
-            self._more(max(self.batch, count - len(self._rows)))
-        rows = self._rows
-        return [rows.popleft() for _ in range(min(count, len(rows)))]
-
-    def fetchall(self) -> list[Row]:
-        """Return all rows that are left."""
-        while self._rest is not None:
-            self._more(self.batch)
-        rows = list(self._rows)
-        self._rows.clear()
-        return rows
-
-    def close(self) -> None:
-        """Forget the rows that were not read."""
-        self._rows.clear()
-        if self._rest is not None:
-            self._rest.abandoned = True
-            self._rest = None
-
-    async def _async_soft_close(self) -> None:
-        """Do nothing: the rows are here already, and closing needs no await."""
-
-    def setinputsizes(self, *sizes: Any) -> None:
-        """Do nothing; DuckDB infers the types of parameters."""
-
-    def setoutputsize(self, size: Any, column: Any = None) -> None:
-        """Do nothing."""
-
-    def _call(self, statement: str, parameters: Any) -> Call:
-        return Call(
-            statement,
-            parameters or None,
-            self.connection.owner(),
-            batch=self.batch if self.server_side and self.at_commit is None else None,
-            arrow=self.wants_arrow,
-            timeout=self.timeout,
-            hide_parameters=self.hide_parameters,
-            at_commit=self.at_commit,
-        )
-
-    def _take(self, reply: Reply) -> None:
-        self.description = reply.description
-        self.rowcount = reply.rowcount
-        self.arrow = reply.arrow
-        self._rows = deque(reply.rows)
-        self._rest = reply.rest
-
-    def _more(self, count: int) -> None:
-        assert self._rest is not None  # noqa: S101 - callers have looked
-        rows = self.connection.fetch(self._rest, count, self._call("FETCH", None))
-        self._rows.extend(rows)
-        if len(rows) < count:
-            self._rest = None
-
-
-class _Connection:
+class Connection:
     """What async and blocking connections share: the loop's account of the transaction."""
 
-    cursor_class: type[_Cursor] = _Cursor
-
     def __init__(self, database: DuckDBDatabase, options: DatabaseOptions) -> None:
+        """Use a channel of ``database``; nothing is opened before the first statement."""
         self.database = database
         self.autocommit = False
         self.write_intent = False
@@ -181,9 +76,9 @@ class _Connection:
 
     # the DBAPI
 
-    def cursor(self, *, server_side: bool = False) -> Any:
+    def cursor(self, *, server_side: bool = False) -> Cursor:
         """Return a new cursor."""
-        return self.cursor_class(self, server_side=server_side)
+        return Cursor(self, server_side=server_side)
 
     def execute(self, call: Call) -> Reply:
         """Run ``call`` in this connection's transaction, or keep it for the commit."""
@@ -318,14 +213,8 @@ class _Connection:
         self._last = []
 
 
-class AsyncCursor(_Cursor):
-    """A cursor for SQLAlchemy's greenlets; every statement is one hop."""
-
-
-class AsyncConnection(_Connection, AdaptedConnection):
+class AsyncConnection(Connection, AdaptedConnection):
     """A connection whose statements run on a thread of its own."""
-
-    cursor_class = AsyncCursor
 
     def __init__(self, database: DuckDBDatabase, options: DatabaseOptions, worker: Worker) -> None:
         """Use ``worker``, which belongs to this connection alone from now on."""
@@ -428,14 +317,8 @@ async def _to_its_end(future: asyncio.Future[None]) -> None:
         raise
 
 
-class BlockingCursor(_Cursor):
-    """A cursor of the sync engine."""
-
-
-class BlockingConnection(_Connection):
+class BlockingConnection(Connection):
     """A connection whose statements run on the thread that asks."""
-
-    cursor_class = BlockingCursor
 
     def __init__(self, database: DuckDBDatabase, options: DatabaseOptions) -> None:
         """Close the channel when this is dropped without being closed."""

@@ -240,7 +240,7 @@ def _nested(found: types.TypeEngine[Any], dialect: Dialect) -> Admission | None:
         return admission(member, dialect) or Admission()
 
     if isinstance(found, types.ARRAY):
-        return Lists(inner(found.item_type), found.dimensions)
+        return Lists(inner(found.item_type), found.dimensions or 1)  # as the column is made
     if isinstance(found, duckdb_types.FixedArray):
         return Lists(inner(found.item_type))
     if isinstance(found, duckdb_types.Map):

@@ -12,7 +12,6 @@ import contextlib
 import ctypes
 import logging
 import os
-import re
 import shutil
 import tempfile
 import threading
@@ -24,6 +23,13 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 
 from andamios_orm.dialect.checkpoints import THRESHOLDS, Checkpoints
+from andamios_orm.dialect.files import (
+    alias_of,
+    extension_path,
+    has_log,
+    identity_of,
+    own_files,
+)
 from andamios_orm.dialect.gate import Owner, Slots, Ticket, WaitGraph, WriteGate
 from andamios_orm.dialect.options import NEED_FILES, unknown_setting
 from andamios_orm.dialect.quoting import literal, quoted
@@ -37,7 +43,6 @@ from andamios_orm.exceptions import (
     DatabaseReplaced,
     DatabaseUnavailable,
     ForkedProcess,
-    MissingExtra,
 )
 
 if TYPE_CHECKING:
@@ -46,13 +51,9 @@ if TYPE_CHECKING:
     from andamios_orm.dialect.channel import Channel
     from andamios_orm.dialect.options import DatabaseOptions
 
-__all__ = ["DuckDBDatabase", "identity_of"]
+__all__ = ["DuckDBDatabase"]
 
 logger = logging.getLogger("andamios_orm.dialect")
-
-_RESERVED_ALIASES = frozenset(
-    {"memory", "temp", "system", "main", "pg_catalog", "information_schema"}
-)
 
 _HARDENING = (
     "autoinstall_known_extensions",
@@ -93,7 +94,7 @@ class DuckDBDatabase:
         self.path = path
         self.name = name
         self.options = options
-        self.alias = _alias(path) if path else None
+        self.alias = alias_of(path) if path else None
         self.checkpoints: Checkpoints | None = None
         if path is not None and self.alias is not None and not options.read_only:
             alone = options.hardened and "ATTACH" not in options.allow
@@ -105,7 +106,7 @@ class DuckDBDatabase:
         self.statements = StatementCache(
             hardened=options.hardened,
             allow=options.allow,
-            own_files=_own_files(path),
+            own_files=own_files(path),
         )
         self.identity = identity_of(path) if path else None
         self.commits = 0
@@ -136,7 +137,7 @@ class DuckDBDatabase:
             if self.state == "closed":
                 raise DatabaseClosed(f"{self.path or self.name} was closed", path=self.path)
             self._check_path()
-            self.recovered_from_log = _has_log(self.path)
+            self.recovered_from_log = has_log(self.path)
             try:
                 anchor = self._open_instance()
             except Exception as error:
@@ -209,7 +210,7 @@ class DuckDBDatabase:
                 anchor.execute(f"USE {quoted(self.alias)}")
                 anchor.execute("DETACH memory")
             for extension in options.extensions:
-                anchor.execute(f"LOAD {literal(_extension_path(extension))}")
+                anchor.execute(f"LOAD {literal(extension_path(extension))}")
             anchor.execute("SET GLOBAL TimeZone='UTC'")
             self._configure(anchor)
             if self.checkpoints is not None:
@@ -426,54 +427,6 @@ class DuckDBDatabase:
         anchor, self._anchor = self._anchor, None
         if anchor is not None:
             _close_instance(anchor, None if self.state == "invalid" else self.checkpoints)
-
-
-def _own_files(path: Path | None) -> tuple[str, ...]:
-    """Return the names that no statement may reach."""
-    name = path.name.lower() if path is not None else ""
-    return (name, f"{name}.wal", f"{name}.journal") if name else ()
-
-
-def _alias(path: Path) -> str:
-    alias = path.name.split(".", 1)[0] or path.name
-    return f"{alias}_db" if alias.lower() in _RESERVED_ALIASES else alias
-
-
-def identity_of(path: Path | None) -> tuple[int, int] | None:
-    """Return device and inode of a file, which all its names share; None if there is none."""
-    if path is None:
-        return None
-    try:
-        status = os.stat(path)  # noqa: PTH116 - the fast form; it runs at every commit
-    except OSError:
-        return None
-    return status.st_dev, status.st_ino
-
-
-def _has_log(path: Path | None) -> bool:
-    if path is None:
-        return False
-    log = Path(f"{path}.wal")
-    return log.exists() and log.stat().st_size > 0
-
-
-_EXTENSION = re.compile(r"[a-z][a-z0-9_]*\Z")
-
-
-def _extension_path(extension: str) -> str:
-    """Return the file of an extension, given by path or by the name of its wheel."""
-    if not _EXTENSION.match(extension):
-        return str(Path(extension).resolve())
-    import importlib.util
-
-    found = importlib.util.find_spec(f"duckdb_extension_{extension}")
-    if found is None or found.origin is None:
-        raise MissingExtra(
-            f"the DuckDB extension {extension!r} is not installed: "
-            f"pip install duckdb-extension-{extension.replace('_', '-')}=={duckdb.__version__}"
-        )
-    folder = Path(found.origin).parent / "extensions" / f"v{duckdb.__version__}"
-    return str(folder / f"{extension}.duckdb_extension")
 
 
 def close_quietly(connection: duckdb.DuckDBPyConnection) -> None:

@@ -6,7 +6,8 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from andamios_orm.dialect.database import DuckDBDatabase, identity_of
+from andamios_orm.dialect.database import DuckDBDatabase
+from andamios_orm.dialect.files import identity_of
 from andamios_orm.dialect.gate import WaitGraph
 from andamios_orm.exceptions import DatabaseAlreadyOpen
 

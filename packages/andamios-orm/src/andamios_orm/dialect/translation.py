@@ -16,6 +16,7 @@ from andamios_orm.exceptions import (
     DatabaseFault,
     DatabaseLocked,
     DatabaseUnavailable,
+    DataFault,
     DiskFull,
     DuplicateKey,
     ForeignKeyViolation,
@@ -128,6 +129,8 @@ def _about_statement(
 ) -> DatabaseFault | None:
     if isinstance(error, duckdb.CatalogException) and (missing := _MISSING.match(message)):
         return MissingTable.named(missing["table"], **context)
+    if isinstance(error, duckdb.DataError):
+        return DataFault(_first_line(message), **context)
     if isinstance(error, duckdb.PermissionException):
         return StatementRefused(
             f"refused on this engine: {_first_line(message)}", kind="FILE", **context

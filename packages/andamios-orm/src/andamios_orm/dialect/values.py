@@ -257,11 +257,11 @@ class Identifiers(Admission):
 
 
 class Lists(Admission):
-    """Lists of one type, ``depth`` deep; None finds the depth in the value."""
+    """Lists of one type, ``depth`` deep."""
 
     __slots__ = ("depth", "items")
 
-    def __init__(self, items: Admission, depth: int | None = 1) -> None:
+    def __init__(self, items: Admission, depth: int = 1) -> None:
         self.items = items
         self.depth = depth
 
@@ -269,17 +269,12 @@ class Lists(Admission):
         """Return the list with every item admitted."""
         return self._admitted(value, self.depth)
 
-    def _admitted(self, value: Any, depth: int | None) -> Any:
+    def _admitted(self, value: Any, depth: int) -> Any:
         if value is None:
             return None
         values = plain_sequence(value)
-        if depth is None:
-            nested = any(isinstance(item, (list, tuple)) for item in values)
-        else:
-            nested = depth > 1
-        if nested:
-            below = None if depth is None else depth - 1
-            return [self._admitted(item, below) for item in values]
+        if depth > 1:
+            return [self._admitted(item, depth - 1) for item in values]
         return self.items.many(values)
 
 

@@ -1,0 +1,65 @@
+"""The files of a database: what names and identity they have, and where extensions lie."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import re
+from pathlib import Path
+from typing import Final
+
+import duckdb
+
+from andamios_orm.exceptions import MissingExtra
+
+__all__ = ["alias_of", "extension_path", "has_log", "identity_of", "own_files"]
+
+_RESERVED_ALIASES: Final = frozenset(
+    {"memory", "temp", "system", "main", "pg_catalog", "information_schema"}
+)
+_EXTENSION: Final = re.compile(r"[a-z][a-z0-9_]*\Z")
+
+
+def identity_of(path: Path | None) -> tuple[int, int] | None:
+    """Return device and inode of a file, which all its names share; None if there is none."""
+    if path is None:
+        return None
+    try:
+        status = os.stat(path)  # noqa: PTH116 - the fast form; it runs at every commit
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
+
+
+def alias_of(path: Path) -> str:
+    """Return the name that DuckDB knows the database of ``path`` by."""
+    alias = path.name.split(".", 1)[0] or path.name
+    return f"{alias}_db" if alias.lower() in _RESERVED_ALIASES else alias
+
+
+def own_files(path: Path | None) -> tuple[str, ...]:
+    """Return the names that no statement may reach."""
+    name = path.name.lower() if path is not None else ""
+    return (name, f"{name}.wal", f"{name}.journal") if name else ()
+
+
+def has_log(path: Path | None) -> bool:
+    """Return whether there is something that opening will replay."""
+    if path is None:
+        return False
+    log = Path(f"{path}.wal")
+    return log.exists() and log.stat().st_size > 0
+
+
+def extension_path(extension: str) -> str:
+    """Return the file of an extension, given by path or by the name of its wheel."""
+    if not _EXTENSION.match(extension):
+        return str(Path(extension).resolve())
+    found = importlib.util.find_spec(f"duckdb_extension_{extension}")
+    if found is None or found.origin is None:
+        raise MissingExtra(
+            f"the DuckDB extension {extension!r} is not installed: "
+            f"pip install duckdb-extension-{extension.replace('_', '-')}=={duckdb.__version__}"
+        )
+    folder = Path(found.origin).parent / "extensions" / f"v{duckdb.__version__}"
+    return str(folder / f"{extension}.duckdb_extension")
