@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import asyncio
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -43,6 +44,11 @@ async def copy_rows(
                 await copy.write_row(row)
     except connection.dialect.loaded_dbapi.Error as error:
         await connection.run_sync(_translate, error, statement)
+    except asyncio.CancelledError:
+        if raw.info.transaction_status == _ACTIVE:
+            # Cancelled as it began, psycopg left the COPY open: nothing else can be sent.
+            await connection.invalidate()
+        raise
 
 
 def _translate(connection: Connection, error: BaseException, statement: str) -> None:
@@ -65,4 +71,6 @@ def _types(connection: AsyncConnection, columns: Sequence[Column[Any]], raw: Any
     return found
 
 
+_ACTIVE: Final = 1
+"""What libpq calls a connection whose command has not come to its end."""
 _NAMES = {"float": "float8", "double precision": "float8", "varchar": "text", "char": "bpchar"}
