@@ -71,6 +71,11 @@ CHANGES: dict[str, Callable[[Pages], Awaitable[Any]]] = {
     "update_many": lambda pages: pages.update_many([{"id": 1, "title": "ours"}]),
     "upsert": lambda pages: pages.upsert({"id": 1, "title": "ours"}),
     "get_and_update": lambda pages: pages.get_and_update({"title": "ours"}, 1),
+    "bulk_update": lambda pages: pages.bulk_update([{"id": 1, "title": "ours"}]),
+    "bulk_upsert": lambda pages: pages.bulk_upsert(
+        [{"id": 1, "title": "ours"}], match_fields=["id"]
+    ),
+    "bulk_delete": lambda pages: pages.bulk_delete([1]),
     "delete": lambda pages: pages.delete(1),
     "purge": lambda pages: pages.purge(1),
 }
@@ -124,6 +129,43 @@ async def test_what_the_transaction_changed_itself_is_no_conflict(database: Data
         await pages.update(1, {"title": "e"})
 
     assert (await BaseRepository(database, Page).get(1)).title == "e"
+
+
+@pytest.mark.parametrize("nested", [False, True], ids=["plain", "in a savepoint"])
+async def test_what_the_transaction_changed_beside_a_row_says_nothing_of_it(
+    database: Database,
+    nested: bool,  # noqa: FBT001 - a parameter of the test
+) -> None:
+    async with database.session() as session:
+        pages = BaseRepository(session, Page)
+        await pages.get(1)
+        if nested:
+            async with session.begin_nested():
+                await bulk_update(session, Page, [{"id": 2, "title": "ours"}])
+            await pages.get(2)
+            await pages.update(2, {"title": "ours, again"})
+        else:
+            await bulk_update(session, Page, [{"id": 2, "title": "ours"}])
+        await others_change(database)
+
+        with pytest.raises(StaleVersion):
+            await pages.update(1, {"title": "ours"})
+        await session.rollback()
+
+    assert (await BaseRepository(database, Page).get(1)).title == "old, theirs"
+
+
+async def test_a_row_that_was_changed_in_a_savepoint_is_the_transactions_own(
+    database: Database,
+) -> None:
+    async with database.transaction() as session:
+        pages = BaseRepository(session, Page)
+        await pages.get(1)
+        async with session.begin_nested():
+            await session.execute(update(Page).values(version=Page.version + 1))
+        await pages.update(1, {"title": "ours"})
+
+    assert (await BaseRepository(database, Page).get(1)).title == "ours"
 
 
 async def test_a_model_without_a_version_is_left_to_its_user(database: Database) -> None:

@@ -104,6 +104,16 @@ async def test_a_session_that_is_closed_by_hand_warns_too(filled: Database) -> N
     assert [warning.filename for warning in caught] == [__file__]
 
 
+async def test_the_end_of_a_savepoint_commits_nothing(postgres_url: str) -> None:
+    async with Database(postgres_url) as database:
+        session = Session(database.engine)
+        async with session.begin_nested():
+            session.add(Account(balance=1))
+
+        with pytest.warns(UncommittedChanges, match="Account"):
+            await session.close()
+
+
 @pytest.mark.parametrize(
     "statement",
     [

@@ -9,6 +9,7 @@ from sqlalchemy import Select, and_, inspect, select
 from andamios_orm.bulk.arrow import ArrowColumn
 from andamios_orm.bulk.recording import keeps_history
 from andamios_orm.bulk.stage import run
+from andamios_orm.core.seen import SeenVersions
 from andamios_orm.exceptions import RowRefusal
 
 if TYPE_CHECKING:
@@ -98,7 +99,13 @@ def _values(column: Sequence[Any]) -> Sequence[Any]:
 async def read_matching(
     work: Work, stage: Staged, names: Iterable[str], *where: ColumnElement[bool], lock: bool = False
 ) -> list[dict[str, Any]]:
-    """Return the rows that the stage names, by attribute: their keys, and what is recorded."""
+    """Return the rows that the stage names, by attribute: their keys, and what is recorded.
+
+    With ``lock`` they are to be changed.
+
+    Raises:
+        StaleVersion: one was seen by the transaction before another changed it.
+    """
     target = work.target
     wanted = touched(work)
     statement: Select[Any] = select(*(target.columns[name] for name in wanted)).where(
@@ -106,7 +113,18 @@ async def read_matching(
     )
     if lock and work.connection.dialect.name != "duckdb":
         statement = statement.with_for_update(of=target.table)
-    return [dict(zip(wanted, row, strict=True)) for row in await run(work.connection, statement)]
+    rows = [dict(zip(wanted, row, strict=True)) for row in await run(work.connection, statement)]
+    if lock:
+        await _refuse_changed(work, rows)
+    return rows
+
+
+async def _refuse_changed(work: Work, rows: list[dict[str, Any]]) -> None:
+    """Raise if the transaction has seen one of these rows in another version."""
+    target, session = work.target, work.session.sync_session
+    if target.version is not None and isinstance(session, SeenVersions):
+        versions = {tuple(row[name] for name in target.key): row[target.version] for row in rows}
+        await work.session.run_sync(lambda _: session.compare_rows(target.mapper, versions))
 
 
 def touched(work: Work) -> list[str]:

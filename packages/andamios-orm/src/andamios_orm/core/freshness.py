@@ -40,10 +40,10 @@ if TYPE_CHECKING:
     from andamios_orm.core.dependence import Dependence
     from andamios_orm.models.feed import FeedTables
 
-__all__ = ["Answer", "parameters", "question"]
+__all__ = ["Answer", "TransactionNumber", "parameters", "question"]
 
 
-class _Number(UserDefinedType[int]):
+class TransactionNumber(UserDefinedType[int]):
     """The number of a transaction, ``xid8``."""
 
     cache_ok = True
@@ -124,7 +124,7 @@ def _changed(tables: FeedTables, names: Collection[str]) -> ColumnElement[bool]:
     first = (added + bindparam("oldest", type_=BigInteger)).op("<<")(shift)
     number = func.greatest(changes.c.position.op(">>")(shift) - added, 3)
     shown = func.pg_visible_in_snapshot(
-        cast(cast(number, Text), _Number),
+        cast(cast(number, Text), TransactionNumber),
         cast(bindparam("snapshot", type_=Text), _Snapshot),
         type_=Boolean,
     )

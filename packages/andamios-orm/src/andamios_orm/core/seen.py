@@ -3,22 +3,38 @@
 At READ COMMITTED each statement sees what is committed by then. A transaction that reads a
 row, computes, and writes it by its key would overwrite what another committed in between:
 the row is read again to be written, so its version is the newest. Here the version that was
-seen first counts, as it does on a snapshot.
+seen first counts, as it does on a snapshot. Rows that the transaction itself has changed,
+by statements that do not tell which, are known by the transaction that PostgreSQL notes in
+them.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import event, inspect
+from sqlalchemy import (
+    BigInteger,
+    Text,
+    case,
+    cast,
+    event,
+    false,
+    func,
+    inspect,
+    literal_column,
+    select,
+)
 from sqlalchemy.orm import Session as SyncSession
 
+from andamios_orm.core.freshness import TransactionNumber
 from andamios_orm.exceptions import StaleVersion
 from andamios_orm.models import Row
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from sqlalchemy.ext.asyncio import AsyncEngine
-    from sqlalchemy.orm import InstanceState
+    from sqlalchemy.orm import InstanceState, Mapper
 
 __all__ = ["SNAPSHOTS", "SeenVersions", "sees_changes"]
 
@@ -40,26 +56,56 @@ class SeenVersions(SyncSession):
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self.seen: dict[Any, Any] = {}
+        self.blind = False  # whether a statement has changed rows, and nobody knows which
 
     def compare(self) -> None:
-        """Raise if a row that is to be changed was seen in an older version.
+        """Raise if a row that is to be flushed was seen in an older version.
 
         Raises:
             StaleVersion: another transaction changed the row meanwhile.
         """
-        if not self.seen:
-            return
-        for instance in (*self.dirty, *self.deleted):
+        for instance in (*self.dirty, *self.deleted) if self.seen else ():
             state: InstanceState[Any] = inspect(instance)
-            expected = self.seen.get(state.key)
             actual = _version(state)
-            if expected is not None and actual is not None and expected != actual:
-                raise StaleVersion(
-                    f"{instance!r} had version {expected} when this transaction read it and has "
-                    f"version {actual}: read it again, in a new transaction",
-                    expected=expected,
-                    actual=actual,
-                )
+            if state.key is not None and actual is not None:
+                self._refuse_other(state.mapper, state.key, actual)
+
+    def compare_rows(self, mapper: Mapper[Any], versions: Mapping[tuple[Any, ...], Any]) -> None:
+        """Raise if one of these rows, by primary key, was seen in another version.
+
+        Raises:
+            StaleVersion: another transaction changed the row meanwhile.
+        """
+        for key, actual in versions.items() if self.seen else ():
+            self._refuse_other(mapper, mapper.identity_key_from_primary_key(key), actual)
+
+    def _refuse_other(self, mapper: Mapper[Any], key: Any, actual: Any) -> None:
+        expected = self.seen.get(key)
+        if expected is None or expected == actual:
+            return
+        if self.blind and self._is_own(mapper, key[1]):
+            self.seen[key] = actual
+            return
+        raise StaleVersion(
+            f"{mapper.class_.__name__} {', '.join(map(str, key[1]))} had version {expected} when "
+            f"this transaction read it and has version {actual}: read it again, in a new "
+            f"transaction",
+            expected=expected,
+            actual=actual,
+        )
+
+    def _is_own(self, mapper: Mapper[Any], key: tuple[Any, ...]) -> bool:
+        """Return whether this transaction itself made the version of a row that it sees.
+
+        It sees no other transaction that is in progress.
+        """
+        base = mapper.base_mapper
+        row = select(_IS_IN_PROGRESS).select_from(base.local_table)
+        parts = zip(base.primary_key, key, strict=True)
+        found = self.connection({"mapper": base}).scalar(
+            row.where(*(column == value for column, value in parts))
+        )
+        return found is True
 
     def note(self, instance: object) -> None:
         """Remember the version of a row that has just been read."""
@@ -70,6 +116,23 @@ class SeenVersions(SyncSession):
         if len(self.seen) >= _MOST:
             del self.seen[next(iter(self.seen))]
         self.seen[state.key] = version
+
+
+_EPOCH: Final = 1 << 32
+_SAVEPOINTS: Final = 1 << 20
+"""How many of them a transaction may have had; each has a number of its own."""
+_OWN: Final = cast(cast(func.pg_current_xact_id(), Text), BigInteger)
+_NOTED: Final = cast(cast(literal_column("xmin"), Text), BigInteger)
+# A row notes the lower half of a number: the newest that can be meant.
+_LATEST: Final = _OWN + _SAVEPOINTS
+_MAKER: Final = _LATEST - func.mod(_LATEST - _NOTED, _EPOCH, type_=BigInteger)
+_IS_IN_PROGRESS: Final = case(
+    (
+        _MAKER >= _OWN,
+        func.pg_xact_status(cast(cast(_MAKER, Text), TransactionNumber)) == "in progress",
+    ),
+    else_=false(),
+)
 
 
 def _version(state: InstanceState[Any]) -> Any:
@@ -101,4 +164,6 @@ def _forget_own(session: SeenVersions, _context: Any) -> None:
 @event.listens_for(SeenVersions, "after_commit")
 @event.listens_for(SeenVersions, "after_rollback")
 def _forget_all(session: SeenVersions) -> None:
-    session.seen.clear()
+    if not session.in_nested_transaction():  # the end of a savepoint is not that of all
+        session.seen.clear()
+        session.blind = False

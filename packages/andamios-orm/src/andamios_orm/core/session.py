@@ -75,9 +75,9 @@ class _ReadingAnew(_Session, SeenVersions):
         super().flush(objects)
 
     def wrote(self, name: str) -> None:
-        """Remember that a statement changed rows: their versions are this transaction's."""
+        """Remember that a statement changed rows: which, only the database knows."""
         super().wrote(name)
-        self.seen.clear()
+        self.blind = True
 
 
 @event.listens_for(_Session, "after_flush")
@@ -102,10 +102,15 @@ def _note_statement(state: ORMExecuteState) -> Any:
     return record_statement(state)
 
 
-@event.listens_for(_Session, "after_commit")
 @event.listens_for(_Session, "after_rollback")
-def _note_end(session: _Session) -> None:
+def _note_rollback(session: _Session) -> None:
     session.uncommitted = None
+
+
+@event.listens_for(_Session, "after_commit")
+def _note_commit(session: _Session) -> None:
+    if not session.in_nested_transaction():  # the end of a savepoint commits nothing
+        session.uncommitted = None
 
 
 class Session(AsyncSession):
