@@ -4,6 +4,7 @@ import asyncio
 import importlib
 import importlib.util
 import os
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
@@ -16,6 +17,20 @@ KINDS = frozenset({"unit", "integration", "concurrency", "performance", "e2e"})
 SIZES = ("fast", "ci", "soak")
 # What every test that opens a database goes through, whatever lies on top of it.
 DOORS = ("duckdb.connect", "psycopg.Connection.connect", "psycopg.AsyncConnection.connect")
+
+
+_COUNTS: pytest.StashKey[Counter[str]] = pytest.StashKey()
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Leave to the slow tier what a test marked ``sampled(n)`` has beyond each n-th case."""
+    mark = item.get_closest_marker("sampled")
+    if mark is not None:
+        counts = item.session.stash.setdefault(_COUNTS, Counter())
+        test = item.nodeid.partition("[")[0]
+        if counts[test] % mark.args[0]:
+            item.add_marker(pytest.mark.slow)
+        counts[test] += 1
 
 
 @pytest.hookimpl(trylast=True)

@@ -46,6 +46,7 @@ def tree(root: Path, tmp_path: Path) -> Path:
         ("axai_pg/__init__", "andamios_orm.core"),
     ],
 )
+@pytest.mark.slow
 def test_an_import_that_goes_down_is_kept(tree: Path, module: str, imported: str) -> None:
     (tree / f"{module}.py").write_text(f"import {imported}\n", encoding="utf-8")
 
@@ -63,6 +64,7 @@ def test_an_import_that_goes_down_is_kept(tree: Path, module: str, imported: str
         ("axai_pg/__init__", "project_architect_db"),
     ],
 )
+@pytest.mark.slow
 def test_an_import_that_goes_up_or_across_is_refused(
     tree: Path, module: str, imported: str
 ) -> None:
@@ -74,6 +76,7 @@ def test_an_import_that_goes_up_or_across_is_refused(
     assert "BROKEN" in outcome.stdout
 
 
+@pytest.mark.slow
 def test_a_module_outside_the_layers_is_refused(tree: Path) -> None:
     (tree / "andamios_orm" / "utils.py").touch()
 

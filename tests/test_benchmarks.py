@@ -162,6 +162,7 @@ def test_the_baseline_holds_ratios_of_bounds_that_exist(module: ModuleType) -> N
 
 
 @pytest.mark.integration
+@pytest.mark.slow
 def test_a_bound_can_be_on_what_comes_on_top(tmp_path: Path) -> None:
     values = {"raw": 2.0, "without": 3.0, "ours": 4.0}
     result = kept_values(tmp_path, "feed_create", {"memory": {"hot": values}})

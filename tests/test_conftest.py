@@ -16,7 +16,9 @@ def suite(pytester: pytest.Pytester, root: Path) -> pytest.Pytester:
     """Return an empty suite under this repository's conftest."""
     pytester.makeconftest((root / "conftest.py").read_text(encoding="utf-8"))
     settings = ["asyncio_mode = auto", "asyncio_default_fixture_loop_scope = function"]
-    pytester.makeini("\n".join(["[pytest]", *settings, "markers =", " unit", " e2e", " db"]))
+    pytester.makeini(
+        "\n".join(["[pytest]", *settings, "markers =", " unit", " e2e", " db", " sampled", " slow"])
+    )
     return pytester
 
 
@@ -153,3 +155,19 @@ def test_a_test_that_never_ends_is_ended(
 
     assert outcome.ret == 1
     outcome.stdout.fnmatch_lines(["*Timeout*"])
+
+
+@pytest.mark.slow
+def test_each_nth_case_of_a_sampled_test_is_fast(suite: pytest.Pytester) -> None:
+    suite.makepyfile(
+        """
+        import pytest
+        @pytest.mark.unit
+        @pytest.mark.sampled(3)
+        @pytest.mark.parametrize("case", range(7))
+        def test_cases(case): assert case % 3 == 0
+        """
+    )
+
+    suite.runpytest_subprocess(*WITHOUT, "-m", "not slow").assert_outcomes(passed=3, deselected=4)
+    suite.runpytest_subprocess(*WITHOUT, "-m", "slow").assert_outcomes(failed=4, deselected=3)

@@ -108,6 +108,7 @@ def page_name(path: Path) -> str:
 @pytest.mark.e2e
 @pytest.mark.db
 @pytest.mark.parametrize("page", PAGES, ids=page_name)
+@pytest.mark.slow
 def test_the_python_of_a_page_runs(
     page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

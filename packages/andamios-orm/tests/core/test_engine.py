@@ -394,6 +394,7 @@ async def test_a_deleted_file_is_noticed(duckdb_database: Database) -> None:
     assert health.error == f"{path} was deleted or replaced while it was open"
 
 
+@pytest.mark.slow
 async def test_a_log_that_had_to_be_replayed_is_told(tmp_path: Path) -> None:
     url = f"duckdb:///{tmp_path}/file.duckdb"
     script = f"""

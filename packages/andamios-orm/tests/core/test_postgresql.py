@@ -363,6 +363,7 @@ async def test_a_commit_on_a_connection_that_is_known_as_dead_fails(
 
 
 @mistakes
+@pytest.mark.sampled(4)
 async def test_core_refuses_to_go_on_after_a_swallowed_error(
     async_engine: AsyncEngine, engine: Engine, mistake: str, kind: type[Exception]
 ) -> None:
@@ -386,6 +387,7 @@ async def test_core_refuses_to_go_on_after_a_swallowed_error(
 
 
 @mistakes
+@pytest.mark.sampled(4)
 async def test_an_async_session_refuses_to_go_on_after_a_swallowed_error(
     async_engine: AsyncEngine, engine: Engine, mistake: str, kind: type[Exception]
 ) -> None:
@@ -406,6 +408,7 @@ async def test_an_async_session_refuses_to_go_on_after_a_swallowed_error(
 
 
 @mistakes
+@pytest.mark.sampled(4)
 async def test_a_session_block_refuses_to_commit_after_a_swallowed_error(
     async_engine: AsyncEngine, engine: Engine, mistake: str, kind: type[Exception]
 ) -> None:
@@ -506,6 +509,7 @@ def test_a_statement_that_the_driver_stopped_halfway_counts(engine: Engine) -> N
 
 
 @mistakes
+@pytest.mark.sampled(4)
 async def test_an_error_in_a_savepoint_that_was_rolled_back_is_forgiven(
     async_engine: AsyncEngine, engine: Engine, mistake: str, kind: type[Exception]
 ) -> None:

@@ -162,6 +162,7 @@ async def test_reading_never_warns(filled: Database) -> None:
         await session.flush()
 
 
+@pytest.mark.slow
 async def test_a_session_that_is_forgotten_gives_its_connection_back(filled: Database) -> None:
     session = Session(filled.engine)
     await session.scalars(select(Account))

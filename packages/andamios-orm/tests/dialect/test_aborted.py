@@ -86,6 +86,7 @@ async def _only_the_first_row_is_left(engine: AsyncEngine) -> AsyncIterator[None
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)
+@pytest.mark.sampled(4)
 async def test_core_goes_on_with_nothing(engine: AsyncEngine, mistake: str) -> None:
     async with engine.connect() as connection:
         await connection.execute(text("INSERT INTO t VALUES (2, 2)"))
@@ -101,6 +102,7 @@ async def test_core_goes_on_with_nothing(engine: AsyncEngine, mistake: str) -> N
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)
+@pytest.mark.sampled(4)
 async def test_core_does_not_commit_what_it_swallowed(engine: AsyncEngine, mistake: str) -> None:
     with pytest.raises(TransactionAborted):
         async with engine.begin() as connection:
@@ -110,6 +112,7 @@ async def test_core_does_not_commit_what_it_swallowed(engine: AsyncEngine, mista
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)
+@pytest.mark.sampled(4)
 async def test_a_session_does_not_commit_what_it_swallowed(
     engine: AsyncEngine, mistake: str
 ) -> None:
@@ -138,6 +141,7 @@ async def test_a_session_whose_flush_failed_does_not_commit(engine: AsyncEngine)
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)
+@pytest.mark.sampled(4)
 def test_the_blocking_engine_does_not_commit_what_it_swallowed(
     blocking: Engine, mistake: str
 ) -> None:
@@ -153,6 +157,7 @@ def test_the_blocking_engine_does_not_commit_what_it_swallowed(
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)
+@pytest.mark.sampled(4)
 async def test_rollback_makes_the_transaction_clean(engine: AsyncEngine, mistake: str) -> None:
     async with engine.connect() as connection:
         await connection.execute(text("INSERT INTO t VALUES (2, 2)"))
@@ -166,6 +171,7 @@ async def test_rollback_makes_the_transaction_clean(engine: AsyncEngine, mistake
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)
+@pytest.mark.sampled(4)
 async def test_autocommit_has_nothing_to_poison(engine: AsyncEngine, mistake: str) -> None:
     autocommitting = engine.execution_options(isolation_level="AUTOCOMMIT")
     async with autocommitting.connect() as connection:

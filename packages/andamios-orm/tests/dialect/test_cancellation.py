@@ -303,6 +303,7 @@ LEFT: dict[Any, str] = {
     ],
     indirect=["place"],
 )
+@pytest.mark.sampled(7)
 async def test_cancelled_at_any_point_it_leaves_all_or_nothing(
     engine: AsyncEngine, lab: Lab, unit: Any, delay: float
 ) -> None:

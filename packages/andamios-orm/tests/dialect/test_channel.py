@@ -122,6 +122,7 @@ LONG = 500_000
 
 
 @pytest.mark.parametrize("form", ["one", "many"])
+@pytest.mark.slow
 def test_a_write_that_commits_by_itself_is_stored_or_fails(
     database: DuckDBDatabase, channel: Channel, form: str, rounds: Callable[..., int]
 ) -> None:

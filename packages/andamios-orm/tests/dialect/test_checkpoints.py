@@ -157,6 +157,7 @@ async def test_schema_changes_that_nobody_sees_are_replayed(path: Path, how: str
         assert plain.execute(FOUND).fetchall() == [(20, 1, 1)]
 
 
+@pytest.mark.slow
 async def test_an_open_that_fails_leaves_the_log(path: Path) -> None:
     assert run_and_die("engine", path, INDEXED) == -signal.SIGKILL
     log = log_of(path)
@@ -279,6 +280,7 @@ async def test_a_checkpoint_that_raises_anything_lets_the_next_writer_in(
     assert log_of(path) == 0
 
 
+@pytest.mark.slow
 async def test_the_log_of_another_file_in_its_place_is_left(path: Path) -> None:
     other = path.with_name("other.duckdb")
     assert run_and_die("plain", other, [TABLE, rows(0, 30)]) == -signal.SIGKILL

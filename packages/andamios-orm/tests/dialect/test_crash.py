@@ -53,6 +53,7 @@ RESTLESS = {"checkpoint_threshold": "16KB"}
     [(2, 2, 2), pytest.param((2, 20, 200), marks=[pytest.mark.slow])],
     ids=["few", "many"],
 )
+@pytest.mark.slow
 async def test_what_was_acknowledged_survives_kill(
     tmp_path: Path, rounds: Callable[..., int], choices: tuple[int, ...]
 ) -> None:
@@ -63,6 +64,7 @@ async def test_what_was_acknowledged_survives_kill(
 @pytest.mark.parametrize(
     "choices", [(1, 1, 1), pytest.param((2, 10, 50), marks=[pytest.mark.slow])], ids=["few", "many"]
 )
+@pytest.mark.slow
 async def test_what_was_acknowledged_survives_kill_among_schema_changes(
     tmp_path: Path, rounds: Callable[..., int], choices: tuple[int, ...]
 ) -> None:
@@ -348,6 +350,7 @@ def test_eighteen_changes_are_tried() -> None:
 
 
 @pytest.mark.parametrize("case", CHANGES.values(), ids=CHANGES)
+@pytest.mark.sampled(6)
 async def test_a_schema_change_survives_kill(crashed_file: Path, case: Change) -> None:
     engine = create_async_engine(f"duckdb:///{crashed_file}", threads=1)
 
@@ -377,6 +380,7 @@ async def test_a_schema_change_survives_kill(crashed_file: Path, case: Change) -
         for name, case in CHANGES.items()
     ],
 )
+@pytest.mark.slow
 def test_a_plain_connect_opens_what_a_schema_change_has_left(
     crashed_file: Path, case: Change
 ) -> None:
@@ -385,6 +389,7 @@ def test_a_plain_connect_opens_what_a_schema_change_has_left(
 
 
 @pytest.mark.parametrize("name", CHANGES)
+@pytest.mark.sampled(6)
 def test_a_plain_connect_opens_what_our_schema_change_has_left(left: Path, name: str) -> None:
     case = CHANGES[name]
 

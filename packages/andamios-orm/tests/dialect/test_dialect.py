@@ -24,6 +24,7 @@ def engine(andamios_memory_url: str) -> Iterator[Engine]:
 
 
 @pytest.mark.parametrize(("options", "expected"), [({}, 1), ({"arraysize": 2}, 2)])
+@pytest.mark.slow
 def test_fetchmany_returns_as_many_rows_as_arraysize_says(
     engine: Engine, options: dict[str, int], expected: int
 ) -> None:

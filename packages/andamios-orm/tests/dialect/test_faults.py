@@ -326,6 +326,7 @@ async def test_a_log_that_was_cut_gives_a_clean_prefix(
 
 
 @pytest.mark.parametrize("which", ["file", "log"])
+@pytest.mark.slow
 async def test_a_flipped_bit_is_named_or_harmless(
     crashed: Path, which: str, rounds: Callable[..., int]
 ) -> None:
@@ -483,6 +484,7 @@ NAMES = (
 
 
 @pytest.mark.parametrize("name", NAMES)
+@pytest.mark.sampled(4)
 async def test_a_file_may_have_any_name(tmp_path: Path, name: str) -> None:
     path = tmp_path / name
     engine = engine_of(path, threads=1)
@@ -552,6 +554,7 @@ def other_process(*urls: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in child.stdout.splitlines()]
 
 
+@pytest.mark.slow
 async def test_a_second_process_is_told_who_has_the_file(path: Path) -> None:
     engine = engine_of(path)
     await run(engine, COUNT)
@@ -988,6 +991,7 @@ LARGE_SORT = (
 )
 
 
+@pytest.mark.slow
 async def test_a_memory_database_spills_outside_of_the_working_directory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -468,6 +468,7 @@ async def test_a_circle_of_two_files_is_refused_and_the_other_commits(
 
 @db
 @concurrency
+@pytest.mark.slow
 async def test_who_waits_too_long_is_told_for_whom(engine: AsyncEngine, lab: Lab) -> None:
     inside, over = asyncio.Event(), asyncio.Event()
 

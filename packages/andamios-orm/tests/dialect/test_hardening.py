@@ -268,6 +268,7 @@ def autocommitting(engine: AsyncEngine) -> AsyncEngine:
     return engine.execution_options(isolation_level="AUTOCOMMIT")
 
 
+@pytest.mark.slow
 async def test_a_hostile_statement_is_refused_and_leaves_no_trace(
     engine: AsyncEngine, own: Path
 ) -> None:

@@ -146,6 +146,7 @@ UNITS = [append_transaction, append_transaction, raise_register, raise_at_once, 
 
 
 @pytest.mark.usefixtures("no_thread_left")
+@pytest.mark.slow
 async def test_histories_show_no_anomaly(
     doors: Doors, rounds: Callable[[int, int, int], int]
 ) -> None:

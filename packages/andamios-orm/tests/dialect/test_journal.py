@@ -92,6 +92,7 @@ def test_a_checkpoint_that_was_cut_short_is_undone_and_the_log_replayed(torn: To
         assert plain.execute("SELECT count(*) FROM t").fetchall() == [(900,)]
 
 
+@pytest.mark.slow
 def test_a_checkpoint_that_duckdb_itself_breaks_off_is_undone(tmp_path: Path) -> None:
     path = tmp_path / "source.duckdb"
     code = f"""

@@ -312,6 +312,7 @@ def changes(overlap: Overlap, answers: Answers) -> Answers:
 
 @pytest.mark.parametrize("name", OVERLAPS)
 @pytest.mark.parametrize(("shared_doors", "way"), PLACES_AND_WAYS, indirect=["shared_doors"])
+@pytest.mark.sampled(3)
 async def test_what_committed_is_there(
     shared_doors: Doors, way: tuple[str, str], name: str
 ) -> None:

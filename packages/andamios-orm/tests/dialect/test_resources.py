@@ -115,6 +115,7 @@ def can_be_opened(path: Path) -> bool:
 
 
 @linux
+@pytest.mark.slow
 def test_importing_opens_nothing_and_loads_nothing_heavy(tmp_path: Path) -> None:
     found = answer(
         """
@@ -217,6 +218,7 @@ def test_an_open_engine_adds_little_memory_to_duckdb(tmp_path: Path) -> None:
     "choices", [(30, 30, 30), pytest.param((30, 300, 1000), marks=pytest.mark.slow)]
 )
 @pytest.mark.timeout(600)
+@pytest.mark.slow
 def test_engines_leave_neither_threads_nor_files_open(
     tmp_path: Path, rounds: Callable[..., int], choices: tuple[int, ...], traces: Traces
 ) -> None:
@@ -327,6 +329,7 @@ async def test_a_forgotten_engine_releases_its_file(tmp_path: Path, traces: Trac
     assert eventually(lambda: not traces.threads())
 
 
+@pytest.mark.slow
 def test_a_forgotten_blocking_engine_releases_its_file(tmp_path: Path) -> None:
     path = tmp_path / "f.duckdb"
     engine = create_engine(f"duckdb:///{path}")
@@ -349,6 +352,7 @@ async def leak(engine: AsyncEngine, statement: str) -> weakref.ref[Any]:
 
 
 @pytest.mark.parametrize("statement", ["SELECT 1", "INSERT INTO t VALUES (1)"])
+@pytest.mark.slow
 async def test_a_forgotten_connection_is_named_and_given_back(
     tmp_path: Path, statement: str, traces: Traces
 ) -> None:
@@ -369,6 +373,7 @@ async def test_a_forgotten_connection_is_named_and_given_back(
     assert eventually(lambda: not traces.threads())
 
 
+@pytest.mark.slow
 async def test_nothing_is_warned_of_when_everything_is_closed(tmp_path: Path) -> None:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
@@ -448,6 +453,7 @@ OFTEN = ("a pending task on uvloop", "a loop that was stopped")
         for name, work in LEAVING.items()
     ],
 )
+@pytest.mark.slow
 def test_the_interpreter_leaves_at_once_and_in_silence(tmp_path: Path, work: str) -> None:
     prelude = """
         import asyncio, contextlib, sys, threading, time
@@ -563,6 +569,7 @@ def test_a_blocking_statement_is_stopped_as_well(tmp_path: Path, traces: Traces)
     assert eventually(lambda: not traces.threads())
 
 
+@pytest.mark.slow
 async def test_a_stream_is_stopped_when_one_batch_takes_too_long(tmp_path: Path) -> None:
     engine = create_async_engine(f"duckdb:///{tmp_path}/f.duckdb?statement_timeout=0.3")
     endless = "SELECT range FROM range(100000000000) WHERE range < 400000 OR range % 3 > 2"

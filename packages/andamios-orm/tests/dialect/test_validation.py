@@ -149,6 +149,7 @@ async def test_a_write_is_refused_when_what_was_read_cannot_be_checked(
 
 
 @pytest.mark.parametrize("name", [*UNCHANGED, *CHANGED, *UNKNOWN])
+@pytest.mark.sampled(3)
 async def test_nothing_is_refused_when_nobody_else_wrote(
     engine: AsyncEngine, memory_lab: Lab, name: str
 ) -> None:

@@ -108,6 +108,7 @@ WRITES: dict[str, Callable[[Session, dict[str, Any]], Awaitable[Any]]] = {
 
 
 @pytest.mark.parametrize("write", WRITES.values(), ids=WRITES)
+@pytest.mark.sampled(3)
 async def test_a_value_of_deleted_rows_is_free_and_one_of_a_live_row_is_not(
     database: Database, write: Callable[[Session, dict[str, Any]], Awaitable[Any]]
 ) -> None:

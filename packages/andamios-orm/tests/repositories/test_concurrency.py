@@ -35,6 +35,7 @@ async def raised(database: Database, tasks: int, times: int) -> int:
     return (await counters.get(1)).value
 
 
+@pytest.mark.slow
 async def test_no_increment_is_lost(database: Database) -> None:
     assert await raised(database, 10, 3) == 30
 
