@@ -48,7 +48,7 @@ def covered() -> int:
         print("coverage is not measured on Python 3.11: see docs/howto/run-tests.md")
         return 0
     if not parts:
-        print("no coverage data: run 'make test' first", file=sys.stderr)
+        print("no coverage data: run 'make test slow MEASURE=1' first", file=sys.stderr)
         return 1
     runs = sorted({part.name.partition(".")[0] for part in parts})
     print("coverage of:", ", ".join(runs), flush=True)

@@ -585,6 +585,7 @@ async def test_instances_of_other_rows_are_left_alone(
         assert (await session.get_one(Project, projects[1])).stars == 7
 
 
+@pytest.mark.slow
 async def test_a_thousand_different_updates_are_a_few_statements(
     database: Database, projects: list[int]
 ) -> None:

@@ -42,6 +42,7 @@ async def create(database: Database) -> None:
         await bulk_create(session, Note, [{"text": "a"}, {"text": "b"}])
 
 
+@pytest.mark.slow
 async def test_a_copy_that_is_cancelled_at_any_moment_leaves_all_or_nothing(
     postgres_url: str, rounds: Callable[[int, int, int], int]
 ) -> None:

@@ -87,6 +87,7 @@ class Numbers:
 
 
 @pytest.mark.parametrize("readers", [1, 4])
+@pytest.mark.slow
 async def test_no_reader_falls_behind(
     url: str, readers: int, rounds: Callable[[int, int, int], int]
 ) -> None:
@@ -106,6 +107,7 @@ async def test_no_reader_falls_behind(
         assert numbers.reads > 0
 
 
+@pytest.mark.slow
 async def test_no_reader_falls_behind_when_some_are_cancelled(
     url: str, rounds: Callable[[int, int, int], int]
 ) -> None:

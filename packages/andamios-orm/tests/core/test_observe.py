@@ -153,6 +153,7 @@ async def test_the_system_is_named(filled: Database) -> None:
     assert filled.observer.system == filled.engine.dialect.name
 
 
+@pytest.mark.slow
 async def test_a_slow_statement_is_logged_without_its_values(
     url: str, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -276,6 +276,7 @@ async def test_a_nested_transaction_is_refused_by_name(engine: AsyncEngine) -> N
                 pass
 
 
+@pytest.mark.slow
 async def test_a_nested_session_transaction_is_refused_by_name(engine: AsyncEngine) -> None:
     async with AsyncSession(engine) as session:
         session.add(Thing(id=100, size=1))

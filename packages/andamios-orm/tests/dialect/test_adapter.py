@@ -186,6 +186,7 @@ async def test_the_driver_connection_interrupts_the_statement_that_runs(memory_l
 
 @db
 @integration
+@pytest.mark.slow
 async def test_the_driver_connection_of_one_that_is_gone_has_nothing_to_interrupt(
     database: DuckDBDatabase,
 ) -> None:

@@ -106,6 +106,7 @@ async def test_a_stream_stops_between_its_batches(engine: AsyncEngine, lab: Lab)
     await whole(lab, engine)
 
 
+@pytest.mark.slow
 async def test_what_a_stream_has_left_does_not_hold_up_a_cancellation(
     engine: AsyncEngine, lab: Lab
 ) -> None:
@@ -148,6 +149,7 @@ async def test_a_check_of_reads_can_be_cancelled(engine: AsyncEngine, lab: Lab) 
     await whole(lab, engine)
 
 
+@pytest.mark.slow
 async def test_many_statements_stop_together(engine: AsyncEngine, lab: Lab) -> None:
     async def query() -> None:
         async with engine.connect() as connection:
@@ -181,6 +183,7 @@ async def test_a_task_that_is_cancelled_twice_ends_once(engine: AsyncEngine, lab
     await whole(lab, engine)
 
 
+@pytest.mark.slow
 async def test_another_statement_is_not_hit_by_a_late_interrupt(engine: AsyncEngine) -> None:
     async with engine.connect() as connection:
         for number in range(100):
@@ -333,6 +336,7 @@ async def test_cancelled_at_any_point_it_leaves_all_or_nothing(
 
 
 @pytest.mark.parametrize("place", ["memory", "file"], indirect=True)
+@pytest.mark.slow
 async def test_random_cancellations_lose_nothing(
     lab: Lab, engine: AsyncEngine, rounds: Callable[[int, int, int], int]
 ) -> None:

@@ -120,6 +120,7 @@ def test_plain_duckdb_keeps_index_entries_that_it_replayed(path: Path) -> None:
 
 
 @pytest.mark.parametrize("writer", [pytest.param("plain", marks=pytest.mark.slow), "engine"])
+@pytest.mark.slow
 async def test_index_entries_that_were_replayed_are_kept(path: Path, writer: str) -> None:
     assert run_and_die(writer, path, INDEXED) == -signal.SIGKILL
     engine = engine_of(path)

@@ -445,6 +445,7 @@ def leave_log(channel: Channel) -> None:
     assert Path(f"{channel.database.path}.wal").exists()
 
 
+@pytest.mark.slow
 def test_a_forgotten_object_closes_its_file(path: Path) -> None:
     database = new(path)
     with database.raw(write=True) as raw:
@@ -494,6 +495,7 @@ def test_a_memory_database_spills_to_one_place() -> None:
     assert database._spill_folder() == database._spill_folder()
 
 
+@pytest.mark.slow
 def test_a_forgotten_memory_database_removes_what_it_spilled() -> None:
     database = new()
     database.open()

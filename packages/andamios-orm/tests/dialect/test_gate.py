@@ -550,6 +550,7 @@ async def test_a_cancelled_wait_ends_at_once(engine: AsyncEngine, lab: Lab) -> N
 @concurrency
 @pytest.mark.filterwarnings("ignore::sqlalchemy.exc.SAWarning")
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
+@pytest.mark.slow
 async def test_a_connection_that_was_leaked_lets_the_gate_go(engine: AsyncEngine, lab: Lab) -> None:
     async def leak() -> None:
         connection = await engine.connect()
@@ -565,6 +566,7 @@ async def test_a_connection_that_was_leaked_lets_the_gate_go(engine: AsyncEngine
 
 @db
 @concurrency
+@pytest.mark.slow
 async def test_writers_share_the_gate_evenly(
     engine: AsyncEngine, rounds: Callable[[int, int, int], int]
 ) -> None:

@@ -509,6 +509,7 @@ async def test_a_blocking_session_and_an_async_one_do_not_undo_each_other(
 
 
 @pytest.mark.parametrize("returning", ["", " RETURNING a"], ids=["plain", "returning"])
+@pytest.mark.sampled(2)
 async def test_every_increment_through_every_door_counts(
     shared_doors: Doors, rounds: Callable[[int, int, int], int], returning: str
 ) -> None:
@@ -533,6 +534,7 @@ async def test_every_increment_through_every_door_counts(
     assert await doors.lab.rows("SELECT a FROM t") == [(10 * each,)]
 
 
+@pytest.mark.sampled(2)
 async def test_what_is_read_and_written_back_counts_or_is_refused(
     mapped_doors: Doors, rounds: Callable[[int, int, int], int]
 ) -> None:

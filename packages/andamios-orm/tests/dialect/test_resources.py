@@ -299,6 +299,7 @@ async def test_an_engine_works_again_after_dispose(tmp_path: Path) -> None:
     assert found == [(1,)]
 
 
+@pytest.mark.slow
 async def test_dispose_while_a_connection_is_out_closes_when_it_comes_back(
     tmp_path: Path, traces: Traces
 ) -> None:
@@ -317,6 +318,7 @@ async def test_dispose_while_a_connection_is_out_closes_when_it_comes_back(
     assert eventually(lambda: not traces.threads())
 
 
+@pytest.mark.slow
 async def test_a_forgotten_engine_releases_its_file(tmp_path: Path, traces: Traces) -> None:
     path = tmp_path / "f.duckdb"
     engine = create_async_engine(f"duckdb:///{path}")
@@ -545,6 +547,7 @@ async def test_the_time_of_one_execution_can_be_set(tmp_path: Path, where: str) 
     assert caught.value.seconds == 0.1
 
 
+@pytest.mark.slow
 async def test_a_limit_can_be_lifted_for_one_execution(tmp_path: Path) -> None:
     engine = create_async_engine(f"duckdb:///{tmp_path}/f.duckdb?statement_timeout=0.05")
     slow = "SELECT count(*) FROM range(30000000) WHERE range % 3 > 2"

@@ -103,6 +103,7 @@ async def test_pages_are_the_plain_list_forth_and_back(
 
 @prop
 @given(rows=places, more=places, chosen=orders, limit=st.integers(1, 4), seed=st.integers())
+@pytest.mark.slow
 async def test_rows_that_come_meanwhile_neither_repeat_nor_hide_others(
     database: Database,
     rows: list[Any],

@@ -121,6 +121,7 @@ def test_what_the_run_did_not_create_is_never_dropped(
 
 @pytest.mark.integration
 @pytest.mark.db
+@pytest.mark.slow
 def test_the_end_of_a_run_drops_its_databases_and_no_others(
     databases: PostgresDatabases, andamios_postgres_server: PostgresServer
 ) -> None:
@@ -141,6 +142,7 @@ def test_the_end_of_a_run_drops_its_databases_and_no_others(
 
 @pytest.mark.integration
 @pytest.mark.db
+@pytest.mark.slow
 def test_a_template_is_built_once_and_copied(databases: PostgresDatabases) -> None:
     built: list[str] = []
 
@@ -157,6 +159,7 @@ def test_a_template_is_built_once_and_copied(databases: PostgresDatabases) -> No
 
 @pytest.mark.integration
 @pytest.mark.db
+@pytest.mark.slow
 def test_a_template_that_failed_is_built_again(databases: PostgresDatabases) -> None:
     def fail(url: str) -> None:
         run_in(url, "CREATE TABLE half (id integer)")

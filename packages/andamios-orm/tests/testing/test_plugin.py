@@ -97,6 +97,7 @@ def test_the_workers_share_one_server_and_no_database(
 
 
 @pytest.mark.db
+@pytest.mark.slow
 def test_databases_that_tests_leave_are_dropped_at_the_end(
     pytester: pytest.Pytester, elsewhere: PostgresServer
 ) -> None:

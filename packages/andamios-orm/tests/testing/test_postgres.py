@@ -252,6 +252,7 @@ def test_a_run_starts_one_server_and_takes_it_away(source: str) -> None:
 
 @pytest.mark.integration
 @pytest.mark.db
+@pytest.mark.slow
 def test_a_server_dies_with_the_run_that_is_killed() -> None:
     owner = Run.create()
     try:

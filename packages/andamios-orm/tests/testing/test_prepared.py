@@ -65,6 +65,7 @@ def test_a_database_comes_back_without_rows_and_counts_from_one(
         assert add_one(second) == [1]
 
 
+@pytest.mark.slow
 def test_two_at_a_time_are_two(prepared: PreparedDatabases) -> None:
     with prepared.postgresql(METADATA) as first, prepared.postgresql(METADATA) as second:
         assert first != second
@@ -90,6 +91,7 @@ def test_tables_that_a_test_has_made_are_dropped(prepared: PreparedDatabases) ->
         "DROP TABLE things",
     ],
 )
+@pytest.mark.slow
 def test_one_that_cannot_be_mended_is_not_lent_again(
     prepared: PreparedDatabases, change: str
 ) -> None:
@@ -99,6 +101,7 @@ def test_one_that_cannot_be_mended_is_not_lent_again(
         assert second != first
 
 
+@pytest.mark.slow
 def test_one_whose_rows_cannot_be_removed_is_not_lent_again(prepared: PreparedDatabases) -> None:
     with prepared.postgresql(METADATA) as first:
         run_in(

@@ -199,6 +199,7 @@ async def test_a_stream_reads_from_a_session_of_its_own(
     assert (await database.health()).pool.in_use == 0
 
 
+@pytest.mark.slow
 async def test_the_session_of_a_request_is_closed_for_good_when_it_streams(
     app: FastAPI, client: httpx.AsyncClient
 ) -> None:

@@ -31,6 +31,7 @@ from andamios_orm.dialect.files import (
     own_files,
 )
 from andamios_orm.dialect.gate import Owner, Slots, Ticket, WaitGraph, WriteGate
+from andamios_orm.dialect.instances import PARKED
 from andamios_orm.dialect.options import NEED_FILES, unknown_setting
 from andamios_orm.dialect.quoting import literal, quoted
 from andamios_orm.dialect.statements import StatementCache
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from andamios_orm.dialect.channel import Channel
+    from andamios_orm.dialect.instances import Instances
     from andamios_orm.dialect.options import DatabaseOptions
 
 __all__ = ["DuckDBDatabase"]
@@ -84,13 +86,16 @@ class DuckDBDatabase:
         graph: WaitGraph,
         *,
         when_unused: Callable[[DuckDBDatabase], None],
+        instances: Instances | None = None,
     ) -> None:
         """Describe the database; nothing is opened before ``open()``.
 
         ``when_unused`` is called when the last connection has gone and no
-        engine refers to the database.
+        engine refers to the database. ``instances`` are those that its file may be
+        attached to.
         """
         self._when_unused = when_unused
+        self._instances = instances
         self.path = path
         self.name = name
         self.options = options
@@ -194,38 +199,57 @@ class DuckDBDatabase:
             )
 
     def _connect(self) -> duckdb.DuckDBPyConnection:
-        """Return the anchor: attached, configured, hardened and locked, in this order."""
-        options = self.options
+        """Return the anchor, of an instance with our file attached."""
         if self.checkpoints is not None and self.checkpoints.journal.undo():
             logger.warning("database %s: undid a checkpoint that a crash cut short", self.path)
-        anchor = duckdb.connect(":memory:", config=self._config())
+        used = self._instances.take(self.options.threads) if self._instances is not None else None
+        anchor = used or duckdb.connect(":memory:", config=self._config())
         try:
-            if self.checkpoints is not None:
-                anchor.execute("PRAGMA disable_checkpoint_on_shutdown")
-            if self.path is not None and self.alias is not None:
-                # Without its type, DuckDB would fetch an extension for a file of another kind.
-                mode = "TYPE duckdb, READ_ONLY" if options.read_only else "TYPE duckdb"
-                place = literal(str(self.path))
-                anchor.execute(f"ATTACH {place} AS {quoted(self.alias)} ({mode})")
-                anchor.execute(f"USE {quoted(self.alias)}")
-                anchor.execute("DETACH memory")
-            for extension in options.extensions:
-                anchor.execute(f"LOAD {literal(extension_path(extension))}")
-            anchor.execute("SET GLOBAL TimeZone='UTC'")
-            self._configure(anchor)
-            if self.checkpoints is not None:
-                given = not THRESHOLDS.isdisjoint(dict(options.settings))
-                self.checkpoints.take_over(anchor, threshold_given=given)
-            if options.hardened:
-                anchor.execute("SET GLOBAL allow_community_extensions=false")
-                if not options.allow & NEED_FILES:
-                    anchor.execute("SET enable_external_access=false")
-                if "SET" not in options.allow:
-                    anchor.execute("SET lock_configuration=true")
+            if used is None:
+                self._set_up(anchor)
+            else:
+                self._attach(anchor)
+                anchor.execute(f"DETACH {PARKED}")
+                self._take_over(anchor)
         except BaseException:
             anchor.close()
             raise
         return anchor
+
+    def _set_up(self, anchor: duckdb.DuckDBPyConnection) -> None:
+        """Make a new instance ours: attached, configured, hardened and locked, in this order."""
+        options = self.options
+        if self.checkpoints is not None:
+            anchor.execute("PRAGMA disable_checkpoint_on_shutdown")
+        if self.alias is not None:
+            self._attach(anchor)
+            anchor.execute("DETACH memory")
+        for extension in options.extensions:
+            anchor.execute(f"LOAD {literal(extension_path(extension))}")
+        anchor.execute("SET GLOBAL TimeZone='UTC'")
+        self._configure(anchor)
+        self._take_over(anchor)
+        if options.hardened:
+            anchor.execute("SET GLOBAL allow_community_extensions=false")
+            if self._instances is not None:
+                self._instances.admit(anchor)
+            if not options.allow & NEED_FILES:
+                anchor.execute("SET enable_external_access=false")
+            if "SET" not in options.allow:
+                anchor.execute("SET lock_configuration=true")
+
+    def _attach(self, anchor: duckdb.DuckDBPyConnection) -> None:
+        assert self.alias is not None  # noqa: S101 - only files are attached
+        # Without its type, DuckDB would fetch an extension for a file of another kind.
+        mode = "TYPE duckdb, READ_ONLY" if self.options.read_only else "TYPE duckdb"
+        place = literal(str(self.path))
+        anchor.execute(f"ATTACH {place} AS {quoted(self.alias)} ({mode})")
+        anchor.execute(f"USE {quoted(self.alias)}")
+
+    def _take_over(self, anchor: duckdb.DuckDBPyConnection) -> None:
+        if self.checkpoints is not None:
+            given = not THRESHOLDS.isdisjoint(dict(self.options.settings))
+            self.checkpoints.take_over(anchor, threshold_given=given)
 
     def _config(self) -> dict[str, Any]:
         """Return what DuckDB is told as it opens; a statement for each would take longer."""
@@ -252,6 +276,8 @@ class DuckDBDatabase:
                 raise ConfigurationError(f"{name}={value!r}: {error}") from error
 
     def _spill_folder(self) -> str:
+        if self._instances is not None:
+            return self._instances.spill_folder
         if self.path is not None:
             return f"{self.path}.tmp"
         if self._spill is None:
@@ -411,7 +437,7 @@ class DuckDBDatabase:
         """Close the instance; what still runs is interrupted."""
         with self._lock:
             still_open = [c for c in list(self.channels) if not c.detach()]
-            self._drop_anchor()
+            self._drop_anchor(may_be_kept=not still_open)
             if self.checkpoints is not None and not still_open:
                 self.checkpoints.journal.close()
             self.watchdog.stop()
@@ -420,13 +446,21 @@ class DuckDBDatabase:
             if self._spill is not None:
                 shutil.rmtree(self._spill, ignore_errors=True)
 
-    def _drop_anchor(self) -> None:
+    def _drop_anchor(self, *, may_be_kept: bool = False) -> None:
         if self._finalizer is not None:
             self._finalizer.detach()
             self._finalizer = None
         anchor, self._anchor = self._anchor, None
-        if anchor is not None:
-            _close_instance(anchor, None if self.state == "invalid" else self.checkpoints)
+        if anchor is None:
+            return
+        broken = self.state == "invalid"
+        if self.checkpoints is not None and not broken:
+            self.checkpoints.finish(anchor)
+        instances, alias = self._instances, self.alias
+        if instances is not None and alias is not None and may_be_kept and not broken:
+            instances.keep(anchor, alias, self.options.threads)
+        else:
+            close_quietly(anchor)
 
 
 def close_quietly(connection: duckdb.DuckDBPyConnection) -> None:
@@ -438,12 +472,6 @@ def close_quietly(connection: duckdb.DuckDBPyConnection) -> None:
     for step in (connection.rollback, connection.close):
         with contextlib.suppress(duckdb.Error):
             step()
-
-
-def _close_instance(anchor: duckdb.DuckDBPyConnection, checkpoints: Checkpoints | None) -> None:
-    if checkpoints is not None:
-        checkpoints.finish(anchor)
-    close_quietly(anchor)
 
 
 def never_close(connection: duckdb.DuckDBPyConnection) -> None:
@@ -470,7 +498,9 @@ def _finish(
         for channel in list(channels)
         if not channel.detach(patience=max(0.0, deadline - time.monotonic()))
     ]
-    _close_instance(anchor, checkpoints)
+    if checkpoints is not None:
+        checkpoints.finish(anchor)
+    close_quietly(anchor)
     if checkpoints is not None and not still_open:
         checkpoints.journal.close()
     if spill is not None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import threading
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from andamios_orm.dialect.database import DuckDBDatabase
 from andamios_orm.dialect.files import identity_of
 from andamios_orm.dialect.gate import WaitGraph
+from andamios_orm.dialect.instances import Instances
 from andamios_orm.exceptions import DatabaseAlreadyOpen
 
 if TYPE_CHECKING:
@@ -30,6 +32,7 @@ class Registry:
         """Begin empty."""
         self.graph = WaitGraph()
         self._databases: list[DuckDBDatabase] = []
+        self._instances: Instances | None = None
         self._changed = threading.Condition()
 
     def acquire(self, database: str, options: DatabaseOptions) -> DuckDBDatabase:
@@ -47,7 +50,12 @@ class Registry:
                 found = self._find(path, name)
             if found is None:
                 found = DuckDBDatabase(
-                    path, name, options, self.graph, when_unused=self.close_if_unused
+                    path,
+                    name,
+                    options,
+                    self.graph,
+                    when_unused=self.close_if_unused,
+                    instances=self._instances_for(path, options),
                 )
                 self._databases.append(found)
             found.check_process()
@@ -95,6 +103,23 @@ class Registry:
     def __iter__(self) -> Iterator[DuckDBDatabase]:
         """Iterate over the open databases."""
         return iter(list(self._databases))
+
+    @contextmanager
+    def reusing_instances(self, folder: Path) -> Iterator[None]:
+        """Let files of ``folder`` share instances of DuckDB, one after another, in the block.
+
+        This is for tests, which open thousands of files: see ``instances.py``.
+        """
+        instances = self._instances = Instances(folder)
+        try:
+            yield
+        finally:
+            self._instances = None
+            instances.close()
+
+    def _instances_for(self, path: Path | None, options: DatabaseOptions) -> Instances | None:
+        instances = self._instances
+        return instances if instances is not None and instances.serves(path, options) else None
 
     def _find(self, path: Path | None, name: str) -> DuckDBDatabase | None:
         if path is None:

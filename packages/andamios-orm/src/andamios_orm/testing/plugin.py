@@ -130,12 +130,15 @@ def andamios_prepared(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[PreparedDatabases]:
     """Yield what lends databases with the tables of a metadata, to one test at a time."""
+    from andamios_orm.dialect.registry import registry
     from andamios_orm.testing.prepared import PreparedDatabases
 
     def postgres() -> PostgresDatabases:
         found: PostgresDatabases = request.getfixturevalue("andamios_postgres_databases")
         return found
 
-    prepared = PreparedDatabases(tmp_path_factory.mktemp("prepared"), postgres)
-    yield prepared
+    folder = tmp_path_factory.mktemp("prepared")
+    prepared = PreparedDatabases(folder, postgres)
+    with registry.reusing_instances(folder):
+        yield prepared
     prepared.close()
