@@ -241,6 +241,7 @@ async def test_columns_of_a_mapping_with_other_types_are_converted(database: Dat
         ("token", pa.array(["no uuid", None]), [0]),
     ],
 )
+@pytest.mark.sampled(3)
 async def test_what_does_not_fit_is_refused_by_row(
     database: Database, name: str, array: Any, rows: list[int]
 ) -> None:

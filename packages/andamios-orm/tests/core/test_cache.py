@@ -306,6 +306,7 @@ async def test_clearing_forgets_what_is_being_read_as_well(
 
 
 @pytest.mark.parametrize("how", ["pending", "changed", "deleted", "flush", "statement", "raw"])
+@pytest.mark.sampled(3)
 async def test_a_transaction_that_has_written_reads_beside_the_cache(
     database: Database, notes: Queries, how: str
 ) -> None:

@@ -213,6 +213,7 @@ async def test_a_follower_that_is_cancelled_goes_on(database: Database, feed: Ch
 
 
 @pytest.mark.parametrize("how", ["feed", "follower"])
+@pytest.mark.sampled(3)
 async def test_followers_stop_at_once(database: Database, feed: ChangeFeed, how: str) -> None:
     follower = feed.follow("index")
 
@@ -414,6 +415,7 @@ async def test_what_came_while_the_listener_was_cut_off_is_read_when_it_is_back(
         assert feed.signals.listening
 
 
+@pytest.mark.slow
 async def test_a_feed_closes_at_once_whatever_its_listener_is_doing(postgres_url: str) -> None:
     for milliseconds in range(25):
         async with Database(postgres_url) as database, ChangeFeed(database, Base) as feed:
@@ -451,6 +453,7 @@ async def test_a_feed_closes_when_the_cancellation_of_its_listener_turns_into_an
     assert "listening" not in caplog.text
 
 
+@pytest.mark.slow
 async def test_a_follower_of_changes_that_are_held_back_looks_again_soon(
     server: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:

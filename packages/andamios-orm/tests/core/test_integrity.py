@@ -506,6 +506,7 @@ async def test_keys_of_every_type_are_bound_as_their_columns_bind_them(
         lambda at: Part(id=at, digest=bytes([at])),
     ],
 )
+@pytest.mark.sampled(3)
 async def test_children_of_nobody_are_refused_whatever_the_type(
     session: Session, child: Callable[[int], Any], number: int
 ) -> None:

@@ -423,6 +423,7 @@ async def test_a_session_block_refuses_to_commit_after_a_swallowed_error(
 
 
 @mistakes
+@pytest.mark.sampled(3)
 def test_a_sync_connection_refuses_to_go_on_after_a_swallowed_error(
     engine: Engine, mistake: str, kind: type[Exception]
 ) -> None:
@@ -440,6 +441,7 @@ def test_a_sync_connection_refuses_to_go_on_after_a_swallowed_error(
 
 
 @mistakes
+@pytest.mark.sampled(3)
 def test_a_sync_session_refuses_to_go_on_after_a_swallowed_error(
     engine: Engine, mistake: str, kind: type[Exception]
 ) -> None:
@@ -465,6 +467,7 @@ async def test_a_session_stays_inactive_after_a_failed_flush(async_engine: Async
 
 
 @mistakes
+@pytest.mark.sampled(3)
 def test_a_connection_comes_back_clean_after_a_refused_commit(
     engine: Engine, mistake: str, kind: type[Exception]
 ) -> None:

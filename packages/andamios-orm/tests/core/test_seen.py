@@ -82,6 +82,7 @@ CHANGES: dict[str, Callable[[Pages], Awaitable[Any]]] = {
 
 
 @pytest.mark.parametrize("change", CHANGES)
+@pytest.mark.sampled(2)
 async def test_a_row_that_changed_since_it_was_read_is_refused(
     database: Database, change: str
 ) -> None:

@@ -123,6 +123,7 @@ def test_a_rollback_that_was_asked_for_is_no_loss(engine: Engine) -> None:
     assert keys(engine) == [1]
 
 
+@pytest.mark.slow
 def test_closing_a_session_is_no_loss_either(engine: Engine) -> None:
     with Session(engine) as session, pytest.raises(DuplicateKey):
         add(session, 1)
@@ -130,6 +131,7 @@ def test_closing_a_session_is_no_loss_either(engine: Engine) -> None:
     assert keys(engine) == [1]
 
 
+@pytest.mark.slow
 def test_an_error_that_is_not_swallowed_is_not_replaced(engine: Engine) -> None:
     with pytest.raises(DuplicateKey), Session(engine) as session, session.begin():
         add(session, 1)

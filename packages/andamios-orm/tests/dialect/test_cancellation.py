@@ -63,6 +63,7 @@ async def whole(lab: Lab, engine: AsyncEngine) -> None:
 
 
 @pytest.mark.parametrize("autocommit", ["transaction", "autocommit"])
+@pytest.mark.sampled(3)
 async def test_a_statement_stops_when_its_time_is_over(
     engine: AsyncEngine, lab: Lab, autocommit: str
 ) -> None:

@@ -305,6 +305,7 @@ def test_what_fails_at_commit_undoes_everything(
     assert count(database) == 1
 
 
+@pytest.mark.slow
 def test_what_runs_at_commit_is_not_interrupted(database: DuckDBDatabase, channel: Channel) -> None:
     slow = call("SELECT count(*) FROM range(30000000) r(i) WHERE i % 7 = 3", timeout=0.01)
     channel.execute(call("INSERT INTO t VALUES (1)"))

@@ -389,7 +389,7 @@ def test_a_plain_connect_opens_what_a_schema_change_has_left(
 
 
 @pytest.mark.parametrize("name", CHANGES)
-@pytest.mark.sampled(6)
+@pytest.mark.slow
 def test_a_plain_connect_opens_what_our_schema_change_has_left(left: Path, name: str) -> None:
     case = CHANGES[name]
 

@@ -635,6 +635,7 @@ async def test_another_name_of_the_file_is_the_same_database(
         ("temp_directory", "spill"),
     ],
 )
+@pytest.mark.sampled(3)
 async def test_a_second_engine_with_another_option_is_refused(
     path: Path, option: str, value: object
 ) -> None:
@@ -868,6 +869,7 @@ def write_to_the_copy(engine: Any) -> object:
 @pytest.mark.parametrize(
     "work", [use, use_raw, use_another_engine, dispose_and_use, write_to_the_copy]
 )
+@pytest.mark.sampled(3)
 def test_a_forked_child_is_told_and_leaves_the_file_alone(
     opened: tuple[Any, Path], work: Callable[[Any], object]
 ) -> None:

@@ -323,6 +323,7 @@ async def test_a_hostile_statement_is_refused_and_leaves_no_trace(
         "COMMIT",
     ],
 )
+@pytest.mark.sampled(3)
 async def test_the_refusal_has_a_name(engine: AsyncEngine, own: Path, template: str) -> None:
     async with engine.connect() as connection:
         with pytest.raises(StatementRefused) as refused:

@@ -179,6 +179,7 @@ async def test_an_empty_session_takes_none(engine: AsyncEngine, hops: Hops) -> N
 
 
 @pytest.mark.parametrize("returning", ["plain", "returning"])
+@pytest.mark.sampled(3)
 async def test_an_insert_of_many_rows_takes_four(
     engine: AsyncEngine, hops: Hops, returning: str
 ) -> None:

@@ -75,6 +75,7 @@ async def statements(engine: AsyncEngine, statement: Any, rows: list[dict[str, A
     return [text for text in sent if text.startswith("INSERT")]
 
 
+@pytest.mark.slow
 async def test_returned_rows_are_in_the_order_of_the_input(engine: AsyncEngine) -> None:
     rows = [{"name": f"n{(number * 7919) % ROWS}", "weight": number / 3} for number in range(ROWS)]
     statement = insert(things).returning(things.c.id, things.c.name, things.c.weight)

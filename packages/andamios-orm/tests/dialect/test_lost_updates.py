@@ -312,7 +312,7 @@ def changes(overlap: Overlap, answers: Answers) -> Answers:
 
 @pytest.mark.parametrize("name", OVERLAPS)
 @pytest.mark.parametrize(("shared_doors", "way"), PLACES_AND_WAYS, indirect=["shared_doors"])
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(5)
 async def test_what_committed_is_there(
     shared_doors: Doors, way: tuple[str, str], name: str
 ) -> None:
@@ -383,6 +383,7 @@ def overlapped(raw: duckdb.DuckDBPyConnection, overlap: Overlap) -> Answers:
 
 @pytest.mark.parametrize(("shared_doors", "way"), PLACES_AND_WAYS, indirect=["shared_doors"])
 @pytest.mark.parametrize("first", ["parent deleted", "child inserted"])
+@pytest.mark.sampled(3)
 async def test_no_child_outlives_its_parent(
     shared_doors: Doors, way: tuple[str, str], first: str
 ) -> None:
@@ -467,6 +468,7 @@ async def mapped_doors(shared_doors: Doors) -> AsyncIterator[Doors]:
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)
 @pytest.mark.parametrize("columns", [("status", "description"), ("description", "status")])
+@pytest.mark.sampled(3)
 async def test_two_sessions_that_got_the_same_row_do_not_undo_each_other(
     mapped_doors: Doors, model: type[Any], columns: tuple[str, str]
 ) -> None:
@@ -487,6 +489,7 @@ async def test_two_sessions_that_got_the_same_row_do_not_undo_each_other(
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)
+@pytest.mark.sampled(3)
 async def test_a_blocking_session_and_an_async_one_do_not_undo_each_other(
     mapped_doors: Doors, model: type[Any]
 ) -> None:

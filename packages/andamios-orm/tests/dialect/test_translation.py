@@ -154,6 +154,7 @@ VIOLATIONS: dict[str, tuple[str, type[ConstraintViolation], dict[str, object]]] 
 @pytest.mark.parametrize(
     ("statement", "kind", "attributes"), VIOLATIONS.values(), ids=list(VIOLATIONS)
 )
+@pytest.mark.sampled(3)
 async def test_a_broken_rule_is_named(
     engine: AsyncEngine,
     statement: str,

@@ -134,6 +134,7 @@ def test_a_worker_outlives_the_loop_that_used_it(fails: object) -> None:
     assert answer == "5"
 
 
+@pytest.mark.slow
 async def test_the_worker_forgets_what_it_has_done() -> None:
     import gc
     import weakref

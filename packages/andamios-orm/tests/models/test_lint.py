@@ -85,6 +85,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize(("make", "message"), REFUSED.values(), ids=REFUSED)
+@pytest.mark.sampled(3)
 def test_what_is_said_to_be_refused_is_refused(engine: sa.Engine, make: Any, message: str) -> None:
     metadata = shop(make())
 
@@ -154,6 +155,7 @@ def test_what_works_otherwise_is_created_and_named(
 
 
 @pytest.mark.parametrize("make", FINE.values(), ids=FINE)
+@pytest.mark.sampled(3)
 def test_what_works_is_not_named(engine: sa.Engine, make: Any) -> None:
     metadata = shop(make())
 
@@ -176,6 +178,7 @@ NEVER = {
         *((index, condition, False) for index, each in NEVER.items() for condition in each),
     ],
 )
+@pytest.mark.sampled(3)
 def test_duckdb_chooses_an_index_where_one_condition_finds_few_rows(
     engine: sa.Engine, index: str, condition: str, *, used: bool
 ) -> None:

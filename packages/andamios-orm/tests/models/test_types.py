@@ -490,6 +490,7 @@ ROWS = st.fixed_dictionaries(
 )
 
 
+@pytest.mark.slow
 def test_any_values_come_back_as_they_went_in(engine: sa.Engine) -> None:
     table: Any = Thing.__table__
     columns = [column for column in table.c if column.name != "id"]

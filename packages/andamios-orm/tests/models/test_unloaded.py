@@ -136,6 +136,7 @@ async def test_a_relationship_that_says_how_it_is_loaded_keeps_to_it(
 
 
 @pytest.mark.parametrize("relation", ["books", "always", "joined", "at_once", "lazily"])
+@pytest.mark.sampled(3)
 async def test_what_expired_is_not_loaded(stored: Database, relation: str) -> None:
     async with stored.session() as session:
         query = sa.select(Shelf).options(selectinload(Shelf.books))

@@ -102,6 +102,7 @@ def _built(query: QueryBuilder[Any]) -> QueryBuilder[Any]:
 
 @pytest.mark.parametrize("door", DOORS)
 @pytest.mark.parametrize("text", CORPUS, ids=ascii)
+@pytest.mark.sampled(5)
 def test_text_of_a_caller_never_becomes_text_of_a_statement(door: str, text: str) -> None:
     try:
         query = DOORS[door](text)

@@ -280,7 +280,7 @@ async def unchanged(database: Database) -> bool:
 
 
 @pytest.mark.parametrize("place", sorted(NAMES))
-@pytest.mark.sampled(5)
+@pytest.mark.sampled(9)
 async def test_a_hostile_name_is_refused_before_any_sql(
     filled: Database, statements: Statements, place: str
 ) -> None:
@@ -292,7 +292,7 @@ async def test_a_hostile_name_is_refused_before_any_sql(
 
 
 @pytest.mark.parametrize("place", sorted(USES))
-@pytest.mark.sampled(5)
+@pytest.mark.sampled(9)
 async def test_a_hostile_value_stays_a_value(
     filled: Database, statements: Statements, place: str
 ) -> None:
@@ -304,7 +304,7 @@ async def test_a_hostile_value_stays_a_value(
 
 
 @pytest.mark.parametrize("place", sorted(FUNCTIONS))
-@pytest.mark.sampled(5)
+@pytest.mark.sampled(9)
 async def test_a_function_for_many_rows_takes_nothing_for_sql(
     filled: Database, statements: Statements, place: str
 ) -> None:
@@ -319,7 +319,7 @@ async def test_a_function_for_many_rows_takes_nothing_for_sql(
 
 
 @pytest.mark.parametrize("place", sorted(SINGLE))
-@pytest.mark.sampled(5)
+@pytest.mark.sampled(9)
 async def test_a_single_write_takes_nothing_for_sql(
     filled: Database, statements: Statements, place: str
 ) -> None:
@@ -332,7 +332,7 @@ async def test_a_single_write_takes_nothing_for_sql(
 
 
 @pytest.mark.parametrize("text", [text for text in TEXTS if not text.isidentifier()])
-@pytest.mark.sampled(5)
+@pytest.mark.sampled(9)
 async def test_a_name_of_a_result_is_an_identifier(filled: Database, text: str) -> None:
     figures = AnalyticsRepository(filled, Project)
 
@@ -364,7 +364,7 @@ async def test_a_hostile_value_is_stored_as_it_is_or_refused(
 @pytest.mark.parametrize(
     "text", [text for text in TEXTS if "\0" not in text and "\ud800" not in text]
 )
-@pytest.mark.sampled(5)
+@pytest.mark.sampled(9)
 async def test_text_comes_back_as_it_was(database: Database, text: str) -> None:
     countries = BaseRepository(database, Country)
 

@@ -115,6 +115,7 @@ async def test_first_is_by_order_and_then_by_key(projects: Projects) -> None:
 @pytest.mark.parametrize(
     "key", [None, "1", True, 2**63, 1.5, (1, 2), {"id": 1, "name": "a"}, {}, {"id": None}]
 )
+@pytest.mark.sampled(3)
 async def test_a_key_that_cannot_be_one_is_refused(
     projects: Projects, statements: Statements, key: Any
 ) -> None:
@@ -181,6 +182,7 @@ async def test_list_has_100_rows_unless_told(session: Session) -> None:
 @pytest.mark.parametrize(
     "window", [{"limit": -1}, {"offset": -1}, {"limit": "1"}, {"offset": 2**63}]
 )
+@pytest.mark.sampled(3)
 async def test_a_window_is_made_of_numbers(projects: Projects, window: Any) -> None:
     with pytest.raises(ValueRefused, match="a number from 0 up"):
         await projects.list(**window)
@@ -213,6 +215,7 @@ async def test_list_refuses_unknown_fields_and_text(
         ([Project.status.desc(), "name"], "abc"),
     ],
 )
+@pytest.mark.sampled(3)
 async def test_order(projects: Projects, order: Any, expected: str) -> None:
     assert names(await projects.list(order_by=order)) == expected
 
@@ -281,6 +284,7 @@ async def test_execution_options_reach_the_statement(projects: Projects) -> None
 @pytest.mark.parametrize(
     "load", [Project.documents, "documents", [Project.documents], ["documents"]]
 )
+@pytest.mark.sampled(3)
 async def test_load_is_one_more_statement(
     projects: Projects, statements: Statements, load: Any
 ) -> None:
@@ -327,6 +331,7 @@ async def test_load_leaves_deleted_children_out(projects: Projects) -> None:
 @pytest.mark.parametrize(
     "load", ["titel", "documents.titel", [7], [Document.pages], [Project.name]]
 )
+@pytest.mark.sampled(3)
 async def test_what_is_no_relation_cannot_be_loaded(
     projects: Projects, statements: Statements, load: Any
 ) -> None:

@@ -270,6 +270,7 @@ async def test_update_leaves_relations_as_they_are(
 
 
 @pytest.mark.parametrize("version_in", ["argument", "values", "schema", "both"])
+@pytest.mark.sampled(3)
 async def test_another_version_is_stale_and_says_both(database: Database, version_in: str) -> None:
     project = await BaseRepository(database, Project).create({"name": "a"})
     projects = BaseRepository(database, Project)

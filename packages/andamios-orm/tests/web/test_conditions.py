@@ -66,6 +66,7 @@ async def test_a_row_has_its_version_as_etag(client: httpx.AsyncClient) -> None:
 
 @pytest.mark.usefixtures("routes")
 @pytest.mark.parametrize("known", ['"1"', 'W/"1"', '"7", "1"', "*", ' "0" ,W/"1"'])
+@pytest.mark.sampled(3)
 async def test_a_row_that_is_known_is_not_sent_again(known: str, client: httpx.AsyncClient) -> None:
     response = await client.get("/notes/1", headers={"If-None-Match": known})
 
@@ -75,6 +76,7 @@ async def test_a_row_that_is_known_is_not_sent_again(known: str, client: httpx.A
 
 @pytest.mark.usefixtures("routes")
 @pytest.mark.parametrize("known", ['"2"', "1", "", '"*"'])
+@pytest.mark.sampled(3)
 async def test_a_row_that_is_not_known_is_sent(known: str, client: httpx.AsyncClient) -> None:
     response = await client.get("/notes/1", headers={"If-None-Match": known})
 

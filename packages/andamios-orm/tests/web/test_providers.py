@@ -97,6 +97,7 @@ async def test_a_detached_repository_runs_again_after_a_conflict(
         ("?title__in=a,e&sort=-stars", "ea"),
     ],
 )
+@pytest.mark.sampled(3)
 async def test_a_query_filters_and_sorts(asked: str, found: str, client: httpx.AsyncClient) -> None:
     assert (await client.get(f"/notes{asked}")).json() == list(found)
 
