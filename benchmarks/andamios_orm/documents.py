@@ -150,6 +150,8 @@ NAMES = tuple(DocumentIn.model_fields)
 
 STARTED = dt.datetime(2024, 1, 1)  # noqa: DTZ001 - the columns are plain TIMESTAMPs
 FOLDERS = 100
+LOG = "1TB"
+"""How long a log may grow: no contender writes it back before the end."""
 
 FILL = """
 INSERT INTO {table} ({names}{parent})
@@ -176,16 +178,21 @@ class Contenders:
 
 @asynccontextmanager
 async def opened(folder: Path | None, *, rows: int) -> AsyncIterator[Contenders]:
-    """Yield the contenders on files in ``folder``, or in memory, with ``rows`` in each table."""
+    """Yield the contenders on files in ``folder``, or in memory, with ``rows`` in each table.
+
+    None of them writes its log back meanwhile: whoever happened to be next when the log was
+    full would pay for all others.
+    """
     threads = default_threads()
     files = [":memory:"] * 2
     ours = "duckdb:///:memory:documents"
     if folder is not None:
         files = [str(folder / f"{name}.duckdb") for name in ("raw", "sync")]
         ours = f"duckdb:///{folder / 'ours.duckdb'}"
-    raw = duckdb.connect(files[0], config={"threads": str(threads)})
-    sync = create_engine(f"{SYNC}:///{files[1]}", connect_args={"config": {"threads": threads}})
-    async with Database(ours, threads=threads) as database:
+    config = {"threads": str(threads), "checkpoint_threshold": LOG}
+    raw = duckdb.connect(files[0], config=config)
+    sync = create_engine(f"{SYNC}:///{files[1]}", connect_args={"config": config})
+    async with Database(ours, threads=threads, checkpoint_threshold=LOG) as database:
         contenders = Contenders(raw, sync, database, rows)
         try:
             await _fill(contenders)
