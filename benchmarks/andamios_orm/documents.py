@@ -189,7 +189,7 @@ async def opened(folder: Path | None, *, rows: int) -> AsyncIterator[Contenders]
     if folder is not None:
         files = [str(folder / f"{name}.duckdb") for name in ("raw", "sync")]
         ours = f"duckdb:///{folder / 'ours.duckdb'}"
-    config = {"threads": str(threads), "checkpoint_threshold": LOG}
+    config: dict[str, Any] = {"threads": str(threads), "checkpoint_threshold": LOG}
     raw = duckdb.connect(files[0], config=config)
     sync = create_engine(f"{SYNC}:///{files[1]}", connect_args={"config": config})
     async with Database(ours, threads=threads, checkpoint_threshold=LOG) as database:

@@ -36,7 +36,8 @@ class Created(Sequence[ModelT], Generic[ModelT]):
         self._count = count
         self._columns = columns
         self._made: dict[int, ModelT] = {}
-        self._build: Callable[[int], ModelT] = self._instance
+        self._empty = dict.fromkeys(name for name in target.columns if name not in columns)
+        self._new: Callable[[], ModelT] = target.mapper.class_manager.new_instance
         if instances is not None:
             for row, instance in enumerate(instances):
                 self._made[row] = self._persisted(instance, row)
@@ -61,7 +62,14 @@ class Created(Sequence[ModelT], Generic[ModelT]):
         return self._at(range(self._count)[index])
 
     def __iter__(self) -> Iterator[ModelT]:
-        return map(self._at, range(self._count))
+        if self._made:
+            yield from map(self._at, range(self._count))
+            return
+        for row, values in enumerate(zip(*self._columns.values(), strict=True)):
+            found = self._made.get(row)  # somebody else may read them meanwhile
+            if found is None:
+                found = self._made[row] = self._instance(values)
+            yield found
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, (Created, list, tuple)):
@@ -78,15 +86,24 @@ class Created(Sequence[ModelT], Generic[ModelT]):
     def _at(self, row: int) -> ModelT:
         found = self._made.get(row)
         if found is None:
-            found = self._made[row] = self._build(row)
+            values = tuple(column[row] for column in self._columns.values())
+            found = self._made[row] = self._instance(values)
         return found
 
-    def _instance(self, row: int) -> ModelT:
-        instance: ModelT = self._target.mapper.class_manager.new_instance()
-        return self._persisted(instance, row)
+    def _instance(self, row: tuple[Any, ...]) -> ModelT:
+        """Return a new instance as one that was read from the database."""
+        instance = self._new()
+        state: Any = instance_state(instance)
+        values = state.dict
+        values.update(self._empty)
+        values.update(zip(self._columns, row, strict=True))
+        key = tuple([values[name] for name in self._target.key])
+        state.key = self._target.mapper.identity_key_from_primary_key(key)
+        state.manager.dispatch.load(state, None)
+        return instance
 
     def _persisted(self, instance: ModelT, row: int) -> ModelT:
-        """Return the instance as one that was read from the database."""
+        """Return an instance that was given as one that was read from the database."""
         state: Any = instance_state(instance)
         values = state.dict
         values.update({name: column[row] for name, column in self._columns.items()})
