@@ -4,10 +4,10 @@ import asyncio
 import importlib
 import importlib.util
 import os
-from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import NoReturn
+from zlib import crc32
 
 import pytest
 
@@ -19,23 +19,33 @@ SIZES = ("fast", "ci", "soak")
 DOORS = ("duckdb.connect", "psycopg.Connection.connect", "psycopg.AsyncConnection.connect")
 
 
-_COUNTS: pytest.StashKey[Counter[str]] = pytest.StashKey()
+@pytest.hookimpl(wrapper=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> Generator[None, object, object]:
+    """Say which cases are slow before they are chosen; refuse a test that is of no kind."""
+    _sample(items)
+    result = yield
+    _require_kinds(items)
+    return result
 
 
-def pytest_itemcollected(item: pytest.Item) -> None:
-    """Leave to the slow tier what a test marked ``sampled(n)`` has beyond each n-th case."""
-    mark = item.get_closest_marker("sampled")
-    if mark is not None:
-        counts = item.session.stash.setdefault(_COUNTS, Counter())
-        test = item.nodeid.partition("[")[0]
-        if counts[test] % mark.args[0]:
-            item.add_marker(pytest.mark.slow)
-        counts[test] += 1
+def _sample(items: list[pytest.Item]) -> None:
+    """Leave to the slow tier what a test marked ``sampled(n)`` has beyond each n-th case.
+
+    Which of them it is differs from test to test: of two systems, one has it on the one,
+    the next on the other.
+    """
+    tests: dict[str, list[pytest.Item]] = {}
+    for item in items:
+        tests.setdefault(item.nodeid.partition("[")[0], []).append(item)
+    for name, cases in tests.items():
+        first = crc32(name.encode())
+        for number, item in enumerate(cases if len(cases) > 1 else (), first):
+            mark = item.get_closest_marker("sampled")
+            if mark is not None and number % mark.args[0]:
+                item.add_marker(pytest.mark.slow)
 
 
-@pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Refuse a test that does not say of which kind it is."""
+def _require_kinds(items: list[pytest.Item]) -> None:
     unclear = [
         f"{item.nodeid}: carry exactly one marker of {', '.join(sorted(KINDS))}"
         for item in items

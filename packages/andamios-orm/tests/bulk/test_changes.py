@@ -33,7 +33,7 @@ from andamios_orm.models.mixins import (
     VersionMixin,
 )
 
-pytestmark = [pytest.mark.integration, pytest.mark.db]
+pytestmark = [pytest.mark.integration, pytest.mark.db, pytest.mark.sampled(2)]
 
 
 class Base(Row, DeclarativeBase):

@@ -34,7 +34,7 @@ from andamios_orm.models.mixins import (
 
 pa: Any = importlib.import_module("pyarrow")
 
-pytestmark = [pytest.mark.integration, pytest.mark.db]
+pytestmark = [pytest.mark.integration, pytest.mark.db, pytest.mark.sampled(2)]
 
 
 class Base(Row, DeclarativeBase):

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 pa: Any = importlib.import_module("pyarrow")
 pq: Any = importlib.import_module("pyarrow.parquet")
 
-pytestmark = [pytest.mark.integration, pytest.mark.db]
+pytestmark = [pytest.mark.integration, pytest.mark.db, pytest.mark.sampled(2)]
 
 CHILD = Path(__file__).parent / "children" / "load_until_killed.py"
 

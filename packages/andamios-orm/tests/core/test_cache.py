@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import MetaData
 
-pytestmark = [pytest.mark.integration, pytest.mark.db]
+pytestmark = [pytest.mark.integration, pytest.mark.db, pytest.mark.sampled(2)]
 
 
 class Base(Row, DeclarativeBase):

@@ -13,7 +13,7 @@ from andamios_orm.exceptions import ConfigurationError, HistoryExpired
 from andamios_orm.models import HistoryMixin, IntegerKeyMixin, Row, VersionMixin
 from andamios_orm.models.feed import feed_tables
 
-pytestmark = [pytest.mark.integration, pytest.mark.db]
+pytestmark = [pytest.mark.integration, pytest.mark.db, pytest.mark.sampled(2)]
 
 
 class Base(Row, DeclarativeBase):

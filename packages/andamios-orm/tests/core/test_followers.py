@@ -22,7 +22,7 @@ from andamios_orm.exceptions import (
 )
 from andamios_orm.models import IntegerKeyMixin, Row
 
-pytestmark = [pytest.mark.integration, pytest.mark.db]
+pytestmark = [pytest.mark.integration, pytest.mark.db, pytest.mark.sampled(2)]
 
 
 class Base(Row, DeclarativeBase):

@@ -18,7 +18,7 @@ from andamios_orm.exceptions import (
 )
 from andamios_orm.models import acting_as, current_actor
 
-pytestmark = [pytest.mark.concurrency, pytest.mark.db]
+pytestmark = [pytest.mark.concurrency, pytest.mark.db, pytest.mark.sampled(2)]
 
 
 class Base(DeclarativeBase):

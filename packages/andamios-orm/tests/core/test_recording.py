@@ -36,7 +36,7 @@ from andamios_orm.models import (
     acting_as,
 )
 
-pytestmark = [pytest.mark.integration, pytest.mark.db]
+pytestmark = [pytest.mark.integration, pytest.mark.db, pytest.mark.sampled(2)]
 
 
 class Base(Row, DeclarativeBase):

@@ -9,7 +9,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from andamios_orm import Database, Session, SessionManager
 from andamios_orm.exceptions import StaleVersion, UncommittedChanges
 
-pytestmark = [pytest.mark.integration, pytest.mark.db]
+pytestmark = [pytest.mark.integration, pytest.mark.db, pytest.mark.sampled(2)]
 
 
 class Base(DeclarativeBase):

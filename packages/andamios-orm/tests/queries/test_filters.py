@@ -31,7 +31,7 @@ from andamios_orm.queries import (
 if TYPE_CHECKING:
     from andamios_orm import Session
 
-pytestmark = [pytest.mark.integration, pytest.mark.db]
+pytestmark = [pytest.mark.integration, pytest.mark.db, pytest.mark.sampled(2)]
 
 
 async def kept(session: Session, *conditions: Any, **keywords: Any) -> list[int]:

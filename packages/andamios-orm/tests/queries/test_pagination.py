@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from andamios_orm import Database, Session
 
-pytestmark = [pytest.mark.integration, pytest.mark.db]
+pytestmark = [pytest.mark.integration, pytest.mark.db, pytest.mark.sampled(2)]
 
 Key = tuple[int, str]
 

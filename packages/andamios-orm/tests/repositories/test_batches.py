@@ -15,7 +15,7 @@ from andamios_orm.repositories import BaseRepository
 if TYPE_CHECKING:
     from andamios_orm import Database, Session
 
-pytestmark = [pytest.mark.integration, pytest.mark.db]
+pytestmark = [pytest.mark.integration, pytest.mark.db, pytest.mark.sampled(2)]
 
 
 async def test_bulk_create_update_delete(database: Database) -> None:

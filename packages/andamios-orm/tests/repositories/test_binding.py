@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from andamios_orm import Database, Session
 
-pytestmark = [pytest.mark.integration, pytest.mark.db]
+pytestmark = [pytest.mark.integration, pytest.mark.db, pytest.mark.sampled(2)]
 
 
 class Projects(BaseRepository[Project]):

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from andamios_orm import Database
     from andamios_orm.repositories import CallNext, Operation
 
-pytestmark = [pytest.mark.integration, pytest.mark.db]
+pytestmark = [pytest.mark.integration, pytest.mark.db, pytest.mark.sampled(2)]
 
 Projects = BaseRepository[Project]
 

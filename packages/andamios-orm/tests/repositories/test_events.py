@@ -20,7 +20,7 @@ from andamios_orm.repositories import (
 if TYPE_CHECKING:
     from andamios_orm import Database, Session
 
-pytestmark = [pytest.mark.integration, pytest.mark.db]
+pytestmark = [pytest.mark.integration, pytest.mark.db, pytest.mark.sampled(2)]
 
 
 class Projects(BaseRepository[Project]):

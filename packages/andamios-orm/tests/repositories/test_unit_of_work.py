@@ -16,7 +16,7 @@ from andamios_orm.repositories import BaseRepository
 if TYPE_CHECKING:
     from andamios_orm import Database, Session
 
-pytestmark = [pytest.mark.concurrency, pytest.mark.db]
+pytestmark = [pytest.mark.concurrency, pytest.mark.db, pytest.mark.sampled(2)]
 
 
 async def found(code: str, session: Session) -> int:

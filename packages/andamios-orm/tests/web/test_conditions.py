@@ -15,7 +15,7 @@ from andamios_orm.web import (
     repository,
 )
 
-pytestmark = [pytest.mark.integration, pytest.mark.db]
+pytestmark = [pytest.mark.integration, pytest.mark.db, pytest.mark.sampled(2)]
 
 
 class _Base(DeclarativeBase):

@@ -10,7 +10,7 @@ from andamios_orm.queries import ParsedQuery, QueryGrammar
 from andamios_orm.repositories import GenericRepository
 from andamios_orm.web import detached, page_links, query, repository
 
-pytestmark = [pytest.mark.integration, pytest.mark.db]
+pytestmark = [pytest.mark.integration, pytest.mark.db, pytest.mark.sampled(2)]
 
 
 @pytest.fixture

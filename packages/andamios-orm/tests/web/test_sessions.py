@@ -19,7 +19,7 @@ from andamios_orm.web import (
     request_database,
 )
 
-pytestmark = [pytest.mark.integration, pytest.mark.db]
+pytestmark = [pytest.mark.integration, pytest.mark.db, pytest.mark.sampled(2)]
 
 
 async def count(database: Database, model: Any) -> int:

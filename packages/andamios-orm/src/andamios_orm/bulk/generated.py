@@ -9,7 +9,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Column, Sequence, func, literal_column, select
+from sqlalchemy import Column, Sequence, cast, func, literal_column, select
+from sqlalchemy.dialects.postgresql import REGCLASS
 
 from andamios_orm.bulk.stage import run
 
@@ -64,4 +65,5 @@ def _sequence(
     if column.identity is None and table.autoincrement_column is not column:
         return None
     name = connection.dialect.identifier_preparer.format_table(table)
-    return func.nextval(func.pg_get_serial_sequence(name, column.name))
+    sequence = cast(func.pg_get_serial_sequence(name, column.name), REGCLASS)
+    return func.nextval(select(sequence).scalar_subquery())  # looked up once
