@@ -10,7 +10,7 @@ from sqlalchemy import exc as sa_exc
 from sqlalchemy.ext.asyncio import create_async_engine
 
 import andamios_orm  # noqa: F401 - makes duckdb:// ours
-from andamios_orm.exceptions import StatementRefused
+from andamios_orm.exceptions import StatementRefused, TransactionAborted
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -33,7 +33,7 @@ async def engine() -> AsyncIterator[AsyncEngine]:
     await engine.dispose()
 
 
-async def rows(engine: AsyncEngine) -> list[tuple[int, ...]]:
+async def rows(engine: AsyncEngine) -> list[tuple[int | None, ...]]:
     async with engine.connect() as connection:
         return [tuple(row) for row in await connection.execute(text("SELECT * FROM t"))]
 
@@ -113,3 +113,21 @@ async def test_a_forbidden_default_is_refused(engine: AsyncEngine) -> None:
     async with engine.connect() as connection:
         with pytest.raises(StatementRefused, match="getenv"):
             await connection.execute(text(forbidden))
+
+
+@pytest.mark.parametrize(
+    "change", ["UPDATE t SET n = 2", "DELETE FROM t WHERE n = 1"], ids=["update", "delete"]
+)
+async def test_a_table_whose_rows_were_changed_is_altered_in_a_transaction_of_its_own(
+    engine: AsyncEngine, change: str
+) -> None:
+    add = text("ALTER TABLE t ADD COLUMN extra INTEGER")
+    with pytest.raises(TransactionAborted, match="in a transaction of its own"):
+        async with engine.begin() as connection:
+            await connection.execute(text(change))
+            await connection.execute(add)
+    assert await rows(engine) == [(1,)]
+
+    async with engine.begin() as connection:
+        await connection.execute(add)
+    assert await rows(engine) == [(1, None)]

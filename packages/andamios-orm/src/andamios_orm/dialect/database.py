@@ -456,11 +456,14 @@ class DuckDBDatabase:
         broken = self.state == "invalid"
         if self.checkpoints is not None and not broken:
             self.checkpoints.finish(anchor)
-        instances, alias = self._instances, self.alias
-        if instances is not None and alias is not None and may_be_kept and not broken:
-            instances.keep(anchor, alias, self.options.threads)
-        else:
+        if not (may_be_kept and not broken and self._keep(anchor)):
             close_quietly(anchor)
+
+    def _keep(self, anchor: duckdb.DuckDBPyConnection) -> bool:
+        instances, alias = self._instances, self.alias
+        if instances is None or alias is None:
+            return False
+        return instances.keep(anchor, alias, self.options.threads)
 
 
 def close_quietly(connection: duckdb.DuckDBPyConnection) -> None:

@@ -52,17 +52,17 @@ class Instances:
             free = self._free.get(threads)
             return free.pop() if free and os.getpid() == self._pid else None
 
-    def keep(self, anchor: duckdb.DuckDBPyConnection, alias: str, threads: int) -> None:
-        """Let an instance, which has served ``alias``, wait for another file."""
+    def keep(self, anchor: duckdb.DuckDBPyConnection, alias: str, threads: int) -> bool:
+        """Let an instance, which has served ``alias``, wait for another file, if it can."""
         try:
             anchor.execute(f"ATTACH ':memory:' AS {PARKED}")
             anchor.execute(f"USE {PARKED}")
             anchor.execute(f"DETACH {quoted(alias)}")
         except duckdb.Error:
-            anchor.close()
-            return
+            return False
         with self._lock:
             self._free.setdefault(threads, []).append(anchor)
+        return True
 
     def admit(self, anchor: duckdb.DuckDBPyConnection) -> None:
         """Let a new instance reach the folder, before it is hardened."""

@@ -24,6 +24,7 @@ from andamios_orm.exceptions import (
     NestedTransactionUnsupported,
     NotNullViolation,
     StatementRefused,
+    TransactionAborted,
     WriteConflict,
 )
 
@@ -44,6 +45,7 @@ _CONFLICT = re.compile(
     r"|conflict on commit",
     re.IGNORECASE,
 )
+_ALTERED = "another transaction has altered this table"
 _DUPLICATE = re.compile(r'[Dd]uplicate key "(?P<key>.*?)"(?: violates|\.|$)', re.DOTALL)
 _CONDITION = re.compile(
     rf", (CASE  WHEN \((?!.*, CASE  WHEN ).* END: )?{re.escape(COUNTS)}$", re.DOTALL
@@ -119,6 +121,13 @@ def statement_error(
         return _constraint(message, context) or error
     if isinstance(error, _ABOUT_FILES) and (named := _about_file(message, path, context)):
         return named
+    if isinstance(error, duckdb.TransactionException) and _ALTERED in message:
+        return TransactionAborted(
+            "nothing was committed: DuckDB alters no table whose rows the same transaction has "
+            "changed. Alter it in a transaction of its own",
+            cause_message=_first_line(message),
+            **context,
+        )
     if isinstance(error, duckdb.TransactionException) and _CONFLICT.search(message):
         return WriteConflict(f"another writer was first: {_first_line(message)}", **context)
     return _about_statement(error, message, context) or error
