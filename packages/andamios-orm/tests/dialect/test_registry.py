@@ -142,6 +142,24 @@ def test_opening_waits_for_a_closing_to_end(path: Path, monkeypatch: pytest.Monk
     mine.release(second)
 
 
+def test_it_is_closed_once_whoever_notices_that_nobody_uses_it(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registry = Registry()
+    database = registry.acquire(str(path), parse_options({}))
+    close = database.close
+
+    def closed_as_the_last_connection_goes() -> None:
+        close()
+        registry.close_if_unused(database)
+
+    monkeypatch.setattr(database, "close", closed_as_the_last_connection_goes)
+    registry.release(database)
+
+    assert list(registry) == []
+    assert database.state == "closed"
+
+
 def test_closing_waits_for_a_connection_that_is_on_its_way_out(path: Path) -> None:
     database = registry.acquire(str(path), DatabaseOptions())
     channel = Channel(database)

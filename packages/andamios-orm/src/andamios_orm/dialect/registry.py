@@ -32,6 +32,7 @@ class Registry:
         """Begin empty."""
         self.graph = WaitGraph()
         self._databases: list[DuckDBDatabase] = []
+        self._closing: list[DuckDBDatabase] = []
         self._instances: Instances | None = None
         self._changed = threading.Condition()
 
@@ -45,7 +46,7 @@ class Registry:
         path, name = _place(database)
         with self._changed:
             found = self._find(path, name)
-            while found is not None and found.state == "closing":
+            while found is not None and found in self._closing:
                 self._changed.wait()
                 found = self._find(path, name)
             if found is None:
@@ -88,16 +89,17 @@ class Registry:
                 database.inherited
                 or database.references
                 or len(database.channels)
-                or database.state == "closing"
+                or database in self._closing
                 or database not in self._databases
             ):
                 return
-            database.state = "closing"
+            self._closing.append(database)
         try:
             database.close()
         finally:
             with self._changed:
                 self._databases.remove(database)
+                self._closing.remove(database)
                 self._changed.notify_all()
 
     def __iter__(self) -> Iterator[DuckDBDatabase]:
