@@ -39,10 +39,17 @@ def _sample(items: list[pytest.Item]) -> None:
         tests.setdefault(item.nodeid.partition("[")[0], []).append(item)
     for name, cases in tests.items():
         first = crc32(name.encode())
-        for number, item in enumerate(cases if len(cases) > 1 else (), first):
+        if len(cases) == 1:
+            continue
+        # Not in the order of collection, which may be a random one.
+        for number, item in enumerate(sorted(cases, key=_nodeid), first):
             mark = item.get_closest_marker("sampled")
             if mark is not None and number % mark.args[0]:
                 item.add_marker(pytest.mark.slow)
+
+
+def _nodeid(item: pytest.Item) -> str:
+    return item.nodeid
 
 
 def _require_kinds(items: list[pytest.Item]) -> None:

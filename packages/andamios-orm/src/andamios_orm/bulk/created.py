@@ -66,10 +66,8 @@ class Created(Sequence[ModelT], Generic[ModelT]):
             yield from map(self._at, range(self._count))
             return
         for row, values in enumerate(zip(*self._columns.values(), strict=True)):
-            found = self._made.get(row)  # somebody else may read them meanwhile
-            if found is None:
-                found = self._made[row] = self._instance(values)
-            yield found
+            # Somebody else may have read it meanwhile.
+            yield self._made.get(row) or self._made.setdefault(row, self._instance(values))
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, (Created, list, tuple)):

@@ -67,8 +67,7 @@ class SeenVersions(SyncSession):
         for instance in (*self.dirty, *self.deleted) if self.seen else ():
             state: InstanceState[Any] = inspect(instance)
             actual = _version(state)
-            if state.key is not None and actual is not None:
-                self._refuse_other(state.mapper, state.key, actual)
+            self._refuse_other(state.mapper, state.key, actual)
 
     def compare_rows(self, mapper: Mapper[Any], versions: Mapping[tuple[Any, ...], Any]) -> None:
         """Raise if one of these rows, by primary key, was seen in another version.
@@ -81,7 +80,7 @@ class SeenVersions(SyncSession):
 
     def _refuse_other(self, mapper: Mapper[Any], key: Any, actual: Any) -> None:
         expected = self.seen.get(key)
-        if expected is None or expected == actual:
+        if expected is None or actual is None or expected == actual:
             return
         if self.blind and self._is_own(mapper, key[1]):
             self.seen[key] = actual
