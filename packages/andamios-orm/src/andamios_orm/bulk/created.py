@@ -66,8 +66,8 @@ class Created(Sequence[ModelT], Generic[ModelT]):
             yield from map(self._at, range(self._count))
             return
         for row, values in enumerate(zip(*self._columns.values(), strict=True)):
-            # Somebody else may have read it meanwhile.
-            yield self._made.get(row) or self._made.setdefault(row, self._instance(values))
+            found = self._made.get(row)  # somebody else may have read it meanwhile
+            yield self._kept(row, values) if found is None else found
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, (Created, list, tuple)):
@@ -84,9 +84,12 @@ class Created(Sequence[ModelT], Generic[ModelT]):
     def _at(self, row: int) -> ModelT:
         found = self._made.get(row)
         if found is None:
-            values = tuple(column[row] for column in self._columns.values())
-            found = self._made[row] = self._instance(values)
+            found = self._kept(row, tuple(column[row] for column in self._columns.values()))
         return found
+
+    def _kept(self, row: int, values: tuple[Any, ...]) -> ModelT:
+        made = self._made[row] = self._instance(values)
+        return made
 
     def _instance(self, row: tuple[Any, ...]) -> ModelT:
         """Return a new instance as one that was read from the database."""

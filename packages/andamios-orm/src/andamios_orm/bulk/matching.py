@@ -122,7 +122,7 @@ async def read_matching(
 async def _refuse_changed(work: Work, rows: list[dict[str, Any]]) -> None:
     """Raise if the transaction has seen one of these rows in another version."""
     target, session = work.target, work.session.sync_session
-    if target.version is not None and isinstance(session, SeenVersions):
+    if target.version is not None and isinstance(session, SeenVersions) and session.seen:
         versions = {tuple(row[name] for name in target.key): row[target.version] for row in rows}
         await work.session.run_sync(lambda _: session.compare_rows(target.mapper, versions))
 

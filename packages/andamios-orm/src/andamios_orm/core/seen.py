@@ -75,7 +75,7 @@ class SeenVersions(SyncSession):
         Raises:
             StaleVersion: another transaction changed the row meanwhile.
         """
-        for key, actual in versions.items() if self.seen else ():
+        for key, actual in versions.items():
             self._refuse_other(mapper, mapper.identity_key_from_primary_key(key), actual)
 
     def _refuse_other(self, mapper: Mapper[Any], key: Any, actual: Any) -> None:
