@@ -9,9 +9,14 @@ catch, so ``except IntegrityError`` keeps working::
     ├── NotFound                            LookupError
     ├── HistoryExpired                      LookupError
     ├── FollowerUnknown                     LookupError
+    ├── MigrationFailed
+    ├── MigrationLocked                     TimeoutError
+    ├── MigrationRefused                    ValueError
+    │   └── RevisionUnknown                 LookupError
     ├── MoreThanOne                         sqlalchemy MultipleResultsFound
     ├── NotLoaded                           sqlalchemy InvalidRequestError
     ├── ValueRefused                        ValueError
+    ├── BackupFailed
     ├── BulkRefused                         ValueError
     ├── LoadTooLarge                        MemoryError
     ├── DecryptionFailed                    ValueError
@@ -64,6 +69,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AndamiosError",
+    "BackupFailed",
     "BulkRefused",
     "CheckViolation",
     "CommitOutcomeUnknown",
@@ -87,6 +93,9 @@ __all__ = [
     "ForkedProcess",
     "HistoryExpired",
     "LoadTooLarge",
+    "MigrationFailed",
+    "MigrationLocked",
+    "MigrationRefused",
     "MissingExtra",
     "MissingTable",
     "MoreThanOne",
@@ -97,6 +106,7 @@ __all__ = [
     "OperationFault",
     "PoolExhausted",
     "QueryRefused",
+    "RevisionUnknown",
     "StaleVersion",
     "StatementRefused",
     "StatementTimeout",
@@ -323,6 +333,77 @@ class UnknownOperator(QueryRefused):
 
 class CursorRefused(QueryRefused):
     """The cursor was made for another ordering, was altered, or is none at all."""
+
+
+class BackupFailed(AndamiosError):
+    """A copy is not what it was made of; it was removed."""
+
+
+class MigrationRefused(AndamiosError, ValueError):
+    """A migration cannot be made, planned or run as it was asked for; nothing was changed."""
+
+
+class RevisionUnknown(MigrationRefused, LookupError):
+    """No revision has this name. Attributes: ``name``, ``known`` (the ids there are)."""
+
+    def __init__(self, name: str, known: Sequence[str] = ()) -> None:
+        """Keep the name that was asked for, and the ids that exist."""
+        self.name = name
+        self.known = tuple(known)
+        super().__init__(name, self.known)
+
+    def __str__(self) -> str:
+        """Return "no revision is called 'x'", and the ids there are."""
+        known = ", ".join(self.known) or "none"
+        return f"no revision is called {self.name!r}; there are: {known}"
+
+
+class MigrationFailed(AndamiosError):
+    """A revision raised an error; the database is at the revision before it.
+
+    Attributes: ``revision`` (id), ``direction`` (upgrade or downgrade), ``path`` (its
+    file), ``reason``, ``statement`` (the one that was refused, if one was). The error
+    itself is the cause (``__cause__``).
+    """
+
+    def __init__(
+        self,
+        revision: str,
+        direction: str,
+        *,
+        path: Path | None = None,
+        statement: str | None = None,
+        reason: str = "",
+    ) -> None:
+        """Keep what was run, and why it failed."""
+        self.revision = revision
+        self.direction = direction
+        self.path = path
+        self.statement = statement
+        self.reason = reason
+        super().__init__(revision, direction, reason)
+
+    def __str__(self) -> str:
+        """Return which revision failed and why, and what is left."""
+        after = f"; the statement was {self.statement}" if self.statement else ""
+        return (
+            f"the {self.direction} of revision {self.revision} ({self.path}) failed and was rolled "
+            f"back: {self.reason}{after}"
+        )
+
+
+class MigrationLocked(AndamiosError, TimeoutError):
+    """Another process migrates this database. Attributes: ``seconds`` waited, ``holder``."""
+
+    def __init__(self, seconds: float, holder: str) -> None:
+        """Keep how long was waited, and for whom."""
+        self.seconds = seconds
+        self.holder = holder
+        super().__init__(seconds, holder)
+
+    def __str__(self) -> str:
+        """Return who migrates."""
+        return f"{self.holder} migrates this database, and was not done after {self.seconds:g} s"
 
 
 class PoolExhausted(AndamiosError, sa_exc.TimeoutError):

@@ -202,3 +202,41 @@ async def test_the_driver_connection_of_one_that_is_gone_has_nothing_to_interrup
     assert gone() is None
     with pytest.raises(ReferenceError, match="closed"):
         await driver.run(lambda raw: raw.execute("SELECT 1"))
+
+
+# ---- statements that changed rows ------------------------------------------------
+
+
+@db
+@integration
+@pytest.mark.parametrize("end", ["commit", "rollback"])
+def test_statements_that_change_rows_are_counted_by_transaction(
+    database: DuckDBDatabase, end: str
+) -> None:
+    connection = blocking(database)
+    seen = []
+    cursor = connection.cursor()
+    for statement in ("CREATE TABLE t AS SELECT 1 AS n", "SELECT n FROM t", "UPDATE t SET n = 2"):
+        cursor.execute(statement)
+        seen.append(connection.changes - connection.changes_before)
+
+    getattr(connection, end)()
+
+    assert seen == [0, 0, 1]
+    assert (connection.changes, connection.changes_before) == (1, 1)
+    connection.close()
+
+
+@db
+@integration
+@pytest.mark.parametrize("write", [True, False])
+def test_work_on_the_raw_connection_may_change_rows_if_it_writes(
+    database: DuckDBDatabase, *, write: bool
+) -> None:
+    connection = blocking(database)
+
+    connection.hand_out(lambda raw: raw.execute("SELECT 1"), write=write, changes_schema=False)
+
+    assert connection.changes == int(write)
+    connection.rollback()
+    connection.close()

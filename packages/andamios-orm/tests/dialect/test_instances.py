@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from typing import TYPE_CHECKING, Any
 
 import duckdb
@@ -132,6 +133,23 @@ def test_a_file_that_cannot_be_attached_costs_the_instance(
     with pytest.raises(DatabaseCorrupt):
         opened(registry, broken)
     assert used(registry, tmp_path / "b.duckdb") is not first
+
+
+def test_a_file_with_a_log_gets_an_instance_of_its_own(registry: Registry, tmp_path: Path) -> None:
+    """A log with an altered default wants the default database, which a used instance lacks."""
+    with duckdb.connect(":memory:") as raw:
+        raw.execute(f"ATTACH '{tmp_path / 'made.duckdb'}' AS made")
+        raw.execute("USE made")
+        raw.execute("CREATE TABLE t (id INTEGER, moment TIMESTAMP DEFAULT now())")
+        raw.execute("CHECKPOINT")
+        raw.execute("ALTER TABLE t ADD COLUMN more INTEGER")
+        for suffix in ("", ".wal"):
+            shutil.copy(tmp_path / f"made.duckdb{suffix}", tmp_path / f"b.duckdb{suffix}")
+    first = used(registry, tmp_path / "a.duckdb")
+
+    second = used(registry, tmp_path / "b.duckdb")
+
+    assert second is not first
 
 
 def test_a_child_of_a_fork_takes_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

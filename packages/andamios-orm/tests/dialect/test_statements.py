@@ -176,3 +176,33 @@ def test_it_tells_what_changes_the_schema(
 def test_it_tells_a_checkpoint(connection: duckdb.DuckDBPyConnection, text: str) -> None:
     assert StatementCache(hardened=True).parse(text, connection).checkpoint
     assert not StatementCache(hardened=True).parse("SELECT 'checkpoint'", connection).checkpoint
+
+
+CHANGING = {
+    "UPDATE t SET n = 1": True,
+    "WITH x AS (SELECT 1) DELETE FROM t": True,
+    "TRUNCATE t": True,
+    "MERGE INTO t USING t AS u ON u.n = t.n WHEN MATCHED THEN DELETE": True,
+    "INSERT INTO t VALUES (1)": False,
+    "INSERT INTO t VALUES (1) ON CONFLICT DO NOTHING": True,
+    "INSERT OR  REPLACE INTO t VALUES (1)": True,
+    "EXECUTE prepared": True,
+    "EXPLAIN UPDATE t SET n = 1": False,
+    "EXPLAIN ANALYZE UPDATE t SET n = 1": True,
+    "EXPLAIN ANALYZE INSERT INTO t VALUES (1)": False,
+    "SELECT 'UPDATE t'": False,
+    "CREATE TABLE u AS SELECT * FROM t": False,
+    "ALTER TABLE t ADD COLUMN x INTEGER": False,
+    ADD_COLUMN: True,
+    "DROP TABLE t": False,
+}
+
+
+@pytest.mark.parametrize(("statement", "changes"), CHANGING.items())
+def test_it_is_known_whether_rows_that_are_there_may_change(
+    connection: duckdb.DuckDBPyConnection, statement: str, *, changes: bool
+) -> None:
+    connection.execute("CREATE TABLE t (n INTEGER PRIMARY KEY)")
+    cache = StatementCache(hardened=False)
+
+    assert cache.parse(statement, connection).changes_rows is changes

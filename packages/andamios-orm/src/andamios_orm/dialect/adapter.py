@@ -53,6 +53,8 @@ class Connection:
         self._wrote = False
         self._failed = False
         self._last: list[Call] = []
+        self.changes = self.changes_before = 0
+        """Statements that changed rows that were there: ever, and before this transaction."""
 
     @property
     def only_reads(self) -> bool:
@@ -111,6 +113,7 @@ class Connection:
             self._failed = True
             raise
         self._wrote = self._wrote or reply.wrote
+        self.changes += reply.changed
         return reply
 
     def fetch(self, rows: Rows, count: int, call: Call) -> list[Row]:
@@ -142,6 +145,7 @@ class Connection:
         except BaseException:
             self._failed = True
             raise
+        self.changes += 1
         return result
 
     def begin(self) -> None:
@@ -211,6 +215,7 @@ class Connection:
     def _forget(self) -> None:
         self._used = self._wrote = self._failed = self.write_intent = False
         self._last = []
+        self.changes_before = self.changes
 
 
 class AsyncConnection(Connection, AdaptedConnection):

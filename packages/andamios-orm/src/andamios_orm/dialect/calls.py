@@ -62,6 +62,8 @@ class Reply:
     rest: Rows | None = None
     arrow: Any = None
     wrote: bool = False
+    changed: bool = False
+    """Whether rows that were there may have been changed: DuckDB hardly alters their table."""
 
 
 class Rows:

@@ -113,6 +113,7 @@ class Channel:
         if parsed.writes:
             self._note_write(call)
             reply.wrote = True
+            reply.changed = parsed.changes_rows
         elif not call.autocommit and not self._gated:
             self._reads.note(parsed, call, reply)
         return reply

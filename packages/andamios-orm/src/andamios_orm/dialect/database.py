@@ -202,7 +202,9 @@ class DuckDBDatabase:
         """Return the anchor, of an instance with our file attached."""
         if self.checkpoints is not None and self.checkpoints.journal.undo():
             logger.warning("database %s: undid a checkpoint that a crash cut short", self.path)
-        used = self._instances.take(self.options.threads) if self._instances is not None else None
+        # One that is used again has no default database, which some logs want as they are replayed.
+        instances = None if has_log(self.path) else self._instances
+        used = instances.take(self.options.threads) if instances is not None else None
         anchor = used or duckdb.connect(":memory:", config=self._config())
         try:
             if used is None:

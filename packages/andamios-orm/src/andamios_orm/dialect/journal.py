@@ -32,6 +32,8 @@ _DIGEST_SIZE = 32
 _LOG_SAMPLE = 2**20
 """Bytes of the log, at most, by which a journal knows its database."""
 
+_PIECE = 4 * 2**20
+
 HEADERS = 3 * 4096
 """Bytes before block 0: DuckDB's main header and the two that it writes in turn."""
 
@@ -70,6 +72,17 @@ class Journal:
             return os.path.samestat(os.fstat(self._source), os.stat(self._database))  # noqa: PTH116
         except OSError:
             return False
+
+    def copied(self) -> Iterator[bytes]:
+        """Yield the bytes of the database, which nobody may write meanwhile.
+
+        Any other way to read them would end DuckDB's lock on the file.
+        """
+        assert self._source is not None  # noqa: S101 - open() comes before
+        place = 0
+        while piece := os.pread(self._source, _PIECE, place):
+            place += len(piece)
+            yield piece
 
     def save(self, blocks: Sequence[int], block_size: int) -> None:
         """Copy headers and ``blocks``, in bytes of ``block_size``, so that they survive a crash.

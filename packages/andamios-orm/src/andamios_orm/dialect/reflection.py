@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.engine import Connection
 
-__all__ = ["Reflection"]
+__all__ = ["Reflection", "without_cast"]
 
 _SCHEMAS = text("""
     SELECT database_name = current_database(), database_name, schema_name FROM duckdb_schemas()
@@ -100,7 +100,7 @@ class Reflection(duckdb_sqlalchemy.Dialect, ReflectedTypes):
         for column in columns:
             expression = column["default"]
             if expression is not None and column["name"] in without_default:
-                sqltext = _without_cast(expression, types[column["name"]])
+                sqltext = without_cast(expression, types[column["name"]])
                 column["computed"] = {"sqltext": sqltext, "persisted": False}
                 column["default"] = None
 
@@ -124,10 +124,10 @@ def _find_condition(index: dict[str, Any]) -> None:
         del index["expressions"]
 
 
-def _without_cast(expression: str, type_name: str) -> str:
+def without_cast(expression: str, type_name: str) -> str:
     """Return ``expression`` without the cast to the column's type that DuckDB adds.
 
-    >>> _without_cast("CAST((price * 2) AS INTEGER)", "INTEGER")
+    >>> without_cast("CAST((price * 2) AS INTEGER)", "INTEGER")
     '(price * 2)'
     """
     end = f" AS {type_name})"

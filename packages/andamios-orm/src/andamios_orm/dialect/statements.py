@@ -105,6 +105,8 @@ class ParsedStatement:
     """Whether it writes the log back into the file."""
     changes_schema: bool = False
     """Whether it may make, change or drop something that is stored."""
+    changes_rows: bool = False
+    """Whether it may change rows that are there."""
 
     @property
     def needs_transaction(self) -> bool:
@@ -128,6 +130,8 @@ _NO_SCHEMA = frozenset(
 )
 """Kinds that are neither reads nor counted, and leave the schema as it is."""
 
+_CHANGES_ROWS = frozenset({"UPDATE", "DELETE", "MERGE_INTO", "EXECUTE"})
+_ON_CONFLICT = re.compile(r"\bconflict\b|\binsert\s+or\b", re.IGNORECASE)
 _TRANSACTIONAL = READS | COUNTED | {"CREATE", "DROP", "ALTER", "COPY", "EXECUTE"}
 _ANSWERS = READS | {"CALL", "PRAGMA", "EXECUTE"}
 
@@ -218,6 +222,7 @@ class StatementCache:
                 returning=False,
                 parts=tuple(statements[1:-1]),
                 changes_schema=True,
+                changes_rows=True,
             )
         if len(statements) > 1:
             raise StatementRefused(
@@ -234,11 +239,15 @@ class StatementCache:
         writes = kind not in READS or not _SEQUENCE_FUNCTIONS.isdisjoint(words)
         lingers = kind in _LINGER or "setseed" in words or _names_temporary(kind, words)
         changes = kind not in READS | COUNTED | _NO_SCHEMA and not _is_temporary(kind, words)
+        changes_rows = kind in _CHANGES_ROWS or (
+            kind == "INSERT" and _ON_CONFLICT.search(text) is not None
+        )
         if kind == "EXPLAIN":
             inner = self._read(_behind_explain(text, tokens), connection)
             lingers = inner.lingers
             writes = inner.writes and not {"analyze", "analyse"}.isdisjoint(words)
             changes = inner.changes_schema
+            changes_rows = writes and inner.changes_rows
         return ParsedStatement(
             statements[0],
             kind,
@@ -247,6 +256,7 @@ class StatementCache:
             lingers=lingers,
             checkpoint=_is_checkpoint(kind, words),
             changes_schema=changes,
+            changes_rows=changes_rows,
         )
 
     def _worth_a_look(self, text: str) -> bool:
