@@ -9,6 +9,7 @@ import ast
 import asyncio
 import doctest
 import importlib
+import importlib.util
 import inspect
 import re
 from collections.abc import Callable, Iterator
@@ -216,3 +217,15 @@ def test_a_reference_names_what_there_is(
     page: str, heading: str | None, names: Callable[[], list[str]]
 ) -> None:
     assert sorted(first_cells(page, heading)) == sorted(names())
+
+
+@pytest.mark.unit
+def test_the_page_of_the_commands_is_what_they_say_of_themselves() -> None:
+    written = ROOT / "docs" / "reference" / "commands.md"
+    spec = importlib.util.spec_from_file_location("commands_page", ROOT / "scripts" / "commands.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+
+    assert written.read_text(encoding="utf-8") == module.page(), "run scripts/commands.py --write"

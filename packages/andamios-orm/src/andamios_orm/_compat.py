@@ -6,12 +6,16 @@ Where code can be written so that all versions take it, it is, and stays where i
 from __future__ import annotations
 
 import inspect
-from typing import Any
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.dialects.postgresql.base import PGDialect
 from sqlalchemy.orm import strategies
 
-__all__ = ["LazyLoader", "ReflectedTypes"]
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = ["LazyLoader", "ReflectedTypes", "installed"]
 
 # SQLAlchemy 2.1 calls it private.
 LazyLoader: Any = getattr(strategies, "_LazyLoader", None) or strategies.LazyLoader  # type: ignore[attr-defined, unused-ignore]
@@ -32,3 +36,8 @@ class ReflectedTypes(PGDialect):
 
 
 _REFLECTED = inspect.signature(PGDialect._reflect_type).parameters  # noqa: SLF001  # no public name
+
+
+def installed(packages: Iterable[str]) -> dict[str, str]:
+    """Return the versions of packages that are there."""
+    return {name: version(name) for name in packages}

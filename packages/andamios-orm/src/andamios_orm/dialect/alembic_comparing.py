@@ -51,6 +51,13 @@ class ComparingImpl(DuckDBImpl):
         )
         metadata_indexes -= {index for index in metadata_indexes if not _is_built(index)}
 
+    def autogen_column_reflect(self, inspector: Any, table: Any, column_info: Any) -> None:
+        """Let a key that counts be one again: its sequence is made with its table."""
+        sequence = f"{table.name}_{column_info['name']}_seq"
+        if sequence in (column_info.get("default") or ""):
+            column_info["default"] = None
+            column_info["autoincrement"] = True
+
     def compare_indexes(self, metadata_index: Index, reflected_index: Index) -> ComparisonResult:
         """Return whether an index is the one that is wanted, as DuckDB writes its parts."""
         table = reflected_index.table

@@ -211,8 +211,8 @@ class AndamiosImpl(ComparingImpl):
                 )
                 if refers:
                     raise MigrationRefused(
-                        f"{shape.name}.{column} is part of a foreign key of {table.name}, both sides "
-                        f"of which have one type on DuckDB: drop the key, change both, add it again"
+                        f"{shape.name}.{column} is part of a foreign key of {table.name}, whose "
+                        f"sides have one type on DuckDB: drop the key, change both, add it again"
                     )
 
     def _altered(self, shape: TableShape, old: ColumnShape, changes: dict[str, Any]) -> TableShape:

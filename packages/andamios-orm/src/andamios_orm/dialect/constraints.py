@@ -113,7 +113,8 @@ def find(
 
 
 def _name_in_duckdb(table: TableShape, constraint: ConstraintShape) -> str:
-    return "_".join([table.name, *constraint.columns, _SUFFIX[constraint.kind]])
+    columns = [name.lower() for name in constraint.columns]
+    return "_".join([table.name, *columns, _SUFFIX[constraint.kind]])
 
 
 def _conventional_names(

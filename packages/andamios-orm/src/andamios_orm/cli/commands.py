@@ -1,0 +1,5 @@
+"""The command ``andamios-orm``, to be called from Python: ``main(["check", "--json"])``."""
+
+from andamios_command import main
+
+__all__ = ["main"]

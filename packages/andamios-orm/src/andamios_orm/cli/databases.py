@@ -1,0 +1,175 @@
+"""The commands for the database itself."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import rich_click as click
+
+from andamios_orm.cli import checking, drawing, reading
+from andamios_orm.cli.running import FAILED, command
+from andamios_orm.maintenance import backup
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from andamios_orm.cli.running import Context
+
+FORMATS = ("table", "json", "ndjson", "csv", "markdown", "parquet")
+DIAGRAMS = ("sql", "mermaid", "dot")
+
+
+@command(
+    examples=[
+        "query 'SELECT 1 AS one'",
+        "query 'SELECT * FROM book' --format csv --output books.csv",
+        "query - < report.sql",
+    ]
+)
+@click.argument("sql")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(FORMATS),
+    default="table",
+    help=f"One of {', '.join(FORMATS)}.",
+)
+@click.option("--output", "-o", metavar="FILE", help="Write to FILE, which must not exist.")
+async def query_command(context: Context, sql: str, *, form: str, output: str | None) -> None:
+    """Run SQL that only reads, and print the rows; - reads it from the standard input."""
+    statement = sys.stdin.read() if sql == "-" else sql
+    form = "json" if context.as_json else form
+    async with context.project.database() as database:
+        names, rows = await reading.read(database, statement)
+    if form == "parquet":
+        _write_parquet(names, rows, output)
+        return
+    printed = _FORMS[form](names, rows)
+    if output is None:
+        click.echo(printed, nl=False)
+    else:
+        _write(printed, output)
+    context.say(f"{len(rows)} rows")
+
+
+def _as_json(names: Sequence[str], rows: Sequence[Any]) -> str:
+    found = [dict(zip(names, row, strict=True)) for row in rows]
+    return json.dumps({"schema_version": 1, "rows": found}, indent=2, default=str) + "\n"
+
+
+def _as_lines(names: Sequence[str], rows: Sequence[Any]) -> str:
+    found = (dict(zip(names, row, strict=True)) for row in rows)
+    return "".join(f"{json.dumps(row, default=str)}\n" for row in found)
+
+
+def _as_csv(names: Sequence[str], rows: Sequence[Any]) -> str:
+    text_ = io.StringIO(newline="")
+    writer = csv.writer(text_, lineterminator="\n")
+    writer.writerow(names)
+    writer.writerows(rows)
+    return text_.getvalue()
+
+
+def _as_markdown(names: Sequence[str], rows: Sequence[Any]) -> str:
+    def line(cells: Sequence[Any]) -> str:
+        return f"| {' | '.join(_cell(cell).replace('|', chr(92) + '|') for cell in cells)} |\n"
+
+    return line(names) + line(["---"] * len(names)) + "".join(map(line, rows))
+
+
+def _as_table(names: Sequence[str], rows: Sequence[Any]) -> str:
+    cells = [list(names), *([_cell(value) for value in row] for row in rows)]
+    widths = [max(len(row[at]) for row in cells) for at in range(len(names))]
+    lines = [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        for row in cells
+    ]
+    lines.insert(1, "  ".join("-" * width for width in widths))
+    return "".join(f"{line.rstrip()}\n" for line in lines)
+
+
+def _cell(value: Any) -> str:
+    return "" if value is None else str(value).replace("\n", " ")
+
+
+def _write(printed: str, output: str) -> None:
+    with Path(output).open("x", encoding="utf-8") as file:
+        file.write(printed)
+
+
+def _write_parquet(names: Sequence[str], rows: Sequence[Any], output: str | None) -> None:
+    if output is None:
+        raise click.UsageError("Parquet is for a file: pass --output FILE")
+    from andamios_orm.exceptions import MissingExtra
+
+    try:
+        from pyarrow import parquet
+        from pyarrow.lib import Table, array
+    except ImportError as error:
+        raise MissingExtra("pyarrow is not installed: pip install 'andamios-orm[arrow]'") from error
+    columns = [array([row[at] for row in rows]) for at in range(len(names))]
+    with Path(output).open("xb") as file:
+        parquet.write_table(Table.from_arrays(columns, names=list(names)), file)  # type: ignore[no-untyped-call]  # pyarrow's own
+
+
+_FORMS = {
+    "table": _as_table,
+    "json": _as_json,
+    "ndjson": _as_lines,
+    "csv": _as_csv,
+    "markdown": _as_markdown,
+}
+
+
+@command(examples=["schema", "schema --format mermaid"])
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(DIAGRAMS),
+    default="sql",
+    help=f"One of {', '.join(DIAGRAMS)}.",
+)
+async def schema_command(context: Context, *, form: str) -> None:
+    """Print the tables of the models, as SQL or as a diagram."""
+    metadata = context.project.metadata()
+    async with context.project.database() as database:
+        drawn = drawing.drawn(metadata, form, database.engine.dialect)
+    click.echo(drawn)
+
+
+@command(examples=["backup shop-monday.duckdb"])
+@click.argument("target", type=click.Path(path_type=Path))
+async def backup_command(context: Context, target: Path) -> None:
+    """Copy a DuckDB file to TARGET while others write; the copy is opened and counted."""
+    async with context.project.database() as database:
+        copy = await backup(database, target)
+    rows = [{"path": str(copy.path), "size": copy.size, "sha256": copy.digest, "rows": copy.rows}]
+    context.show("backup", rows, [f"{copy.path} {copy.size} bytes, {sum(copy.rows.values())} rows"])
+
+
+@command(examples=["doctor", "doctor --json"])
+async def doctor_command(context: Context) -> int:
+    """Look for what is wrong, and say how to mend it."""
+    findings = [finding async for finding in checking.findings(context.project)]
+    rows = [
+        {"check": each.check, "state": each.state, "found": each.found, "remedy": each.remedy}
+        for each in findings
+    ]
+    context.show("findings", rows, map(str, findings))
+    return FAILED if any(each.state == "fail" for each in findings) else 0
+
+
+COMMANDS: Final = {
+    str(each.name): each
+    for each in (
+        query_command,
+        schema_command,
+        backup_command,
+        doctor_command,
+    )
+}

@@ -1,0 +1,150 @@
+"""What the command knows of the project: its database, its models, its folder of revisions."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from sqlalchemy import MetaData
+
+from andamios_orm.core import Database, Settings
+from andamios_orm.exceptions import ConfigurationError
+from andamios_orm.migration import MigrationManager
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["Project", "Value"]
+
+_DEFAULTS: Final = {"url": None, "models": None, "folder": "migrations"}
+_EXAMPLE: Final = 'models = "app.models:Base" under [tool.andamios]'
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """A setting and where it comes from."""
+
+    value: str | None
+    origin: str
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """The settings of a project, each with its origin: flag, environment, pyproject, default."""
+
+    url: Value
+    models: Value
+    folder: Value
+    environment: str | None = None
+
+    @classmethod
+    def load(
+        cls,
+        flags: Mapping[str, str | None],
+        *,
+        environment: str | None = None,
+        variables: Mapping[str, str] | None = None,
+        pyproject: Path | None = None,
+    ) -> Project:
+        """Return the settings: a flag wins over a variable, that over pyproject.
+
+        With ``environment``, ``[tool.andamios.environments.NAME]`` wins over ``[tool.andamios]``.
+
+        Raises:
+            ConfigurationError: pyproject cannot be read, or has no such environment.
+        """
+        known = os.environ if variables is None else variables
+        path = pyproject or Path("pyproject.toml")
+        sections = _sections(path, environment)
+        found: dict[str, Value] = {}
+        for name, default in _DEFAULTS.items():
+            variable = f"ANDAMIOS_{name.upper()}"
+            if flags.get(name) is not None:
+                found[name] = Value(flags[name], f"--{name}")
+            elif environment is None and known.get(variable):
+                found[name] = Value(known[variable], variable)
+            else:
+                place = next((where for where, each in sections if name in each), None)
+                value = next((each[name] for _, each in sections if name in each), default)
+                found[name] = Value(value, place or "default")
+        return cls(**found, environment=environment)
+
+    def settings(self) -> Settings:
+        """Return the settings of the database.
+
+        Raises:
+            ConfigurationError: nothing names it.
+        """
+        if self.url.value is None:
+            raise ConfigurationError(
+                "no database is named: pass --url duckdb:///file.duckdb, set ANDAMIOS_URL, or "
+                'write url = "..." under [tool.andamios] in pyproject.toml'
+            )
+        return Settings(url=self.url.value)
+
+    def database(self) -> Database:
+        """Return the database, which is not opened yet."""
+        return Database(settings=self.settings())
+
+    def metadata(self) -> list[MetaData]:
+        """Return the metadata of the models, which are imported.
+
+        Raises:
+            ConfigurationError: nothing names them, or there are none of that name.
+        """
+        if self.models.value is None:
+            raise ConfigurationError(
+                f"no models are named: pass --models app.models:Base, set ANDAMIOS_MODELS, or "
+                f"write {_EXAMPLE} in pyproject.toml"
+            )
+        return [_imported(each.strip()) for each in self.models.value.split(",")]
+
+    def manager(self, database: Database, **options: Any) -> MigrationManager:
+        """Return the migrations of the project on its database."""
+        folder = str(self.folder.value)
+        return MigrationManager(database, self.metadata(), folder, **options)
+
+
+def _sections(path: Path, environment: str | None) -> list[tuple[str, dict[str, Any]]]:
+    """Return the parts of pyproject that count, the one that wins first."""
+    content: dict[str, Any] = {}
+    if path.is_file():
+        try:
+            content = tomllib.loads(path.read_text(encoding="utf-8"))
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise ConfigurationError(f"{path} cannot be read: {error}") from error
+    section = content.get("tool", {}).get("andamios", {})
+    sections = [(f"{path.name} [tool.andamios]", section)]
+    if environment is None:
+        return sections
+    named = section.get("environments", {})
+    if environment not in named:
+        known = ", ".join(sorted(named)) or "none"
+        raise ConfigurationError(
+            f"{path.name} has no [tool.andamios.environments.{environment}]; there are: {known}"
+        )
+    where = f"{path.name} [tool.andamios.environments.{environment}]"
+    return [(where, named[environment]), *sections]
+
+
+def _imported(place: str) -> MetaData:
+    """Return the metadata at ``package.module:name``."""
+    module_name, _, name = place.partition(":")
+    if "" not in sys.path and "." not in sys.path:
+        sys.path.insert(0, "")  # a project that is not installed lies in the current folder
+    try:
+        module = importlib.import_module(module_name)
+    except ModuleNotFoundError as error:
+        raise ConfigurationError(f"the models {place!r} cannot be imported: {error}") from error
+    found = getattr(module, name or "Base", None)
+    metadata = found if isinstance(found, MetaData) else getattr(found, "metadata", None)
+    if not isinstance(metadata, MetaData):
+        raise ConfigurationError(
+            f"{place!r} names no models: it is a module and a base or metadata, app.models:Base"
+        )
+    return metadata

@@ -1,0 +1,5 @@
+"""Looking after a database: backups."""
+
+from andamios_orm.maintenance.backups import Backup, backup
+
+__all__ = ["Backup", "backup"]

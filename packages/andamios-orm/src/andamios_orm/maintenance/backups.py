@@ -1,0 +1,198 @@
+"""A copy of a DuckDB file that is consistent while others write, and known to be readable."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+import shutil
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+
+from andamios_orm.dialect.quoting import literal, quoted
+from andamios_orm.exceptions import BackupFailed, ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from andamios_orm.core import Database
+    from andamios_orm.dialect.checkpoints import Checkpoints
+    from andamios_orm.dialect.database import DuckDBDatabase
+
+__all__ = ["Backup", "backup"]
+
+_TABLES = """
+    SELECT schema_name, table_name FROM duckdb_tables()
+    WHERE database_name = current_database() AND NOT temporary ORDER BY ALL
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Backup:
+    """A copy that was made: its file, its size in bytes, its SHA-256, the rows of each table."""
+
+    path: Path
+    size: int
+    digest: str
+    rows: dict[str, int]
+
+
+async def backup(
+    database: Database,
+    target: str | Path,
+    *,
+    progress: Callable[[int, int], None] | None = None,
+) -> Backup:
+    """Return a copy of a DuckDB file at ``target``, a file that does not exist yet.
+
+    Writers wait while the file is copied, readers do not. The log is written back first,
+    so that the copy is one file; it gets its name when it is complete, is on the disk, and
+    was opened and counted. ``progress(done, total)`` is called with bytes, on a thread.
+    A backup that is cancelled leaves nothing.
+
+    Raises:
+        ConfigurationError: the database is no DuckDB file, or ``target`` exists.
+        BackupFailed: the copy is not what was copied.
+        WriteGateTimeout: a transaction writes for longer than one may wait.
+    """
+    opened = await _opened(database)
+    place = Path(target)
+    if place.exists():  # noqa: ASYNC240 - a look, not work
+        raise ConfigurationError(f"{place} exists: a backup overwrites nothing")
+    stopped = threading.Event()
+    work = _Work(opened, place, progress or _say_nothing, stopped)
+    running = asyncio.ensure_future(asyncio.to_thread(work.run))
+    try:
+        return await asyncio.shield(running)
+    except asyncio.CancelledError:
+        stopped.set()
+        await asyncio.wait([running])
+        if running.exception() is None:
+            place.unlink(missing_ok=True)  # noqa: ASYNC240 - it is as quick
+        raise
+
+
+async def _opened(database: Database) -> DuckDBDatabase:
+    """Return the database behind an engine, which a statement has opened by now."""
+    if database.engine.dialect.name != "duckdb":
+        raise ConfigurationError("this copies DuckDB files: back PostgreSQL up with pg_dump")
+    async with database.engine.connect() as connection:
+        await connection.exec_driver_sql("SELECT 1")
+    dialect: Any = database.engine.dialect
+    opened: DuckDBDatabase = dialect.holder.database
+    if opened.checkpoints is None:
+        raise ConfigurationError(
+            f"{database!r} is no file that can be written: only such a one is copied"
+        )
+    return opened
+
+
+class _Stopped(Exception):
+    """The task that waits for the copy was cancelled."""
+
+
+class _Work:
+    """What the thread does."""
+
+    def __init__(
+        self,
+        opened: DuckDBDatabase,
+        target: Path,
+        progress: Callable[[int, int], None],
+        stopped: threading.Event,
+    ) -> None:
+        self._opened = opened
+        self._target = target
+        self._draft = target.with_name(f"{target.name}.part")
+        self._progress = progress
+        self._stopped = stopped
+
+    def run(self) -> Backup:
+        """Copy, look at the copy, and give it its name."""
+        try:
+            with self._opened.raw(write=True) as raw:
+                self._checkpoints.run(raw)
+                rows = _counted(raw)
+                written = self._copy()
+            digest = self._looked_at(written, rows)
+            self._draft.rename(self._target)
+            _sync_folder(self._target.parent)
+        finally:
+            for leftover in (self._draft, Path(f"{self._draft}.wal")):
+                leftover.unlink(missing_ok=True)
+        return Backup(self._target, self._target.stat().st_size, digest, rows)
+
+    @property
+    def _checkpoints(self) -> Checkpoints:
+        assert self._opened.checkpoints is not None  # noqa: S101 - it is a file that can be written
+        return self._opened.checkpoints
+
+    def _copy(self) -> str:
+        """Copy the file to the disk, and return the SHA-256 of what was written."""
+        assert self._opened.path is not None  # noqa: S101 - it is a file
+        total = self._opened.path.stat().st_size
+        digest = hashlib.sha256()
+        with self._draft.open("xb") as draft:
+            for piece in self._checkpoints.journal.copied():
+                if self._stopped.is_set():
+                    raise _Stopped
+                draft.write(piece)
+                digest.update(piece)
+                self._progress(draft.tell(), total)
+            draft.flush()
+            os.fsync(draft.fileno())
+        if self._checkpoints.log_size:  # somebody reads what writing it back would clear away
+            shutil.copyfile(f"{self._opened.path}.wal", f"{self._draft}.wal")
+        return digest.hexdigest()
+
+    def _looked_at(self, written: str, rows: dict[str, int]) -> str:
+        """Open the copy, count what is in it, and return its SHA-256.
+
+        Raises:
+            BackupFailed: it is something else than what was copied.
+        """
+        if _digest(self._draft) != written:
+            raise BackupFailed(f"{self._draft} does not hold what was written into it")
+        has_log = Path(f"{self._draft}.wal").exists()
+        mode = "TYPE duckdb" if has_log else "TYPE duckdb, READ_ONLY"
+        with duckdb.connect(":memory:") as raw:
+            raw.execute(f"ATTACH {literal(str(self._draft))} AS copy ({mode})")
+            raw.execute("USE copy")
+            there = _counted(raw)
+            raw.execute("USE memory")
+            raw.execute("DETACH copy")  # a log is written back as it is closed
+        if there != rows:
+            raise BackupFailed(f"the copy has {there}, and {self._opened.path} has {rows}")
+        return _digest(self._draft) if has_log else written
+
+
+def _counted(raw: duckdb.DuckDBPyConnection) -> dict[str, int]:
+    """Return the number of rows of each table."""
+    counts = {}
+    for schema, table in raw.execute(_TABLES).fetchall():
+        name = f"{quoted(schema)}.{quoted(table)}"
+        [(count,)] = raw.execute(f"SELECT count(*) FROM {name}").fetchall()  # noqa: S608 - quoted names
+        counts[f"{schema}.{table}"] = count
+    return counts
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make the name of a file durable, which fsync of the file does not."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _say_nothing(_done: int, _total: int) -> None:
+    """Do nothing: nobody asked for progress."""

@@ -1,0 +1,207 @@
+"""The commands for the database itself."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import pytest
+
+from andamios_orm.dialect.registry import registry
+from andamios_orm.exceptions import MissingExtra
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+pytestmark = [pytest.mark.e2e, pytest.mark.db, pytest.mark.sampled(4)]
+
+Call: TypeAlias = "Callable[..., Any]"
+SQL = "SELECT 1 AS one, 'a|b' AS two, NULL AS three UNION ALL SELECT 22, '5%', 'c' ORDER BY 1"
+
+
+@pytest.mark.parametrize(
+    ("form", "printed"),
+    [
+        ("table", "one  two  three\n---  ---  -----\n1    a|b\n22   5%   c\n"),
+        ("csv", "one,two,three\n1,a|b,\n22,5%,c\n"),
+        (
+            "ndjson",
+            '{"one": 1, "two": "a|b", "three": null}\n{"one": 22, "two": "5%", "three": "c"}\n',
+        ),
+        (
+            "markdown",
+            "| one | two | three |\n| --- | --- | --- |\n| 1 | a\\|b |  |\n| 22 | 5% | c |\n",
+        ),
+    ],
+)
+def test_rows_are_printed_in_many_forms(
+    call: Call, project: str, url: str, form: str, printed: str
+) -> None:
+    done = call("query", SQL, "--url", url, "--format", form)
+
+    assert (done.code, done.out, done.err) == (0, printed, "2 rows\n")
+
+
+def test_json_is_a_form_of_its_own(call: Call, project: str, url: str) -> None:
+    done = call("query", "SELECT 1 AS one", "--url", url, "--json", "--quiet")
+
+    assert json.loads(done.out) == {"schema_version": 1, "rows": [{"one": 1}]}
+    assert done.err == ""
+
+
+def test_sql_comes_from_the_standard_input(
+    call: Call, project: str, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO("SELECT 7 AS seven"))
+
+    assert call("query", "-", "--url", url, "--format", "csv").out == "seven\n7\n"
+
+
+def test_rows_go_to_a_new_file(call: Call, project: str, url: str) -> None:
+    arguments = ("query", "SELECT 7 AS seven", "--url", url, "--format", "csv", "-o", "rows.csv")
+
+    assert call(*arguments).code == 0
+    assert Path("rows.csv").read_text() == "seven\n7\n"
+    assert call(*arguments).code == 1
+
+
+def test_parquet_is_for_a_file(
+    call: Call, project: str, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from pyarrow import parquet
+
+    arguments = ("query", "SELECT 7 AS seven", "--url", url, "--format", "parquet")
+
+    assert call(*arguments).code == 2
+    assert call(*arguments, "-o", "rows.parquet").code == 0
+    table = parquet.read_table("rows.parquet")  # type: ignore[no-untyped-call]  # pyarrow's own
+    assert table.to_pylist() == [{"seven": 7}]
+    monkeypatch.setitem(__import__("sys").modules, "pyarrow", None)
+    refused = call(*arguments, "-o", "more.parquet")
+    assert "pip install 'andamios-orm[arrow]'" in refused.err
+    assert MissingExtra.__name__ in refused.err
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "CREATE TABLE t (a INTEGER)",
+        "SELECT 1; CREATE TABLE t (a INTEGER)",
+        "COMMIT; CREATE TABLE t (a INTEGER)",
+        "SELECT nextval('s')",
+    ],
+)
+def test_a_query_changes_nothing(call: Call, project: str, url: str, statement: str) -> None:
+    done = call("query", statement, "--url", url)
+
+    assert done.code == 1
+    count = "SELECT count(*) AS n FROM information_schema.tables WHERE table_name = 't'"
+    assert call("query", count, "--url", url, "--format", "csv").out == "n\n0\n"
+
+
+def test_the_models_are_drawn(call: Call, project: str, url: str) -> None:
+    arguments = ("schema", "--url", url, "--models", project)
+
+    sql = call(*arguments).out
+    mermaid = call(*arguments, "--format", "mermaid").out
+    dot = call(*arguments, "--format", "dot").out
+
+    assert sql.index("CREATE TABLE author") < sql.index("CREATE TABLE book")
+    assert sql.endswith("CREATE INDEX ix_book_title ON book (title);\n")
+    assert "erDiagram\n    author {\n        INTEGER id PK\n    }\n" in mermaid
+    assert '    author ||--o{ book : "author_id"\n' in mermaid
+    assert "        INTEGER author_id FK\n" in mermaid
+    assert '    author [label="{author|id: INTEGER\\l}"];\n' in dot
+    assert '    book -> author [label="author_id"];\n' in dot
+
+
+def test_an_index_that_is_not_built_is_not_drawn(call: Call, project: str, tmp_path: Path) -> None:
+    Path("without.py").write_text(
+        "import sqlalchemy as sa\nmetadata = sa.MetaData()\n"
+        "sa.Table('t', metadata, sa.Column('a', sa.Integer), "
+        "sa.Index('ix', 'a', duckdb_index=False))\n"
+    )
+
+    done = call("schema", "--url", "duckdb:///:memory:", "--models", "without:metadata")
+
+    assert "INDEX" not in done.out
+
+
+def test_a_backup_is_told_and_refused_where_it_cannot_be(
+    call: Call, project: str, duckdb_url: str, postgres_url: str
+) -> None:
+    done = call("backup", "copy.duckdb", "--url", duckdb_url, "--json")
+
+    assert json.loads(done.out)["backup"][0]["path"] == "copy.duckdb"
+    assert Path("copy.duckdb").is_file()
+    assert call("backup", "copy.duckdb", "--url", duckdb_url).code == 2
+    assert "pg_dump" in call("backup", "copy", "--url", postgres_url).err
+
+
+def test_the_doctor_finds_nothing_at_a_healthy_database(call: Call, project: str, url: str) -> None:
+    call("init", "--url", url)
+
+    done = call("doctor", "--url", url, "--models", project)
+
+    assert done.code == 0
+    states = [line.split()[0] for line in done.out.splitlines()]
+    assert set(states) == {"ok"}
+    assert "ok   migrations: the database is at the newest revision" in done.out
+
+
+def test_the_doctor_says_how_to_mend_what_it_finds(
+    call: Call, project: str, duckdb_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def found(*arguments: str) -> dict[str, Any]:
+        done = call("doctor", "--json", *arguments)
+        rows = json.loads(done.out)["findings"]
+        return {"code": done.code, **{row["check"]: row for row in rows}}
+
+    assert found()["settings"]["remedy"] == "pass --url, or set ANDAMIOS_URL"
+    assert found("--url", duckdb_url)["migrations"]["found"] == "no models are named"
+    missing = found("--url", duckdb_url, "--models", project)
+    assert missing["migrations"]["found"].startswith("there are no migrations in migrations")
+    call("init", "--url", duckdb_url)
+    call("revision", "one", "--url", duckdb_url, "--models", project)
+    pending = found("--url", duckdb_url, "--models", project)
+    assert (pending["code"], pending["migrations"]["remedy"]) == (0, "andamios-orm migrate")
+    monkeypatch.setattr("andamios_orm.cli.checking._ENOUGH", 2**62)
+    monkeypatch.setattr("andamios_orm.cli.checking._LONG_LOG", -1)
+    short = found("--url", duckdb_url)
+    assert (short["disk"]["state"], short["log"]["state"]) == ("warn", "warn")
+
+
+def test_the_doctor_names_who_holds_a_file(call: Call, project: str, tmp_path: Path) -> None:
+    import subprocess
+    import sys
+
+    held = tmp_path / "held.duckdb"
+    program = f"import duckdb, sys; c = duckdb.connect({str(held)!r}); print(1); sys.stdin.read()"
+    with subprocess.Popen(
+        [sys.executable, "-uc", program],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as holder:
+        assert holder.stdout is not None
+        holder.stdout.read(1)
+
+        done = call("doctor", "--url", f"duckdb:///{held}")
+        queried = call("query", "SELECT 1", "--url", f"duckdb:///{held}")
+
+        assert holder.stdin is not None
+        holder.stdin.close()
+
+    assert (done.code, queried.code) == (1, 4)
+    assert f"fail access: process {holder.pid} has the file open" in done.out
+    assert not list(registry)
+
+
+def test_the_doctor_tells_what_cannot_be_reached(call: Call, project: str) -> None:
+    away = call("doctor", "--url", "postgresql://nobody@127.0.0.1:1/nothing")
+    folder = call("doctor", "--url", "duckdb:////no/such/folder/x.duckdb")
+
+    assert away.code == folder.code == 1
+    assert "-> andamios-orm explain DatabaseUnavailable" in away.out
+    assert "the folder /no/such/folder of the database does not exist" in folder.out

@@ -1,0 +1,213 @@
+"""Copies of a database that others write to."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import duckdb
+import pytest
+import sqlalchemy as sa
+
+from andamios_orm import Database
+from andamios_orm.exceptions import BackupFailed, ConfigurationError
+from andamios_orm.maintenance import backup, backups
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+pytestmark = [pytest.mark.integration, pytest.mark.db]
+
+
+@pytest.fixture
+def metadata() -> sa.MetaData:
+    """Return an account book."""
+    metadata = sa.MetaData()
+    sa.Table("entry", metadata, sa.Column("writer", sa.Integer), sa.Column("number", sa.Integer))
+    return metadata
+
+
+async def enter(database: Database, writer: int, number: int) -> None:
+    async with database.engine.begin() as connection:
+        await connection.execute(
+            sa.text("INSERT INTO entry VALUES (:writer, :number), (:writer, -:number)"),
+            {"writer": writer, "number": number},
+        )
+
+
+def entries(path: Path) -> list[tuple[int, int]]:
+    with duckdb.connect(str(path), read_only=True) as raw:
+        return raw.execute("SELECT writer, number FROM entry ORDER BY ALL").fetchall()
+
+
+async def test_a_copy_is_whole_and_says_what_is_in_it(
+    duckdb_database: Database, tmp_path: Path
+) -> None:
+    await enter(duckdb_database, 1, 7)
+    told: list[tuple[int, int]] = []
+
+    copy = await backup(
+        duckdb_database,
+        tmp_path / "copy.duckdb",
+        progress=lambda done, total: told.append((done, total)),
+    )
+
+    content = copy.path.read_bytes()
+    assert entries(copy.path) == [(1, -7), (1, 7)]
+    assert copy.rows == {"main.entry": 2}
+    assert (copy.size, copy.digest) == (len(content), hashlib.sha256(content).hexdigest())
+    assert told[-1] == (copy.size, copy.size)
+    assert [path.name for path in tmp_path.glob("copy*")] == ["copy.duckdb"]
+    await enter(duckdb_database, 1, 8)
+
+
+async def test_a_copy_holds_what_was_acknowledged_before_it_began(
+    duckdb_database: Database, tmp_path: Path
+) -> None:
+    acknowledged: dict[int, int] = {}
+    stop = asyncio.Event()
+
+    async def write(writer: int) -> None:
+        number = 0
+        while not stop.is_set():
+            number += 1
+            await enter(duckdb_database, writer, number)
+            acknowledged[writer] = number
+
+    writers = [asyncio.create_task(write(writer)) for writer in range(4)]
+    for round_ in range(3):
+        await asyncio.sleep(0.05)
+        before = dict(acknowledged)
+
+        copy = await backup(duckdb_database, tmp_path / f"{round_}.duckdb")
+
+        found = entries(copy.path)
+        assert len(found) == copy.rows["main.entry"]
+        for writer, number in before.items():
+            assert {(writer, n) for n in range(1, number + 1)} <= set(found)
+        assert all((writer, -number) in found for writer, number in found), "half a transaction"
+    stop.set()
+    await asyncio.gather(*writers)
+
+
+async def test_a_reader_who_holds_the_log_does_not_hold_the_copy_up(
+    duckdb_database: Database, tmp_path: Path
+) -> None:
+    await enter(duckdb_database, 1, 1)
+    async with duckdb_database.engine.connect() as reader:
+        await reader.execute(sa.text("SELECT count(*) FROM entry"))
+        async with duckdb_database.engine.begin() as connection:
+            await connection.execute(sa.text("UPDATE entry SET number = number + 1"))
+
+        copy = await backup(duckdb_database, tmp_path / "copy.duckdb")
+
+    assert entries(copy.path) == [(1, 0), (1, 2)]
+    assert copy.digest == hashlib.sha256(copy.path.read_bytes()).hexdigest()
+    assert [path.name for path in tmp_path.glob("copy*")] == ["copy.duckdb"]
+
+
+async def test_a_backup_overwrites_nothing(duckdb_database: Database, tmp_path: Path) -> None:
+    (tmp_path / "copy.duckdb").write_text("mine")
+
+    with pytest.raises(
+        ConfigurationError, match=r"copy.duckdb exists: a backup overwrites nothing"
+    ):
+        await backup(duckdb_database, tmp_path / "copy.duckdb")
+
+    assert (tmp_path / "copy.duckdb").read_text() == "mine"
+
+
+@pytest.mark.parametrize("at", [0, 1])
+async def test_a_backup_that_is_cancelled_leaves_no_file(
+    duckdb_database: Database, tmp_path: Path, at: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("andamios_orm.dialect.journal._PIECE", 4096)
+    begun = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    pieces = 0
+
+    def wait(_done: int, _total: int) -> None:
+        nonlocal pieces
+        pieces += 1
+        if pieces == at + 1:
+            loop.call_soon_threadsafe(begun.set)
+            asyncio.run_coroutine_threadsafe(cancelled.wait(), loop).result()
+
+    cancelled = asyncio.Event()
+    task = asyncio.create_task(backup(duckdb_database, tmp_path / "copy.duckdb", progress=wait))
+    await begun.wait()
+
+    task.cancel()
+    cancelled.set()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+    assert list(tmp_path.glob("copy*")) == []
+    assert pieces <= at + 2
+    await enter(duckdb_database, 1, 1)
+
+
+async def test_a_backup_that_is_cancelled_at_its_end_leaves_no_file(
+    duckdb_database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    sync_folder = backups._sync_folder
+
+    def wait(folder: Path) -> None:
+        sync_folder(folder)
+        loop.call_soon_threadsafe(begun.set)
+        asyncio.run_coroutine_threadsafe(cancelled.wait(), loop).result()
+
+    cancelled = asyncio.Event()
+    monkeypatch.setattr(backups, "_sync_folder", wait)
+    task = asyncio.create_task(backup(duckdb_database, tmp_path / "copy.duckdb"))
+    await begun.wait()
+
+    task.cancel()
+    await asyncio.sleep(0)
+    cancelled.set()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+    assert list(tmp_path.glob("copy*")) == []
+
+
+@pytest.mark.parametrize("harm", ["bytes", "rows"])
+async def test_a_copy_that_is_not_what_was_copied_is_removed(
+    duckdb_database: Database, tmp_path: Path, harm: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await enter(duckdb_database, 1, 1)
+
+    def damage(done: int, total: int) -> None:
+        if done == total and harm == "bytes":
+            with Path(tmp_path / "copy.duckdb.part").open("r+b") as draft:
+                draft.write(b"harm")
+
+    if harm == "rows":
+        counted = backups._counted
+        monkeypatch.setattr(backups, "_counted", lambda raw: {**counted(raw), "at": id(raw)})
+
+    with pytest.raises(BackupFailed):
+        await backup(duckdb_database, tmp_path / "copy.duckdb", progress=damage)
+
+    assert list(tmp_path.glob("copy*")) == []
+    await enter(duckdb_database, 1, 2)
+
+
+async def test_only_duckdb_files_are_copied(
+    andamios_memory_url: str,
+    postgres_url: str,
+    duckdb_url: str,
+    tmp_path: Path,
+    through_driver: Callable[[str], str],
+) -> None:
+    async with Database(through_driver(postgres_url)) as database:
+        with pytest.raises(ConfigurationError, match="pg_dump"):
+            await backup(database, tmp_path / "copy")
+    for url in (andamios_memory_url, f"{duckdb_url}?read_only=true"):
+        async with Database(url) as database:
+            with pytest.raises(ConfigurationError, match="is no file that can be written"):
+                await backup(database, tmp_path / "copy")

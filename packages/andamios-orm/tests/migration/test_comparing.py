@@ -1,0 +1,147 @@
+"""What autogenerate sees, and what it does not take for a change."""
+
+from __future__ import annotations
+
+import datetime as dt  # noqa: TC003 - SQLAlchemy reads the annotations
+import decimal  # noqa: TC003 - likewise
+import enum
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import sqlalchemy as sa
+from pydantic import BaseModel
+from sqlalchemy.orm import Mapped, mapped_column
+
+from andamios_orm import models
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from andamios_orm import Database
+    from andamios_orm.migration import MigrationManager
+
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.db,
+    # PostgreSQL before 18 stores what DuckDB only computes.
+    pytest.mark.filterwarnings("ignore:Computed column .* is being created as 'STORED'"),
+]
+
+
+class Color(enum.Enum):
+    """An enumeration that is stored by value."""
+
+    RED = "red"
+    BLUE = "blue"
+
+
+class Options(BaseModel):
+    """A document."""
+
+    depth: int = 1
+
+
+class Base(models.Model):
+    """The models of this module."""
+
+    __abstract__ = True
+    metadata = sa.MetaData(
+        naming_convention=models.Model.metadata.naming_convention,
+        info=dict(models.Model.metadata.info),
+    )
+
+
+class Owner(models.IntegerKeyMixin, Base):
+    """A parent."""
+
+    __tablename__ = "owner"
+    name: Mapped[str] = mapped_column(sa.String(50), unique=True)
+
+
+class Thing(
+    models.UUIDKeyMixin,
+    models.TimestampMixin,
+    models.SoftDeleteMixin,
+    models.VersionMixin,
+    models.AuditMixin,
+    Base,
+):
+    """A table with a column of every type, and every kind of rule."""
+
+    __tablename__ = "thing"
+    owner_id: Mapped[int] = mapped_column(sa.ForeignKey("owner.id"), index=True)
+    title: Mapped[str] = mapped_column(sa.String(20), server_default="it's", comment="the title")
+    count: Mapped[int] = mapped_column(server_default=sa.text("1 + 1"))
+    flag: Mapped[bool] = mapped_column(server_default=sa.true())
+    color: Mapped[Color] = mapped_column(models.EnumByValue(Color), server_default="red")
+    native: Mapped[str] = mapped_column(sa.Enum("x", "y", name="native"), server_default="x")
+    kind: Mapped[str] = mapped_column(
+        sa.Enum("p", "q", name="kind", native_enum=False, create_constraint=True)
+    )
+    sure: Mapped[bool | None] = mapped_column(sa.Boolean(create_constraint=True, name="sure"))
+    price: Mapped[decimal.Decimal] = mapped_column(models.Money(10, 2), server_default="1.50")
+    options: Mapped[Options | None] = mapped_column(models.PydanticJSON(Options))
+    secret: Mapped[str | None] = mapped_column(sa.Text)
+    at: Mapped[dt.datetime | None] = mapped_column(models.UTCDateTime, server_default=sa.func.now())
+    vector: Mapped[list[float] | None] = mapped_column(models.Vector(3))
+    tags: Mapped[list[str] | None] = mapped_column(sa.ARRAY(sa.String))
+    document: Mapped[dict[str, Any] | None] = mapped_column(sa.JSON)
+    twice: Mapped[int | None] = mapped_column(sa.Computed("count * 2"))
+    ratio: Mapped[float | None]
+    day: Mapped[dt.date | None]
+    clock: Mapped[dt.time | None]
+    content: Mapped[bytes | None]
+    small: Mapped[int | None] = mapped_column(sa.SmallInteger)
+    number: Mapped[int] = mapped_column(server_default=sa.Sequence("ticket").next_value())
+    __table_args__ = (
+        sa.CheckConstraint("count > 0 AND count IN (1, 2, 3)", name="few"),
+        sa.UniqueConstraint("title", "count"),
+        sa.Index("ix_thing_lower_title", sa.text("lower(title)")),
+        {"comment": "things"},
+    )
+
+
+sa.Sequence("ticket", metadata=Base.metadata, start=100)
+
+
+async def create_all(database: Database) -> None:
+    async with database.engine.begin() as connection:
+        await connection.run_sync(Base.metadata.create_all)
+
+
+async def test_nothing_differs_after_create_all(
+    database: Database, manage: Callable[..., MigrationManager]
+) -> None:
+    await create_all(database)
+
+    differences = await manage(Base).check()
+
+    assert differences == ()
+
+
+async def test_nothing_differs_after_the_first_revision(
+    manage: Callable[..., MigrationManager],
+) -> None:
+    manager = manage(Base)
+    await manager.revision("all of it")
+
+    await manager.upgrade()
+
+    assert await manager.check() == ()
+    assert await manager.revision("nothing") is None
+
+
+async def test_the_first_revision_goes_down_to_nothing_and_up_again(
+    database: Database, manage: Callable[..., MigrationManager]
+) -> None:
+    manager = manage(Base)
+    await manager.revision("all of it")
+    await manager.upgrade()
+
+    await manager.downgrade("base")
+
+    async with database.engine.connect() as connection:
+        left = await connection.run_sync(lambda sync: sa.inspect(sync).get_table_names())
+    assert left == ["alembic_version"]
+    await manager.upgrade()
+    assert await manager.check() == ()
