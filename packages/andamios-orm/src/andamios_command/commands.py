@@ -38,6 +38,7 @@ COMMANDS: Final[dict[str, dict[str, str]]] = {
         "query": "Run SQL that only reads, and print the rows.",
         "schema": "Print the tables of the models, as SQL or as a diagram.",
         "backup": "Copy a DuckDB file while others write.",
+        "restore": "Put a copy in the place of a DuckDB file.",
         "doctor": "Look for what is wrong, and say how to mend it.",
     },
     "Help": {

@@ -383,6 +383,10 @@ class MigrationFailed(AndamiosError):
         self.reason = reason
         super().__init__(revision, direction, reason)
 
+    def __reduce__(self) -> Any:
+        """Pickle by state: what made it is given by name."""
+        return _rebuild, (type(self), self.args, self.__dict__)
+
     def __str__(self) -> str:
         """Return which revision failed and why, and what is left."""
         after = f"; the statement was {self.statement}" if self.statement else ""
@@ -400,6 +404,10 @@ class MigrationLocked(AndamiosError, TimeoutError):
         self.seconds = seconds
         self.holder = holder
         super().__init__(seconds, holder)
+
+    def __reduce__(self) -> Any:
+        """Pickle by state: an OSError of two values would be an errno."""
+        return _rebuild, (type(self), self.args, self.__dict__)
 
     def __str__(self) -> str:
         """Return who migrates."""
@@ -451,7 +459,7 @@ class DatabaseFault(AndamiosError, sa_exc.DBAPIError):
         return _rebuild, (type(self), self.args, self.__dict__)
 
 
-def _rebuild(kind: type[DatabaseFault], args: tuple[Any, ...], state: dict[str, Any]) -> Any:
+def _rebuild(kind: type[AndamiosError], args: tuple[Any, ...], state: dict[str, Any]) -> Any:
     error = kind.__new__(kind)
     error.args = args
     error.__dict__.update(state)

@@ -192,6 +192,8 @@ def test_the_examples_of_a_command_run(
     call("revision", "first tables")
     if name not in {"revision", "migrate"}:
         call("migrate")
+    if name == "restore":
+        call("backup", "shop-monday.duckdb")
 
     for line in lines:
         arguments, _, source = line.partition(" < ")

@@ -140,6 +140,19 @@ def test_a_backup_is_told_and_refused_where_it_cannot_be(
     assert "pg_dump" in call("backup", "copy", "--url", postgres_url).err
 
 
+def test_a_copy_is_restored_after_a_question(call: Call, project: str, duckdb_url: str) -> None:
+    call("backup", "copy.duckdb", "--url", duckdb_url)
+
+    fresh = call("restore", "copy.duckdb", "shop.duckdb", "--json")
+    refused = call("restore", "copy.duckdb", "shop.duckdb")
+    done = call("restore", "copy.duckdb", "shop.duckdb", "--yes")
+
+    assert json.loads(fresh.out)["restored"][0]["path"] == "shop.duckdb"
+    assert (refused.code, done.code) == (2, 0)
+    assert Path("shop.duckdb.replaced").is_file()
+    assert call("restore", "pyproject.toml", "shop.duckdb", "--yes").code == 2
+
+
 def test_the_doctor_finds_nothing_at_a_healthy_database(call: Call, project: str, url: str) -> None:
     call("init", "--url", url)
 
@@ -195,7 +208,7 @@ def test_the_doctor_names_who_holds_a_file(call: Call, project: str, tmp_path: P
 
     assert (done.code, queried.code) == (1, 4)
     assert f"fail access: process {holder.pid} has the file open" in done.out
-    assert not list(registry)
+    assert held not in {database.path for database in registry}
 
 
 def test_the_doctor_tells_what_cannot_be_reached(call: Call, project: str) -> None:

@@ -91,7 +91,7 @@ def test_checks_get_no_names_where_there_are_more_or_fewer() -> None:
 @pytest.mark.parametrize(
     ("name", "kind", "expected"),
     [
-        ("t_Id_pkey", None, KEY),
+        ("t_id_pkey", None, KEY),
         ("t_a_b_key", "UNIQUE", UNIQUE),
         ("t_b_key", "UNIQUE", OTHER),
         ("t_a_check", None, CHECK),

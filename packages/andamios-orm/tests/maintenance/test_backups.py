@@ -154,7 +154,7 @@ async def test_a_backup_that_is_cancelled_at_its_end_leaves_no_file(
 ) -> None:
     begun = asyncio.Event()
     loop = asyncio.get_running_loop()
-    sync_folder = backups._sync_folder
+    sync_folder = backups.sync_folder
 
     def wait(folder: Path) -> None:
         sync_folder(folder)
@@ -162,7 +162,7 @@ async def test_a_backup_that_is_cancelled_at_its_end_leaves_no_file(
         asyncio.run_coroutine_threadsafe(cancelled.wait(), loop).result()
 
     cancelled = asyncio.Event()
-    monkeypatch.setattr(backups, "_sync_folder", wait)
+    monkeypatch.setattr(backups, "sync_folder", wait)
     task = asyncio.create_task(backup(duckdb_database, tmp_path / "copy.duckdb"))
     await begun.wait()
 
@@ -187,8 +187,8 @@ async def test_a_copy_that_is_not_what_was_copied_is_removed(
                 draft.write(b"harm")
 
     if harm == "rows":
-        counted = backups._counted
-        monkeypatch.setattr(backups, "_counted", lambda raw: {**counted(raw), "at": id(raw)})
+        counted = backups.counted
+        monkeypatch.setattr(backups, "counted", lambda raw: {**counted(raw), "at": id(raw)})
 
     with pytest.raises(BackupFailed):
         await backup(duckdb_database, tmp_path / "copy.duckdb", progress=damage)

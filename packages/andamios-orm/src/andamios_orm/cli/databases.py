@@ -13,7 +13,7 @@ import rich_click as click
 
 from andamios_orm.cli import checking, drawing, reading
 from andamios_orm.cli.running import FAILED, command
-from andamios_orm.maintenance import backup
+from andamios_orm.maintenance import backup, restore
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -152,6 +152,18 @@ async def backup_command(context: Context, target: Path) -> None:
     context.show("backup", rows, [f"{copy.path} {copy.size} bytes, {sum(copy.rows.values())} rows"])
 
 
+@command(destructive=True, examples=["restore shop-monday.duckdb shop.duckdb --yes"])
+@click.argument("source", type=click.Path(path_type=Path))
+@click.argument("target", type=click.Path(path_type=Path))
+async def restore_command(context: Context, source: Path, target: Path) -> None:
+    """Put a copy, SOURCE, in the place of a DuckDB file; the file that was there is kept."""
+    if target.exists():  # noqa: ASYNC240 - nothing else waits
+        context.confirm(f"this replaces {target}, which is kept as {target.name}.replaced")
+    restored = await restore(source, target, overwrite=True)
+    rows = [{"path": str(target), "size": restored.size, "rows": restored.rows}]
+    context.show("restored", rows, [f"{target} {sum(restored.rows.values())} rows"])
+
+
 @command(examples=["doctor", "doctor --json"])
 async def doctor_command(context: Context) -> int:
     """Look for what is wrong, and say how to mend it."""
@@ -170,6 +182,7 @@ COMMANDS: Final = {
         query_command,
         schema_command,
         backup_command,
+        restore_command,
         doctor_command,
     )
 }

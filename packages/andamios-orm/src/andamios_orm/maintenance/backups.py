@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from andamios_orm.dialect.checkpoints import Checkpoints
     from andamios_orm.dialect.database import DuckDBDatabase
 
-__all__ = ["Backup", "backup"]
+__all__ = ["Backup", "backup", "counted", "digest_of", "sync_folder"]
 
 _TABLES = """
     SELECT schema_name, table_name FROM duckdb_tables()
@@ -116,11 +116,11 @@ class _Work:
         try:
             with self._opened.raw(write=True) as raw:
                 self._checkpoints.run(raw)
-                rows = _counted(raw)
+                rows = counted(raw)
                 written = self._copy()
             digest = self._looked_at(written, rows)
             self._draft.rename(self._target)
-            _sync_folder(self._target.parent)
+            sync_folder(self._target.parent)
         finally:
             for leftover in (self._draft, Path(f"{self._draft}.wal")):
                 leftover.unlink(missing_ok=True)
@@ -155,22 +155,22 @@ class _Work:
         Raises:
             BackupFailed: it is something else than what was copied.
         """
-        if _digest(self._draft) != written:
+        if digest_of(self._draft) != written:
             raise BackupFailed(f"{self._draft} does not hold what was written into it")
         has_log = Path(f"{self._draft}.wal").exists()
         mode = "TYPE duckdb" if has_log else "TYPE duckdb, READ_ONLY"
         with duckdb.connect(":memory:") as raw:
             raw.execute(f"ATTACH {literal(str(self._draft))} AS copy ({mode})")
             raw.execute("USE copy")
-            there = _counted(raw)
+            there = counted(raw)
             raw.execute("USE memory")
             raw.execute("DETACH copy")  # a log is written back as it is closed
         if there != rows:
             raise BackupFailed(f"the copy has {there}, and {self._opened.path} has {rows}")
-        return _digest(self._draft) if has_log else written
+        return digest_of(self._draft) if has_log else written
 
 
-def _counted(raw: duckdb.DuckDBPyConnection) -> dict[str, int]:
+def counted(raw: duckdb.DuckDBPyConnection) -> dict[str, int]:
     """Return the number of rows of each table."""
     counts = {}
     for schema, table in raw.execute(_TABLES).fetchall():
@@ -180,12 +180,13 @@ def _counted(raw: duckdb.DuckDBPyConnection) -> dict[str, int]:
     return counts
 
 
-def _digest(path: Path) -> str:
+def digest_of(path: Path) -> str:
+    """Return the SHA-256 of a file."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
     """Make the name of a file durable, which fsync of the file does not."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
     try:

@@ -1,0 +1,133 @@
+"""Putting a copy of a DuckDB file in the place of the file."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+from itertools import count
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import duckdb
+
+from andamios_orm.dialect.quoting import literal
+from andamios_orm.dialect.registry import registry
+from andamios_orm.dialect.translation import opening_error
+from andamios_orm.exceptions import (
+    BackupFailed,
+    ConfigurationError,
+    DatabaseAlreadyOpen,
+    DatabaseLocked,
+)
+from andamios_orm.maintenance.backups import Backup, counted, digest_of, sync_folder
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["restore"]
+
+_PIECE = 4 * 2**20
+_BESIDE = (".wal", ".journal")
+"""What belongs to a file, and lies beside it under its name and one of these."""
+
+
+async def restore(
+    source: str | Path, target: str | Path, *, digest: str | None = None, overwrite: bool = False
+) -> Backup:
+    """Return what was restored: the copy ``source`` is at ``target`` now.
+
+    The copy is copied, put on the disk, opened and counted before anything else is
+    touched. With ``overwrite`` a file that is there is kept, as ``target.replaced``, with its
+    log; nobody may have it open. ``digest`` is the SHA-256 that the copy must have. Whatever
+    stops it, the old file is there under one of both names, and what is at ``target`` is whole.
+
+    Raises:
+        ConfigurationError: ``source`` is no plain file, or ``target`` is not to be replaced.
+        BackupFailed: the copy has another digest.
+        DatabaseCorrupt: the copy is no DuckDB file, or is damaged.
+        DatabaseAlreadyOpen: this process has ``target`` open.
+        DatabaseLocked: another process has it open.
+    """
+    return await asyncio.to_thread(_restore, Path(source), Path(target), digest, overwrite)
+
+
+def _restore(source: Path, target: Path, digest: str | None, overwrite: bool) -> Backup:  # noqa: FBT001 - of restore()
+    if source.is_symlink() or not source.is_file():
+        raise ConfigurationError(f"{source} is no file: restore() takes a copy that backup() made")
+    if target.exists():
+        if not overwrite:
+            raise ConfigurationError(f"{target} exists: pass overwrite=True to replace it")
+        _require_closed(target)
+    draft = target.with_name(f"{target.name}.part")
+    try:
+        _copy(source, draft)
+        found = digest_of(draft)
+        if digest is not None and found != digest:
+            raise BackupFailed(f"{source} has the SHA-256 {found}, not {digest}")
+        rows = _rows(draft, source)
+        if target.exists():
+            _keep(target)
+        draft.replace(target)
+        sync_folder(target.parent)
+    finally:
+        draft.unlink(missing_ok=True)
+    return Backup(target, target.stat().st_size, found, rows)
+
+
+def _require_closed(target: Path) -> None:
+    """Refuse a file that somebody has open.
+
+    Raises:
+        DatabaseAlreadyOpen: this process has.
+        DatabaseLocked: another one has.
+    """
+    place = target.resolve()
+    if any(database.path == place for database in registry):
+        raise DatabaseAlreadyOpen(f"{target} is open in this process: close it first", path=target)
+    descriptor = os.open(target, os.O_RDWR | os.O_CLOEXEC)
+    try:
+        fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (BlockingIOError, PermissionError):
+        raise DatabaseLocked(
+            f"another process has {target} open: stop it first", path=target
+        ) from None
+    finally:
+        os.close(descriptor)
+
+
+def _copy(source: Path, draft: Path) -> None:
+    with source.open("rb") as original, draft.open("xb") as copy:
+        while piece := original.read(_PIECE):
+            copy.write(piece)
+        copy.flush()
+        os.fsync(copy.fileno())
+
+
+def _rows(draft: Path, source: Path) -> dict[str, int]:
+    """Return the rows of each table of a copy, which proves that it can be read."""
+    with duckdb.connect(":memory:") as raw:
+        try:
+            raw.execute(f"ATTACH {literal(str(draft))} AS copy (TYPE duckdb, READ_ONLY)")
+            raw.execute("USE copy")
+            return counted(raw)
+        except duckdb.Error as error:
+            raise opening_error(error, source) from error
+
+
+def _keep(target: Path) -> None:
+    """Give the old file a second name, with what belongs to it, before its first name is taken."""
+    names = (target.with_name(f"{target.name}.replaced{number}") for number in _numbers())
+    kept = next(name for name in names if not name.exists())
+    kept.hardlink_to(target)
+    for suffix in _BESIDE:
+        beside = Path(f"{target}{suffix}")
+        if beside.exists():
+            Path(f"{kept}{suffix}").hardlink_to(beside)
+            beside.unlink()
+    sync_folder(target.parent)
+
+
+def _numbers() -> Iterator[str]:
+    yield ""
+    yield from (f"-{number}" for number in count(2))
