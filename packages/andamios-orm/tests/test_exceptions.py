@@ -22,6 +22,8 @@ from andamios_orm.exceptions import (
     DataFault,
     DecryptionFailed,
     LoadTooLarge,
+    MigrationFailed,
+    MigrationLocked,
     MoreThanOne,
     NestedTransactionUnsupported,
     NotFound,
@@ -64,6 +66,18 @@ def _own(kind: Any) -> dict[str, Any]:
     }
 
 
+_ARGUMENTS: dict[Any, tuple[Any, ...]] = {
+    NotFound: ("Project", 7),
+    MoreThanOne: ("Project", "name='a'"),
+    NotLoaded: ("Project", "tasks"),
+    ValueRefused: ("too long", "abc", "title"),
+    BulkRefused: ("Project", [RowRefusal(7, "title", "too long", "abc")]),
+    LoadTooLarge: (2**30, 2**20),
+    PoolExhausted: ("none is free", ["task 'a' for 1.0 s"]),
+    MigrationLocked: (1.5, "process 7"),
+}
+
+
 def _example(kind: Any) -> BaseException:
     """Return an error of this class, with all that it can carry."""
     example: BaseException
@@ -76,22 +90,10 @@ def _example(kind: Any) -> BaseException:
             connection_invalidated=True,
             **_own(kind),
         )
-    elif kind is NotFound:
-        example = kind("Project", 7)
-    elif kind is MoreThanOne:
-        example = kind("Project", "name='a'")
-    elif kind is NotLoaded:
-        example = kind("Project", "tasks")
-    elif kind is ValueRefused:
-        example = kind("too long", "abc", "title")
-    elif kind is BulkRefused:
-        example = kind("Project", [RowRefusal(7, "title", "too long", "abc")])
-    elif kind is LoadTooLarge:
-        example = kind(2**30, 2**20)
-    elif kind is PoolExhausted:
-        example = kind("none is free", ["task 'a' for 1.0 s"])
+    elif kind is MigrationFailed:
+        example = kind("1a2b", "upgrade", path=Path("a.py"), statement="SELECT 1", reason="no")
     else:
-        example = kind("it broke")
+        example = kind(*_ARGUMENTS.get(kind, ("it broke",)))
     return example
 
 
