@@ -12,6 +12,7 @@ import pytest
 
 from andamios_command import COMMANDS
 from andamios_orm.cli import development
+from andamios_orm.testing import serving
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -62,7 +63,7 @@ def test_the_exit_code_is_that_of_the_program(call: Call, project: str) -> None:
 @pytest.mark.db
 def test_the_server_of_the_tests_runs_until_it_is_stopped() -> None:
     with subprocess.Popen(
-        [sys.executable, "-m", "andamios_orm.testing.serving"],
+        [sys.executable, "-m", serving.__name__],
         stdout=subprocess.PIPE,
         text=True,
     ) as server:

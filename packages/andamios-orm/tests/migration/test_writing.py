@@ -200,3 +200,33 @@ async def test_a_table_goes_after_the_keys_to_it(
     assert await manager.check() == ()
     await manager.downgrade()
     assert await manage(before).check() == ()
+
+
+def moods(*values: str) -> sa.MetaData:
+    """Return a table with a column of a type that lists its values."""
+    metadata = sa.MetaData()
+    sa.Table(
+        "day",
+        metadata,
+        sa.Column("id", sa.Integer, primary_key=True),
+        sa.Column("mood", sa.Enum(*values, name="mood"), server_default=values[0]),
+    )
+    return metadata
+
+
+async def test_a_type_gets_other_values_and_has_the_old_ones_again(
+    manage: Callable[..., MigrationManager],
+) -> None:
+    before, after = manage(moods("good", "bad")), manage(moods("good", "bad", "ugly"))
+    await before.revision("two moods")
+    await before.upgrade()
+
+    revision = await after.revision("three moods")
+
+    assert revision is not None
+    altered = "op.alter_enum('mood', ['good', 'bad', 'ugly'], columns=['day.mood'])"
+    assert altered in revision.path.read_text()
+    await after.upgrade()
+    assert await after.check() == ()
+    await after.downgrade()
+    assert await before.check() == ()
