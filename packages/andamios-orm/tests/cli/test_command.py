@@ -29,7 +29,7 @@ from andamios_orm.exceptions import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-pytestmark = [pytest.mark.e2e, pytest.mark.sampled(8)]
+pytestmark = [pytest.mark.e2e, pytest.mark.sampled(12)]
 
 Call: TypeAlias = "Callable[..., Any]"
 NAMES = [name for group in commands.COMMANDS.values() for name in group]

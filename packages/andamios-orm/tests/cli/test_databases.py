@@ -15,7 +15,7 @@ from andamios_orm.exceptions import MissingExtra
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-pytestmark = [pytest.mark.e2e, pytest.mark.db, pytest.mark.sampled(4)]
+pytestmark = [pytest.mark.e2e, pytest.mark.db, pytest.mark.sampled(8)]
 
 Call: TypeAlias = "Callable[..., Any]"
 SQL = "SELECT 1 AS one, 'a|b' AS two, NULL AS three UNION ALL SELECT 22, '5%', 'c' ORDER BY 1"

@@ -11,7 +11,7 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-pytestmark = [pytest.mark.e2e, pytest.mark.db, pytest.mark.sampled(4)]
+pytestmark = [pytest.mark.e2e, pytest.mark.db, pytest.mark.sampled(6)]
 
 Call: TypeAlias = "Callable[..., Any]"
 

@@ -313,7 +313,7 @@ def refused(raw: duckdb.DuckDBPyConnection, statement: str) -> None:
         raw.execute(statement)
 
 
-@pytest.mark.sampled(10)
+@pytest.mark.sampled(40)
 @pytest.mark.parametrize("blocker", BLOCKERS.values(), ids=BLOCKERS)
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
 def test_a_change_is_made_whatever_is_in_its_way(
@@ -337,7 +337,7 @@ def test_a_change_is_made_whatever_is_in_its_way(
             check(raw, blocker, change)
 
 
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(40)
 @pytest.mark.parametrize(
     "change",
     [change for change in CHANGES.values() if change.native],

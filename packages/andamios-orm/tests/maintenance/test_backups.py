@@ -18,7 +18,7 @@ from andamios_orm.maintenance import backup, backups
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-pytestmark = [pytest.mark.integration, pytest.mark.db]
+pytestmark = [pytest.mark.integration, pytest.mark.db, pytest.mark.sampled(3)]
 
 
 @pytest.fixture

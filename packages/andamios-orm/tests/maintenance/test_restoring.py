@@ -22,7 +22,7 @@ from andamios_orm.maintenance import backup, restore, restoring
 if TYPE_CHECKING:
     from pathlib import Path
 
-pytestmark = [pytest.mark.integration, pytest.mark.db]
+pytestmark = [pytest.mark.integration, pytest.mark.db, pytest.mark.sampled(4)]
 
 
 def make(path: Path, value: int) -> Path:

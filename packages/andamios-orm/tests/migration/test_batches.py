@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from andamios_orm import Database
     from andamios_orm.migration import MigrationManager, Step
 
-pytestmark = [pytest.mark.integration, pytest.mark.db, pytest.mark.sampled(4)]
+pytestmark = [pytest.mark.integration, pytest.mark.db, pytest.mark.sampled(6)]
 
 Manage: TypeAlias = "Callable[..., MigrationManager]"
 

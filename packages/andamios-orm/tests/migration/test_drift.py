@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from andamios_orm import Database
 
-pytestmark = [pytest.mark.integration, pytest.mark.db]
+pytestmark = [pytest.mark.integration, pytest.mark.db, pytest.mark.sampled(10)]
 
 METADATA: Final = sa.MetaData()
 sa.Table(

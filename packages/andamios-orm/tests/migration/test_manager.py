@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-pytestmark = [pytest.mark.integration, pytest.mark.db, pytest.mark.sampled(4)]
+pytestmark = [pytest.mark.integration, pytest.mark.db, pytest.mark.sampled(6)]
 
 Manage: TypeAlias = "Callable[..., MigrationManager]"
 

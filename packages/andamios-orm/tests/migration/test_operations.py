@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from andamios_orm import Database
 
-pytestmark = [pytest.mark.integration, pytest.mark.db]
+pytestmark = [pytest.mark.integration, pytest.mark.db, pytest.mark.sampled(6)]
 
 
 async def run(database: Database, work: Callable[[Any], Any]) -> None:

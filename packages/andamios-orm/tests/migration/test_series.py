@@ -32,6 +32,7 @@ pytestmark = [
     pytest.mark.db,
     # PostgreSQL before 18 stores what DuckDB only computes.
     pytest.mark.filterwarnings("ignore:Computed column .* is being created as 'STORED'"),
+    pytest.mark.sampled(8),
 ]
 
 CHILDREN: Final = Path(__file__).parent / "children"

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from andamios_orm import Database
     from andamios_orm.migration import MigrationManager
 
-pytestmark = [pytest.mark.integration, pytest.mark.db]
+pytestmark = [pytest.mark.integration, pytest.mark.db, pytest.mark.sampled(6)]
 
 
 class Color(enum.Enum):

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from andamios_orm import Database
     from andamios_orm.migration.written import Written
 
-pytestmark = [pytest.mark.integration, pytest.mark.db]
+pytestmark = [pytest.mark.integration, pytest.mark.db, pytest.mark.sampled(4)]
 
 
 async def read(database: Database, metadata: sa.MetaData) -> Written:
