@@ -441,7 +441,7 @@ def ways() -> list[Way]:
 async def test_an_upgrade_that_is_killed_is_gone_or_there(
     url: str, folder: Path, killer: Killer, moment: str, rounds: Callable[[int, int, int], int]
 ) -> None:
-    every, step = rounds(9, 4, 1), rounds(60, 20, 1)
+    every, step = rounds(9, 8, 1), rounds(60, 20, 1)
     models = head_models()
     async with Database(url) as database:
         manager = MigrationManager(database, models, folder)
