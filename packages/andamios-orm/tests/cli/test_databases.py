@@ -44,6 +44,14 @@ def test_rows_are_printed_in_many_forms(
     assert (done.code, done.out, done.err) == (0, printed, "2 rows\n")
 
 
+def test_casts_and_signs_are_no_parameters(call: Call, project: str, url: str) -> None:
+    sql = "SELECT '7'::integer % 4 AS rest, 'a:b' AS text, ':c' LIKE ':%' AS found"
+
+    assert (
+        call("query", sql, "--url", url, "--format", "csv").out == "rest,text,found\n3,a:b,True\n"
+    )
+
+
 def test_json_is_a_form_of_its_own(call: Call, project: str, url: str) -> None:
     done = call("query", "SELECT 1 AS one", "--url", url, "--json", "--quiet")
 
@@ -90,6 +98,7 @@ def test_parquet_is_for_a_file(
         "CREATE TABLE t (a INTEGER)",
         "SELECT 1; CREATE TABLE t (a INTEGER)",
         "COMMIT; CREATE TABLE t (a INTEGER)",
+        "SELECT 1; COMMIT; CREATE TABLE t (a INTEGER)",
         "SELECT nextval('s')",
     ],
 )

@@ -51,6 +51,16 @@ def test_the_environment_and_the_pyproject_here_are_read(
     assert (settings.url, settings.slow_query) == ("duckdb:///from-the-environment", 2.0)
 
 
+def test_what_the_command_reads_there_is_no_option_of_the_database(tmp_path: Path) -> None:
+    pyproject = written(
+        tmp_path,
+        "[tool.andamios]\nurl = 'duckdb:///a'\nmodels = 'app:Base'\nfolder = 'm'\n"
+        "[tool.andamios.environments.live]\nurl = 'duckdb:///b'\n",
+    )
+
+    assert Settings.load(environment={}, pyproject=pyproject) == Settings(url="duckdb:///a")
+
+
 def test_a_pyproject_without_the_section_says_nothing(tmp_path: Path) -> None:
     pyproject = written(tmp_path, "[tool.other]\nurl = 'x'\n")
 

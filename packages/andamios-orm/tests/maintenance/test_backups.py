@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import duckdb
@@ -17,6 +16,7 @@ from andamios_orm.maintenance import backup, backups
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 pytestmark = [pytest.mark.integration, pytest.mark.db, pytest.mark.sampled(3)]
 
@@ -108,6 +108,37 @@ async def test_a_reader_who_holds_the_log_does_not_hold_the_copy_up(
     assert [path.name for path in tmp_path.glob("copy*")] == ["copy.duckdb"]
 
 
+async def test_a_log_that_is_copied_is_in_the_indexes_of_the_copy(
+    duckdb_database: Database, tmp_path: Path
+) -> None:
+    async with duckdb_database.engine.begin() as connection:
+        await connection.execute(sa.text("CREATE INDEX ix ON entry (number)"))
+    await enter(duckdb_database, 1, 1)
+    async with duckdb_database.engine.connect() as reader:
+        await reader.execute(sa.text("SELECT count(*) FROM entry"))
+        async with duckdb_database.engine.begin() as connection:
+            await connection.execute(sa.text("UPDATE entry SET writer = writer + 1"))
+            await connection.execute(sa.text("INSERT INTO entry VALUES (3, 4321)"))
+
+        copy = await backup(duckdb_database, tmp_path / "copy.duckdb")
+    with duckdb.connect(str(copy.path), read_only=True) as raw:
+        found = raw.execute("SELECT writer FROM entry WHERE number = 4321").fetchall()
+    assert found == [(3,)]
+
+
+async def test_two_backups_at_once_do_not_meet(duckdb_database: Database, tmp_path: Path) -> None:
+    await enter(duckdb_database, 1, 1)
+    place = tmp_path / "copy.duckdb"
+
+    done = await asyncio.gather(
+        backup(duckdb_database, place), backup(duckdb_database, place), return_exceptions=True
+    )
+
+    assert sorted(type(each).__name__ for each in done) == ["Backup", "FileExistsError"]
+    assert entries(place) == [(1, -1), (1, 1)]
+    assert [path.name for path in tmp_path.glob("copy*")] == ["copy.duckdb"]
+
+
 async def test_a_backup_overwrites_nothing(duckdb_database: Database, tmp_path: Path) -> None:
     (tmp_path / "copy.duckdb").write_text("mine")
 
@@ -183,7 +214,8 @@ async def test_a_copy_that_is_not_what_was_copied_is_removed(
 
     def damage(done: int, total: int) -> None:
         if done == total and harm == "bytes":
-            with Path(tmp_path / "copy.duckdb.part").open("r+b") as draft:
+            (part,) = tmp_path.glob("copy.duckdb.*.part")
+            with part.open("r+b") as draft:
                 draft.write(b"harm")
 
     if harm == "rows":

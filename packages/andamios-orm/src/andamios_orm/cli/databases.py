@@ -54,7 +54,7 @@ async def query_command(context: Context, sql: str, *, form: str, output: str | 
         click.echo(printed, nl=False)
     else:
         _write(printed, output)
-    context.say(f"{len(rows)} rows")
+    context.say(f"{len(rows)} row{'s' * (len(rows) != 1)}")
 
 
 def _as_json(names: Sequence[str], rows: Sequence[Any]) -> str:

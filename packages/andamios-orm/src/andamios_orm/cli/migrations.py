@@ -9,6 +9,7 @@ import rich_click as click
 from sqlalchemy import MetaData
 
 from andamios_orm.cli.running import DIFFERS, command
+from andamios_orm.dialect.files import first_free
 from andamios_orm.maintenance import backup
 from andamios_orm.migration import MigrationManager
 
@@ -140,7 +141,9 @@ async def check_command(context: Context) -> int:
         {"kind": "pending", "place": each.id, "text": f"{each} is pending"} for each in pending
     ]
     context.show("differences", rows, [row["text"] for row in rows])
-    context.say("nothing differs" if not rows else f"{len(rows)} differences")
+    context.say(
+        "nothing differs" if not rows else f"{len(rows)} difference{'s' * (len(rows) != 1)}"
+    )
     return DIFFERS if rows else 0
 
 
@@ -161,7 +164,8 @@ async def db_reset_command(context: Context, *, dry_run: bool, no_backup: bool) 
         path = Path(database.engine.url.database or ":memory:")
         is_file = database.engine.dialect.name == "duckdb" and ":memory:" not in path.name
         if is_file and found and not no_backup:
-            copy = await backup(database, path.with_name(f"{path.stem}.before-reset.duckdb"))
+            place = first_free(path.with_name(f"{path.stem}.before-reset{path.suffix}"))
+            copy = await backup(database, place)
             context.say(f"kept: {copy.path}")
         await empty(database)
         manager = context.project.manager(database, backup="never")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 import os
 import sys
-import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from sqlalchemy import MetaData
 
 from andamios_orm.core import Database, Settings
+from andamios_orm.core.settings import pyproject_section
 from andamios_orm.exceptions import ConfigurationError
 from andamios_orm.migration import MigrationManager
 
@@ -112,13 +112,7 @@ class Project:
 
 def _sections(path: Path, environment: str | None) -> list[tuple[str, dict[str, Any]]]:
     """Return the parts of pyproject that count, the one that wins first."""
-    content: dict[str, Any] = {}
-    if path.is_file():
-        try:
-            content = tomllib.loads(path.read_text(encoding="utf-8"))
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise ConfigurationError(f"{path} cannot be read: {error}") from error
-    section = content.get("tool", {}).get("andamios", {})
+    section = pyproject_section(path)
     sections = [(f"{path.name} [tool.andamios]", section)]
     if environment is None:
         return sections

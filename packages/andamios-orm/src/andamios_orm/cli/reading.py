@@ -22,23 +22,19 @@ async def read(database: Database, statement: str) -> tuple[list[str], list[tupl
     Raises:
         StatementRefused: the statement may write, or there are several.
     """
+    query = text(statement.replace(":", r"\:"))  # a colon is no parameter here
     async with database.engine.connect() as connection:
         if connection.dialect.name == "duckdb":
             await _check(connection, database, statement)
         else:
             await connection.execute(text("SET TRANSACTION READ ONLY"))
-            # A prepared statement is one statement: none behind it can end the transaction.
-            await connection.exec_driver_sql(
-                f"PREPARE andamios_query AS {_escaped(statement, database)}"
-            )
-            statement = "EXECUTE andamios_query"
-        result = await connection.exec_driver_sql(statement)
-        return list(result.keys()), [tuple(row) for row in result]
-
-
-def _escaped(statement: str, database: Database) -> str:
-    """Return the statement as the driver takes it: psycopg looks for parameters behind %."""
-    return statement.replace("%", "%%") if database.engine.driver == "psycopg" else statement
+        if database.engine.driver != "psycopg":
+            result = await connection.execute(query)
+            return list(result.keys()), [tuple(row) for row in result]
+        # It sends one statement alone only if it streams: none behind it can end the
+        # transaction that only reads. The other drivers send no more than one.
+        async with connection.stream(query) as stream:
+            return list(stream.keys()), [tuple(row) async for row in stream]
 
 
 async def _check(connection: AsyncConnection, database: Database, statement: str) -> None:

@@ -18,7 +18,7 @@ from andamios_orm.exceptions import ConfigurationError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["Settings"]
+__all__ = ["Settings", "pyproject_section"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,6 +140,8 @@ _KINDS: dict[str, type] = {
 _DEFAULTS = {f.name: f.default for f in fields(Settings)}
 _FLAGS = {"true": True, "1": True, "yes": True, "on": True}
 _FLAGS |= {"false": False, "0": False, "no": False, "off": False}
+_OF_THE_COMMAND = frozenset({"environments", "folder", "models"})
+"""Names that stand beside ours in pyproject, and are no settings of a database."""
 _SECRETS = ("password", "token", "secret", "key")
 
 
@@ -172,6 +174,16 @@ def _from_environment(environment: Mapping[str, str], prefix: str) -> dict[str, 
 
 
 def _from_pyproject(path: Path) -> dict[str, Any]:
+    section = pyproject_section(path)
+    return {name: value for name, value in section.items() if name not in _OF_THE_COMMAND}
+
+
+def pyproject_section(path: Path) -> dict[str, Any]:
+    """Return ``[tool.andamios]`` of a pyproject; it is empty if there is none.
+
+    Raises:
+        ConfigurationError: the file cannot be read.
+    """
     if not path.is_file():
         return {}
     try:

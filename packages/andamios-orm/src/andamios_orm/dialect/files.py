@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import re
+from itertools import count
 from pathlib import Path
 from typing import Final
 
@@ -12,7 +13,15 @@ import duckdb
 
 from andamios_orm.exceptions import MissingExtra
 
-__all__ = ["alias_of", "extension_path", "has_log", "identity_of", "own_files"]
+__all__ = [
+    "alias_of",
+    "extension_path",
+    "first_free",
+    "has_log",
+    "identity_of",
+    "own_files",
+    "sync_folder",
+]
 
 _RESERVED_ALIASES: Final = frozenset(
     {"memory", "temp", "system", "main", "pg_catalog", "information_schema"}
@@ -63,3 +72,18 @@ def extension_path(extension: str) -> str:
         )
     folder = Path(found.origin).parent / "extensions" / f"v{duckdb.__version__}"
     return str(folder / f"{extension}.duckdb_extension")
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the name of a file durable, which fsync of the file does not."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def first_free(path: Path) -> Path:
+    """Return ``path``, or the first of ``path-2``, ``path-3`` and so on that does not exist."""
+    numbered = (path.with_name(f"{path.stem}-{number}{path.suffix}") for number in count(2))
+    return path if not path.exists() else next(each for each in numbered if not each.exists())

@@ -20,6 +20,8 @@ import struct
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from andamios_orm.dialect.files import sync_folder
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -104,7 +106,7 @@ class Journal:
         except BaseException:
             self._draft.unlink(missing_ok=True)
             raise
-        _sync_folder(self.path.parent)
+        sync_folder(self.path.parent)
 
     def discard(self) -> None:
         """Forget what was saved: the checkpoint is complete, or has not begun."""
@@ -215,12 +217,3 @@ def _read(source: int, size: int, place: int) -> bytes:
 
 def _digest(content: bytes) -> bytes:
     return hashlib.blake2b(content, digest_size=_DIGEST_SIZE).digest()
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make the name of a file durable, which fsync of the file does not."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

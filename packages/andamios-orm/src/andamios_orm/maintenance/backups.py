@@ -10,9 +10,11 @@ import threading
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 import duckdb
 
+from andamios_orm.dialect.files import sync_folder
 from andamios_orm.dialect.quoting import literal, quoted
 from andamios_orm.exceptions import BackupFailed, ConfigurationError
 
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
     from andamios_orm.dialect.checkpoints import Checkpoints
     from andamios_orm.dialect.database import DuckDBDatabase
 
-__all__ = ["Backup", "backup", "counted", "digest_of", "sync_folder"]
+__all__ = ["Backup", "backup", "counted", "digest_of"]
 
 _TABLES = """
     SELECT schema_name, table_name FROM duckdb_tables()
@@ -107,7 +109,7 @@ class _Work:
     ) -> None:
         self._opened = opened
         self._target = target
-        self._draft = target.with_name(f"{target.name}.part")
+        self._draft = target.with_name(f"{target.name}.{uuid4().hex}.part")
         self._progress = progress
         self._stopped = stopped
 
@@ -119,7 +121,7 @@ class _Work:
                 rows = counted(raw)
                 written = self._copy()
             digest = self._looked_at(written, rows)
-            self._draft.rename(self._target)
+            self._target.hardlink_to(self._draft)  # which overwrites nothing
             sync_folder(self._target.parent)
         finally:
             for leftover in (self._draft, Path(f"{self._draft}.wal")):
@@ -163,8 +165,10 @@ class _Work:
             raw.execute(f"ATTACH {literal(str(self._draft))} AS copy ({mode})")
             raw.execute("USE copy")
             there = counted(raw)
+            if has_log:  # DETACH would do it, and leave what was replayed out of the indexes
+                raw.execute("CHECKPOINT copy")
             raw.execute("USE memory")
-            raw.execute("DETACH copy")  # a log is written back as it is closed
+            raw.execute("DETACH copy")
         if there != rows:
             raise BackupFailed(f"the copy has {there}, and {self._opened.path} has {rows}")
         return digest_of(self._draft) if has_log else written
@@ -184,15 +188,6 @@ def digest_of(path: Path) -> str:
     """Return the SHA-256 of a file."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def sync_folder(folder: Path) -> None:
-    """Make the name of a file durable, which fsync of the file does not."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _say_nothing(_done: int, _total: int) -> None:

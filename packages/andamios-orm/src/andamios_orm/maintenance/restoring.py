@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import os
-from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING
+from uuid import uuid4
 
 import duckdb
 
+from andamios_orm.dialect.files import first_free, sync_folder
 from andamios_orm.dialect.quoting import literal
 from andamios_orm.dialect.registry import registry
 from andamios_orm.dialect.translation import opening_error
@@ -20,10 +20,7 @@ from andamios_orm.exceptions import (
     DatabaseAlreadyOpen,
     DatabaseLocked,
 )
-from andamios_orm.maintenance.backups import Backup, counted, digest_of, sync_folder
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from andamios_orm.maintenance.backups import Backup, counted, digest_of
 
 __all__ = ["restore"]
 
@@ -59,7 +56,7 @@ def _restore(source: Path, target: Path, digest: str | None, overwrite: bool) ->
         if not overwrite:
             raise ConfigurationError(f"{target} exists: pass overwrite=True to replace it")
         _require_closed(target)
-    draft = target.with_name(f"{target.name}.part")
+    draft = target.with_name(f"{target.name}.{uuid4().hex}.part")
     try:
         _copy(source, draft)
         found = digest_of(draft)
@@ -67,6 +64,7 @@ def _restore(source: Path, target: Path, digest: str | None, overwrite: bool) ->
             raise BackupFailed(f"{source} has the SHA-256 {found}, not {digest}")
         rows = _rows(draft, source)
         if target.exists():
+            _require_closed(target)  # copying has taken its time
             _keep(target)
         draft.replace(target)
         sync_folder(target.parent)
@@ -117,8 +115,7 @@ def _rows(draft: Path, source: Path) -> dict[str, int]:
 
 def _keep(target: Path) -> None:
     """Give the old file a second name, with what belongs to it, before its first name is taken."""
-    names = (target.with_name(f"{target.name}.replaced{number}") for number in _numbers())
-    kept = next(name for name in names if not name.exists())
+    kept = first_free(target.with_name(f"{target.name}.replaced"))
     kept.hardlink_to(target)
     for suffix in _BESIDE:
         beside = Path(f"{target}{suffix}")
@@ -126,8 +123,3 @@ def _keep(target: Path) -> None:
             Path(f"{kept}{suffix}").hardlink_to(beside)
             beside.unlink()
     sync_folder(target.parent)
-
-
-def _numbers() -> Iterator[str]:
-    yield ""
-    yield from (f"-{number}" for number in count(2))

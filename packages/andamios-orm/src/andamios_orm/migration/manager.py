@@ -5,12 +5,12 @@ from __future__ import annotations
 from contextlib import asynccontextmanager
 from functools import partial
 from io import StringIO
-from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from sqlalchemy import MetaData, text
 
+from andamios_orm.dialect.files import first_free
 from andamios_orm.exceptions import CommitOutcomeUnknown, DatabaseFault
 from andamios_orm.maintenance import backup
 from andamios_orm.migration import comparing, running, turns, writing
@@ -19,7 +19,7 @@ from andamios_orm.migration.revisions import Folder
 from andamios_orm.migration.target import Target
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterable
 
     from sqlalchemy import Connection
     from sqlalchemy.ext.asyncio import AsyncConnection
@@ -234,9 +234,8 @@ class MigrationManager:
             return
         module = scripts.module(step.revision.id)
         if self.backup == "always" or destroys(module, step.direction):
-            name = f"{path.stem}.before-{step.direction}-{step.revision.id}"
-            places = (path.with_name(f"{name}{number}{path.suffix}") for number in _numbers())
-            await backup(self.database, next(place for place in places if not place.exists()))
+            name = f"{path.stem}.before-{step.direction}-{step.revision.id}{path.suffix}"
+            await backup(self.database, first_free(path.with_name(name)))
 
     async def _run_batches(self, step: Step, batches: Batches) -> None:
         while True:
@@ -292,12 +291,6 @@ def _metadata(given: Any) -> tuple[MetaData, ...]:
     if isinstance(given, type):
         return (given.metadata,)  # type: ignore[attr-defined]  # a base of models has it
     return tuple(found for each in given for found in _metadata(each))
-
-
-def _numbers() -> Iterator[str]:
-    """Yield what tells copies of the same moment apart: nothing, -2, -3 and so on."""
-    yield ""
-    yield from (f"-{number}" for number in count(2))
 
 
 def _say_nothing(_step: Step) -> None:
