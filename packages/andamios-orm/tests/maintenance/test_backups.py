@@ -185,7 +185,6 @@ async def test_a_backup_that_is_cancelled_at_its_end_leaves_no_file(
 ) -> None:
     begun = asyncio.Event()
     loop = asyncio.get_running_loop()
-    sync_folder = backups.sync_folder
 
     def wait(folder: Path) -> None:
         sync_folder(folder)
