@@ -11,6 +11,7 @@ import pytest
 import sqlalchemy as sa
 
 from andamios_orm import Database
+from andamios_orm.dialect.files import sync_folder
 from andamios_orm.exceptions import BackupFailed, ConfigurationError
 from andamios_orm.maintenance import backup, backups
 
