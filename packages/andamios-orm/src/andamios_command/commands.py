@@ -37,13 +37,14 @@ COMMANDS: Final[dict[str, dict[str, str]]] = {
     "Database": {
         "query": "Run SQL that only reads, and print the rows.",
         "schema": "Print the tables of the models, as SQL or as a diagram.",
+        "shell": "Open Python with the database, a session and the models.",
         "backup": "Copy a DuckDB file while others write.",
         "restore": "Put a copy in the place of a DuckDB file.",
         "doctor": "Look for what is wrong, and say how to mend it.",
     },
     "Help": {
         "explain": "Say what an error means and what to do.",
-        "config": "Show the settings and where each comes from.",
+        "config": "Show the settings, and where each comes from.",
     },
     "Development": {
         "setup-dev": "Make the environment of the project.",

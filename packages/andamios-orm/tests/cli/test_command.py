@@ -188,6 +188,7 @@ def test_the_examples_of_a_command_run(
         f"[tool.andamios.environments.test]\n[tool.andamios.environments.production]\n"
     )
     Path("report.sql").write_text("SELECT 1")
+    Path("report.py").write_text("print(1)")
     call("init")
     call("revision", "first tables")
     if name not in {"revision", "migrate"}:

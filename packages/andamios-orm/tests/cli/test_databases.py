@@ -6,6 +6,7 @@ import io
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
+from xml.etree import ElementTree as ET
 
 import pytest
 
@@ -124,6 +125,44 @@ def test_the_models_are_drawn(call: Call, project: str, url: str) -> None:
     assert "        INTEGER author_id FK\n" in mermaid
     assert '    author [label="{author|id: INTEGER\\l}"];\n' in dot
     assert '    book -> author [label="author_id"];\n' in dot
+
+
+CIRCLES = """
+import sqlalchemy as sa
+metadata = sa.MetaData()
+def table(name, **keys):
+    columns = [sa.Column(each, sa.ForeignKey(f"{other}.id")) for each, other in keys.items()]
+    sa.Table(name, metadata, sa.Column("id", sa.Integer, primary_key=True), *columns)
+table("hen", egg="egg", mother="hen")
+table("egg", hen="hen", nest="nest")
+table("nest<&>", egg="egg")
+table("nest")
+sa.Table("empty", metadata)
+"""
+
+
+def test_the_models_are_a_picture_that_any_program_shows(
+    call: Call, project: str, url: str, tmp_path: Path
+) -> None:
+    (tmp_path / "circles.py").write_text(CIRCLES)
+    options = ("--format", "svg", "--output", "models.svg")
+
+    done = call("schema", "--url", url, "--models", f"{project}, circles:metadata", *options)
+
+    assert (done.code, done.out, done.err) == (0, "", "")
+    svg = "{http://www.w3.org/2000/svg}"
+    root = ET.fromstring((tmp_path / "models.svg").read_text())  # noqa: S314 - our own
+    texts = [text.text for text in root.iter(f"{svg}text")]
+    assert texts[:4] == ["author", "id", "INTEGER", "PK"]
+    assert {"book", "author_id", "FK", "title", "nest<&>", "empty"} < set(texts)
+    assert len(list(root.iter(f"{svg}path"))) == 6
+    boxes = [
+        tuple(float(box.attrib[each]) for each in ("x", "y", "width", "height"))
+        for box in root.iter(f"{svg}rect")
+        if "class" not in box.attrib
+    ]
+    assert all(x + width <= float(root.attrib["width"]) for x, _, width, _ in boxes)
+    assert all(y + height <= float(root.attrib["height"]) for _, y, _, height in boxes)
 
 
 def test_an_index_that_is_not_built_is_not_drawn(call: Call, project: str, tmp_path: Path) -> None:

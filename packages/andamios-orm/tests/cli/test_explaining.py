@@ -43,7 +43,7 @@ def test_each_setting_says_where_it_comes_from(
     )
     monkeypatch.setenv("ANDAMIOS_URL", "duckdb:///two.duckdb")
 
-    plain = call("config", "--models", "app:Base").out
+    plain = call("config", "show", "--origin", "--models", "app:Base").out
     live = call("config", "--env", "live", "--json").out
 
     assert plain == (
@@ -59,4 +59,4 @@ def test_each_setting_says_where_it_comes_from(
 
 
 def test_without_a_database_there_is_no_url(call: Call, project: str) -> None:
-    assert call("config").out.startswith("url     -  (default)\n")
+    assert call("config").out == "url     -\nmodels  -\nfolder  migrations\n"

@@ -13,6 +13,7 @@ import rich_click as click
 
 from andamios_orm.cli import checking, drawing, reading
 from andamios_orm.cli.running import FAILED, command
+from andamios_orm.cli.shell import shell_command
 from andamios_orm.maintenance import backup, restore
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from andamios_orm.cli.running import Context
 
 FORMATS = ("table", "json", "ndjson", "csv", "markdown", "parquet")
-DIAGRAMS = ("sql", "mermaid", "dot")
+DIAGRAMS = ("sql", "svg", "mermaid", "dot")
 
 
 @command(
@@ -126,7 +127,7 @@ _FORMS = {
 }
 
 
-@command(examples=["schema", "schema --format mermaid"])
+@command(examples=["schema", "schema --format mermaid", "schema --format svg --output models.svg"])
 @click.option(
     "--format",
     "form",
@@ -134,12 +135,16 @@ _FORMS = {
     default="sql",
     help=f"One of {', '.join(DIAGRAMS)}.",
 )
-async def schema_command(context: Context, *, form: str) -> None:
+@click.option("--output", "-o", metavar="FILE", help="Write to FILE, which must not exist.")
+async def schema_command(context: Context, *, form: str, output: str | None) -> None:
     """Print the tables of the models, as SQL or as a diagram."""
     metadata = context.project.metadata()
     async with context.project.database() as database:
         drawn = drawing.drawn(metadata, form, database.engine.dialect)
-    click.echo(drawn)
+    if output is None:
+        click.echo(drawn)
+    else:
+        _write(f"{drawn}\n", output)
 
 
 @command(examples=["backup shop-monday.duckdb"])
@@ -181,6 +186,7 @@ COMMANDS: Final = {
     for each in (
         query_command,
         schema_command,
+        shell_command,
         backup_command,
         restore_command,
         doctor_command,

@@ -1,10 +1,12 @@
-"""The tables of models as SQL, and as diagrams that other programs draw."""
+"""The tables of models as SQL, as a picture, and as diagrams that other programs draw."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sqlalchemy.schema import CreateIndex, CreateTable
+from sqlalchemy.schema import CreateIndex, CreateTable, sort_tables_and_constraints
+
+from andamios_orm.cli.picture import picture
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -16,10 +18,13 @@ __all__ = ["drawn"]
 
 
 def drawn(metadata: Sequence[MetaData], form: str, dialect: Dialect) -> str:
-    """Return all tables as ``sql``, ``mermaid`` or ``dot``."""
-    tables = [table for each in metadata for table in each.sorted_tables]
-    lines = {"sql": _sql, "mermaid": _mermaid, "dot": _dot}[form](tables, dialect)
-    return "\n".join(lines)
+    """Return all tables as ``sql``, ``svg``, ``mermaid`` or ``dot``."""
+    every = [table for each in metadata for table in each.tables.values()]
+    # Unlike MetaData.sorted_tables, it knows what to do with tables that refer to each other.
+    ordered = sort_tables_and_constraints(every)  # type: ignore[no-untyped-call]  # SQLAlchemy's own
+    tables = [table for table, _ in ordered if table is not None]
+    forms = {"sql": _sql, "svg": picture, "mermaid": _mermaid, "dot": _dot}
+    return "\n".join(forms[form](tables, dialect))
 
 
 def _sql(tables: Sequence[Table], dialect: Dialect) -> Iterator[str]:

@@ -35,9 +35,14 @@ async def explain_command(context: Context, code: str) -> None:
     context.show("errors", [row], lines)
 
 
-@command(examples=["config", "config --env production --json"])
-async def config_command(context: Context) -> None:
-    """Show the settings and where each comes from; secrets are not shown."""
+@command(examples=["config show --origin", "config --env production --json"])
+@click.argument("action", type=click.Choice(["show"]), default="show")
+@click.option("--origin", is_flag=True, help="Say where each comes from.")
+async def config_command(context: Context, action: str, *, origin: bool) -> None:  # noqa: ARG001 - there is one
+    """Show the settings; secrets are not shown.
+
+    A flag wins over the environment, that over pyproject.toml, that over the default.
+    """
     project = context.project
     url = project.settings().safe_url if project.url.value is not None else None
     found = {"url": (url, project.url), "models": (project.models.value, project.models)}
@@ -46,7 +51,10 @@ async def config_command(context: Context) -> None:
         {"name": name, "value": value, "origin": setting.origin}
         for name, (value, setting) in found.items()
     ]
-    lines = [f"{row['name']:<7} {row['value'] or '-'}  ({row['origin']})" for row in rows]
+    lines = (
+        f"{row['name']:<7} {row['value'] or '-'}" + (f"  ({row['origin']})" if origin else "")
+        for row in rows
+    )
     context.show("settings", rows, lines)
 
 

@@ -17,7 +17,7 @@ from andamios_orm.exceptions import ConfigurationError
 from andamios_orm.migration import MigrationManager
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 __all__ = ["Project", "Value"]
 
@@ -102,7 +102,17 @@ class Project:
                 f"no models are named: pass --models app.models:Base, set ANDAMIOS_MODELS, or "
                 f"write {_EXAMPLE} in pyproject.toml"
             )
-        return [_imported(each.strip()) for each in self.models.value.split(",")]
+        return [_metadata_of(found, place) for place, found in _imported(self.models.value)]
+
+    def names(self) -> dict[str, Any]:
+        """Return the models by their names, or the tables where there are only tables."""
+        names: dict[str, Any] = {}
+        for place, found in _imported(self.models.value) if self.models.value else ():
+            if hasattr(found, "registry"):
+                names |= {each.class_.__name__: each.class_ for each in found.registry.mappers}
+            else:
+                names |= _metadata_of(found, place).tables
+        return names
 
     def manager(self, database: Database, **options: Any) -> MigrationManager:
         """Return the migrations of the project on its database."""
@@ -126,16 +136,20 @@ def _sections(path: Path, environment: str | None) -> list[tuple[str, dict[str, 
     return [(where, named[environment]), *sections]
 
 
-def _imported(place: str) -> MetaData:
-    """Return the metadata at ``package.module:name``."""
-    module_name, _, name = place.partition(":")
+def _imported(places: str) -> Iterator[tuple[str, Any]]:
+    """Yield what is at each ``package.module:name``, with its place."""
     if "" not in sys.path and "." not in sys.path:
         sys.path.insert(0, "")  # a project that is not installed lies in the current folder
-    try:
-        module = importlib.import_module(module_name)
-    except ModuleNotFoundError as error:
-        raise ConfigurationError(f"the models {place!r} cannot be imported: {error}") from error
-    found = getattr(module, name or "Base", None)
+    for place in map(str.strip, places.split(",")):
+        module_name, _, name = place.partition(":")
+        try:
+            module = importlib.import_module(module_name)
+        except ModuleNotFoundError as error:
+            raise ConfigurationError(f"the models {place!r} cannot be imported: {error}") from error
+        yield place, getattr(module, name or "Base", None)
+
+
+def _metadata_of(found: Any, place: str) -> MetaData:
     metadata = found if isinstance(found, MetaData) else getattr(found, "metadata", None)
     if not isinstance(metadata, MetaData):
         raise ConfigurationError(
