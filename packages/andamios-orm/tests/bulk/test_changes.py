@@ -488,6 +488,7 @@ async def test_rows_are_marked_with_what_belongs_to_them(
     ]
 
 
+@pytest.mark.slow
 async def test_purged_rows_are_gone_with_their_links(
     database: Database, projects: list[int]
 ) -> None:

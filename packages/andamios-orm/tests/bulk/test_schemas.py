@@ -211,10 +211,10 @@ def _by_pydantic(schema: type[BaseModel], rows: list[Any]) -> list[dict[str, Any
     return [{name: getattr(model, name) for name in schema.model_fields} for model in models]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("schema", SCHEMAS, ids=lambda schema: schema.__name__)
 @settings(max_examples=150, deadline=None)
 @given(rows=st.one_of(st.lists(_good_rows, max_size=4), st.lists(_wild_rows, max_size=3)))
-@pytest.mark.sampled(10)
 def test_columns_have_the_outcome_of_pydantic(
     schema: type[BaseModel], rows: list[dict[str, Any]]
 ) -> None:
@@ -233,10 +233,10 @@ def test_columns_have_the_outcome_of_pydantic(
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("schema", SCHEMAS, ids=lambda schema: schema.__name__)
 @settings(max_examples=100, deadline=None)
 @given(rows=st.one_of(st.lists(_good_rows, max_size=3), st.lists(_wild_rows, max_size=3)))
-@pytest.mark.sampled(10)
 def test_rows_are_refused_when_pydantic_refuses_them(
     schema: type[BaseModel], rows: list[dict[str, Any]]
 ) -> None:

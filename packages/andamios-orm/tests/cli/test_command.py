@@ -150,6 +150,7 @@ def test_a_person_is_asked(
     assert "this removes nothing. Go on?" in done.err
 
 
+@pytest.mark.slow
 def test_the_shell_completes_names_and_options(project: str) -> None:
     def completed(words: str, at: int) -> list[str]:
         done = subprocess.run(
@@ -175,6 +176,7 @@ def test_results_for_programs_say_their_version(call: Call, project: str) -> Non
     assert json.loads(call("config", "--json").out)["schema_version"] == 1
 
 
+@pytest.mark.sampled(16)
 @pytest.mark.db
 @pytest.mark.parametrize("name", [name for name in NAMES if name != "init"])
 def test_the_examples_of_a_command_run(

@@ -60,6 +60,7 @@ def test_the_exit_code_is_that_of_the_program(call: Call, project: str) -> None:
     assert call("lint").code == 2  # what make says of it
 
 
+@pytest.mark.slow
 @pytest.mark.db
 def test_the_server_of_the_tests_runs_until_it_is_stopped() -> None:
     with subprocess.Popen(

@@ -15,7 +15,7 @@ from andamios_orm.exceptions import MissingExtra
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-pytestmark = [pytest.mark.integration, pytest.mark.db]
+pytestmark = [pytest.mark.integration, pytest.mark.db, pytest.mark.sampled(2)]
 
 
 class Base(DeclarativeBase):

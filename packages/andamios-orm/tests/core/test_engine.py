@@ -28,7 +28,7 @@ from andamios_orm.exceptions import (
     WriteConflict,
 )
 
-pytestmark = [pytest.mark.integration, pytest.mark.db]
+pytestmark = [pytest.mark.integration, pytest.mark.db, pytest.mark.sampled(2)]
 
 
 class Base(DeclarativeBase):

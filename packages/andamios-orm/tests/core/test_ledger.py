@@ -261,6 +261,7 @@ async def test_a_ledger_is_refused_in_autocommit(engine: AsyncEngine) -> None:
             await connection.run_sync(refuse_autocommit)
 
 
+@pytest.mark.slow
 async def test_a_task_that_is_cancelled_at_commit_has_all_or_nothing(engine: AsyncEngine) -> None:
     async def write(number: int) -> None:
         async with engine.begin() as connection:

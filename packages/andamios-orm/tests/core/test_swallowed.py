@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Engine
 
-pytestmark = [pytest.mark.integration, pytest.mark.db]
+pytestmark = [pytest.mark.integration, pytest.mark.db, pytest.mark.sampled(2)]
 
 
 class Base(DeclarativeBase):

@@ -26,7 +26,7 @@ from andamios_orm.exceptions import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-pytestmark = [pytest.mark.integration, pytest.mark.db]
+pytestmark = [pytest.mark.integration, pytest.mark.db, pytest.mark.sampled(2)]
 
 
 @pytest.fixture
@@ -165,6 +165,7 @@ RENAMING: dict[str, Callable[[Operations], object]] = {
 }
 
 
+@pytest.mark.sampled(12)
 @pytest.mark.parametrize("change", RENAMING.values(), ids=RENAMING)
 def test_names_of_constraints_outlive_changes(
     connection: sa.Connection, change: Callable[[Operations], object]
@@ -471,6 +472,7 @@ def test_a_table_is_made_anew_in_one_transaction_of_an_autocommit_block(
     assert after == [("2", None, None)]
 
 
+@pytest.mark.sampled(6)
 @pytest.mark.parametrize("recreate", ["auto", "always"])
 def test_a_batch_changes_the_table(connection: sa.Connection, recreate: Any) -> None:
     op = operations(connection, None)

@@ -20,7 +20,12 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
     from tests.dialect.conftest import Lab
 
-pytestmark = [pytest.mark.concurrency, pytest.mark.db, pytest.mark.usefixtures("no_thread_left")]
+pytestmark = [
+    pytest.mark.concurrency,
+    pytest.mark.db,
+    pytest.mark.usefixtures("no_thread_left"),
+    pytest.mark.sampled(2),
+]
 
 ENDLESS = "SELECT count(*) FROM range(100000000000) r(i) WHERE i % 7 = 3"
 SOON = 0.5
@@ -369,6 +374,7 @@ async def test_random_cancellations_lose_nothing(
     await whole(lab, engine)
 
 
+@pytest.mark.slow
 async def test_a_commit_that_was_cancelled_has_happened_or_not_when_it_is_told(
     lab: Lab, engine: AsyncEngine, rounds: Callable[[int, int, int], int]
 ) -> None:

@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 
 resource = pytest.importorskip("resource", reason="faults are made with POSIX means")
 
-pytestmark = [pytest.mark.integration, pytest.mark.db]
+pytestmark = [pytest.mark.integration, pytest.mark.db, pytest.mark.sampled(2)]
 
 CHILDREN = Path(__file__).parent / "children"
 
@@ -581,6 +581,7 @@ async def test_two_processes_read_together(path: Path) -> None:
     assert answers == [{"rows": [[1_000]]}]
 
 
+@pytest.mark.slow
 async def test_an_engine_opens_the_file_when_the_other_process_has_gone(path: Path) -> None:
     held = "import duckdb, sys; c = duckdb.connect(sys.argv[1]); print('open', flush=True); input()"
     with subprocess.Popen(
@@ -865,11 +866,11 @@ def write_to_the_copy(engine: Any) -> object:
     return "acknowledged"
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 @pytest.mark.parametrize(
     "work", [use, use_raw, use_another_engine, dispose_and_use, write_to_the_copy]
 )
-@pytest.mark.sampled(3)
 def test_a_forked_child_is_told_and_leaves_the_file_alone(
     opened: tuple[Any, Path], work: Callable[[Any], object]
 ) -> None:
@@ -899,6 +900,7 @@ def finish_and_exit(engine: Any, held: Any) -> None:
     sys.exit(0)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 def test_a_child_of_multiprocessing_ends_without_touching_the_file(
     opened: tuple[Any, Path],
@@ -958,6 +960,7 @@ def use_async(engine: AsyncEngine) -> object:
         return loop.run_until_complete(run(engine, COUNT))
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 @pytest.mark.parametrize("connections", [0, 1], ids=["new connection", "pooled connection"])
 async def test_a_forked_child_is_told_by_an_async_engine(path: Path, connections: int) -> None:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
     from tests.dialect.conftest import Hops, Lab
 
-pytestmark = [pytest.mark.performance, pytest.mark.db]
+pytestmark = [pytest.mark.performance, pytest.mark.db, pytest.mark.sampled(2)]
 
 
 class Base(DeclarativeBase):

@@ -89,6 +89,7 @@ async def test_returned_rows_are_in_the_order_of_the_input(engine: AsyncEngine) 
     assert [row.id for row in returned] == list(range(1, ROWS + 1))
 
 
+@pytest.mark.slow
 async def test_many_rows_are_few_statements(engine: AsyncEngine) -> None:
     rows = [{"name": f"n{number}"} for number in range(ROWS)]
 

@@ -312,7 +312,7 @@ def changes(overlap: Overlap, answers: Answers) -> Answers:
 
 @pytest.mark.parametrize("name", OVERLAPS)
 @pytest.mark.parametrize(("shared_doors", "way"), PLACES_AND_WAYS, indirect=["shared_doors"])
-@pytest.mark.sampled(5)
+@pytest.mark.sampled(15)
 async def test_what_committed_is_there(
     shared_doors: Doors, way: tuple[str, str], name: str
 ) -> None:
@@ -468,7 +468,7 @@ async def mapped_doors(shared_doors: Doors) -> AsyncIterator[Doors]:
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)
 @pytest.mark.parametrize("columns", [("status", "description"), ("description", "status")])
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(9)
 async def test_two_sessions_that_got_the_same_row_do_not_undo_each_other(
     mapped_doors: Doors, model: type[Any], columns: tuple[str, str]
 ) -> None:
@@ -512,7 +512,7 @@ async def test_a_blocking_session_and_an_async_one_do_not_undo_each_other(
 
 
 @pytest.mark.parametrize("returning", ["", " RETURNING a"], ids=["plain", "returning"])
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(8)
 async def test_every_increment_through_every_door_counts(
     shared_doors: Doors, rounds: Callable[[int, int, int], int], returning: str
 ) -> None:
@@ -537,7 +537,7 @@ async def test_every_increment_through_every_door_counts(
     assert await doors.lab.rows("SELECT a FROM t") == [(10 * each,)]
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.slow
 async def test_what_is_read_and_written_back_counts_or_is_refused(
     mapped_doors: Doors, rounds: Callable[[int, int, int], int]
 ) -> None:

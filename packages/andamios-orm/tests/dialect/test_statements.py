@@ -15,7 +15,7 @@ from andamios_orm.exceptions import StatementRefused
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-pytestmark = [pytest.mark.integration, pytest.mark.db]
+pytestmark = [pytest.mark.integration, pytest.mark.db, pytest.mark.sampled(2)]
 
 ADD_COLUMN = "ALTER TABLE t ADD COLUMN day DATE DEFAULT current_date"
 

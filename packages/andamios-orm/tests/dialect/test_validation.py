@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
     from tests.dialect.conftest import Lab
 
-pytestmark = [pytest.mark.concurrency, pytest.mark.db]
+pytestmark = [pytest.mark.concurrency, pytest.mark.db, pytest.mark.sampled(2)]
 
 ELSEWHERE = "UPDATE t SET n = n + 1 WHERE id = 2"
 HERE = "UPDATE t SET n = n + 1 WHERE id = 1"
@@ -222,6 +222,7 @@ async def test_a_refused_transaction_succeeds_when_it_is_run_again(
     assert await memory_lab.rows("SELECT n FROM t WHERE id = 1") == [(11,)]
 
 
+@pytest.mark.slow
 async def test_sessions_on_different_rows_never_meet(engine: AsyncEngine, memory_lab: Lab) -> None:
     async def change(key: int) -> None:
         async with AsyncSession(engine) as session:

@@ -127,6 +127,7 @@ async def test_a_log_that_is_copied_is_in_the_indexes_of_the_copy(
     assert found == [(3,)]
 
 
+@pytest.mark.slow
 async def test_two_backups_at_once_do_not_meet(duckdb_database: Database, tmp_path: Path) -> None:
     await enter(duckdb_database, 1, 1)
     place = tmp_path / "copy.duckdb"

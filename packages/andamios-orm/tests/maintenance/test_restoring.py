@@ -135,6 +135,7 @@ async def test_only_plain_files_are_restored(tmp_path: Path, kind: str) -> None:
         await restore(copy, tmp_path / "shop.duckdb")
 
 
+@pytest.mark.slow
 async def test_a_file_that_is_open_is_not_replaced(tmp_path: Path) -> None:
     copy, target = make(tmp_path / "copy.duckdb", 1), make(tmp_path / "shop.duckdb", 2)
     async with Database(f"duckdb:///{target}") as database:

@@ -132,6 +132,7 @@ async def test_nothing_differs_after_the_first_revision(
     assert await manager.revision("nothing") is None
 
 
+@pytest.mark.slow
 async def test_the_first_revision_goes_down_to_nothing_and_up_again(
     database: Database, manage: Callable[..., MigrationManager]
 ) -> None:

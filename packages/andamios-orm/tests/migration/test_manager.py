@@ -190,6 +190,7 @@ async def test_upgrade_runs_what_is_pending_and_downgrade_undoes_it(
     assert await ids(manager.current()) == []
 
 
+@pytest.mark.slow
 async def test_relative_steps_go_as_far_as_they_say(manage: Manage) -> None:
     manager = two(manage(shelf()))
 
@@ -494,6 +495,7 @@ async def test_a_duckdb_file_is_copied_before_it_loses_something(
     assert copies(duckdb_database) == expected
 
 
+@pytest.mark.slow
 async def test_copies_of_the_same_moment_are_told_apart(
     duckdb_database: Database, tmp_path: Path
 ) -> None:

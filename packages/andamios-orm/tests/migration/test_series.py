@@ -530,6 +530,7 @@ def write(tmp_path: Path) -> Callable[..., Path]:
     return write
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "change",
     [
@@ -551,6 +552,7 @@ async def test_a_key_keeps_its_name_when_what_it_refers_to_is_renamed(
     assert [key["constrained_columns"] for key in keys] == [["other"]]
 
 
+@pytest.mark.slow
 async def test_a_renamed_table_with_a_counted_key_does_not_differ(
     database: Database, write: Callable[..., Path]
 ) -> None:
@@ -619,6 +621,7 @@ async def test_one_step_down_from_two_newest_revisions_is_refused(url: str, fold
             await manager.downgrade("-1")
 
 
+@pytest.mark.slow
 async def test_a_sequence_of_the_models_that_fills_a_key_does_not_differ(
     database: Database, write: Callable[..., Path]
 ) -> None:

@@ -29,7 +29,7 @@ from andamios_orm.models.base import NAMING_CONVENTION, TYPES
 if TYPE_CHECKING:
     from andamios_orm import Database
 
-pytestmark = [pytest.mark.integration, pytest.mark.db]
+pytestmark = [pytest.mark.integration, pytest.mark.db, pytest.mark.sampled(2)]
 
 
 class Base(Row, DeclarativeBase):

@@ -28,7 +28,7 @@ from andamios_orm.models import (
 if TYPE_CHECKING:
     from andamios_orm import Database
 
-pytestmark = [pytest.mark.integration, pytest.mark.db]
+pytestmark = [pytest.mark.integration, pytest.mark.db, pytest.mark.sampled(2)]
 
 OLD, NEW = Fernet.generate_key(), Fernet.generate_key().decode()
 KEYS: list[str | bytes] = [OLD]

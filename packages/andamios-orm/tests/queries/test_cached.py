@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from andamios_orm import Session
     from andamios_orm.core import CacheStatistics
 
-pytestmark = [pytest.mark.integration, pytest.mark.db]
+pytestmark = [pytest.mark.integration, pytest.mark.db, pytest.mark.sampled(2)]
 
 
 @dataclass

@@ -80,6 +80,7 @@ async def stored(database: Database, rows: Sequence[Any]) -> list[Place]:
     return made
 
 
+@pytest.mark.slow
 @prop
 @given(rows=places, chosen=orders, limit=st.integers(1, 5))
 async def test_pages_are_the_plain_list_forth_and_back(

@@ -14,7 +14,7 @@ from andamios_orm.repositories import BaseRepository
 if TYPE_CHECKING:
     from andamios_orm import Database
 
-pytestmark = [pytest.mark.concurrency, pytest.mark.db]
+pytestmark = [pytest.mark.concurrency, pytest.mark.db, pytest.mark.sampled(2)]
 
 
 async def increment(database: Database, times: int) -> None:
@@ -65,6 +65,7 @@ async def test_a_row_is_made_once(database: Database) -> None:
     assert await countries.count() == 1
 
 
+@pytest.mark.slow
 async def test_upserts_of_one_row_all_succeed(database: Database) -> None:
     countries = BaseRepository(database, Country)
 

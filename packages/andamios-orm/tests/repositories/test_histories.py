@@ -237,6 +237,7 @@ async def careless(database: Database, history: History, read: asyncio.Barrier) 
         transaction.outcome = "committed"
 
 
+@pytest.mark.slow
 async def test_the_checker_finds_what_a_careless_writer_loses(
     database: Database, kind: Kind
 ) -> None:

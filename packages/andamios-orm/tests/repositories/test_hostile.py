@@ -292,7 +292,7 @@ async def test_a_hostile_name_is_refused_before_any_sql(
 
 
 @pytest.mark.parametrize("place", sorted(USES))
-@pytest.mark.sampled(9)
+@pytest.mark.sampled(27)
 async def test_a_hostile_value_stays_a_value(
     filled: Database, statements: Statements, place: str
 ) -> None:

@@ -22,6 +22,7 @@ def example() -> ModuleType:
     return module
 
 
+@pytest.mark.slow
 async def test_the_example_works(
     url: str, example: ModuleType, capsys: pytest.CaptureFixture[str]
 ) -> None:
