@@ -1,6 +1,7 @@
 """What holds for every test of the repository."""
 
 import asyncio
+import gc
 import importlib
 import importlib.util
 import os
@@ -26,6 +27,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> Generator[None, o
     result = yield
     _require_kinds(items)
     return result
+
+
+def pytest_collection_finish() -> None:
+    """Let garbage collections skip what was collected: it stays to the end, and is a lot."""
+    gc.collect()
+    gc.freeze()
 
 
 def _sample(items: list[pytest.Item]) -> None:
