@@ -7,7 +7,6 @@ imported when it is run, or when its own help is asked for.
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import sys
 from typing import TYPE_CHECKING, Any, Final
@@ -92,6 +91,8 @@ class _Commands(click.RichGroup):
         if name not in _SUMMARIES and ctx.resilient_parsing:
             return None, None, args
         if name not in _SUMMARIES:
+            import difflib
+
             near = ", ".join(difflib.get_close_matches(name, _SUMMARIES))
             ctx.fail(f"there is no command {name}" + (f"; did you mean {near}?" if near else ""))
         return name, _imported(name), rest
