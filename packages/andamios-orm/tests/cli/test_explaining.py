@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import pytest
 
 from andamios_orm import exceptions
+from andamios_orm.cli.remedies import REMEDIES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,7 +25,12 @@ def test_each_error_is_explained(call: Call, project: str, name: str) -> None:
 
     assert done.code == 0
     assert done.out.startswith(f"{name}\n\n")
+    assert f"\nWhat to do: {REMEDIES[name]}\n" in done.out
     assert "docs/reference/errors.md" in done.out
+
+
+def test_each_error_has_a_remedy() -> None:
+    assert list(REMEDIES) == exceptions.__all__
 
 
 def test_an_unknown_error_gets_a_suggestion(call: Call, project: str) -> None:

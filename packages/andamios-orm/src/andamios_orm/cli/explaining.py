@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Final
 import rich_click as click
 
 from andamios_orm import exceptions
+from andamios_orm.cli.remedies import REMEDIES
 from andamios_orm.cli.running import command
 
 if TYPE_CHECKING:
     from andamios_orm.cli.running import Context
 
 _PAGE = "docs/reference/errors.md"
+_TOO_GENERAL: Final = {"BaseException", "Exception", "HasDescriptionCode"}
 
 
 @command(examples=["explain WriteConflict", "explain databaselocked --json"])
@@ -29,9 +31,12 @@ async def explain_command(context: Context, code: str) -> None:
         raise click.UsageError(f"no error is called {code}{hint}")
     kind = getattr(exceptions, name)
     meaning = inspect.getdoc(kind) or ""
-    bases = [each.__name__ for each in kind.__mro__[1:-1]]
-    row = {"name": name, "meaning": meaning, "bases": bases, "page": _PAGE}
-    lines = [name, "", meaning, "", f"It is also: {', '.join(bases)}", f"All errors: {_PAGE}"]
+    remedy = REMEDIES[name]
+    bases = [each.__name__ for each in kind.__mro__[1:-1] if each.__name__ not in _TOO_GENERAL]
+    row = {"name": name, "meaning": meaning, "remedy": remedy, "bases": bases, "page": _PAGE}
+    lines = [name, "", meaning, "", f"What to do: {remedy}", ""]
+    lines += [f"It is also: {', '.join(bases)}"] if bases else []
+    lines.append(f"All errors: {_PAGE}")
     context.show("errors", [row], lines)
 
 

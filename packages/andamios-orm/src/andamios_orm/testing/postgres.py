@@ -41,6 +41,7 @@ _OPTIONS = {
     "full_page_writes": "off",
     "synchronous_commit": "off",
     "listen_addresses": "",
+    "dynamic_shared_memory_type": "mmap",  # in its folder, which goes; not in /dev/shm
     "max_connections": "200",
     "max_prepared_transactions": "20",
     "shared_buffers": "64MB",
