@@ -40,9 +40,14 @@ class _Box:
     y: float = 0
 
     @property
+    def names(self) -> int:
+        """Return how long the longest name of a column is, with what follows it."""
+        return max((len(name) for name, _, _ in self.rows), default=0) + 2
+
+    @property
     def width(self) -> float:
-        texts = [self.table.name, *(f"{name}  {kind}  {role}" for name, kind, role in self.rows)]
-        return max(map(len, texts)) * LETTER + 2 * PADDING
+        kinds = max((len(f"{kind}  {role}") for _, kind, role in self.rows), default=0)
+        return max(len(self.table.name), self.names + kinds) * LETTER + 2 * PADDING
 
     @property
     def height(self) -> int:
@@ -126,14 +131,13 @@ def _line(child: _Box, parent: _Box, key: ForeignKey) -> str:
 def _drawn(box: _Box) -> Iterator[str]:
     x, y, width = f"{box.x:.0f}", f"{box.y:.0f}", f"{box.width:.0f}"
     left, right = f"{box.x + PADDING:.0f}", f"{box.x + box.width - PADDING:.0f}"
-    name_ends = max((len(name) for name, _, _ in box.rows), default=0) + 2
     yield f'<rect x="{x}" y="{y}" width="{width}" height="{box.height}" rx="4"/>'
     yield f'<rect class="head" x="{x}" y="{y}" width="{width}" height="{LINE}" rx="4"/>'
     yield _text(box.table.name, left, box.y, "name")
     for number, (name, kind, role) in enumerate(box.rows, 1):
         down = box.y + number * LINE
         yield _text(name, left, down)
-        yield _text(kind, f"{box.x + PADDING + name_ends * LETTER:.0f}", down, "type")
+        yield _text(kind, f"{box.x + PADDING + box.names * LETTER:.0f}", down, "type")
         if role:
             yield _text(role, right, down, "key", ' text-anchor="end"')
 
