@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 import pytest
@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from andamios_orm import Database
 from andamios_orm.dialect.files import sync_folder
 from andamios_orm.exceptions import BackupFailed, ConfigurationError
-from andamios_orm.maintenance import backup, backups
+from andamios_orm.maintenance import backup, backups, restore
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -64,8 +64,19 @@ async def test_a_copy_is_whole_and_says_what_is_in_it(
     await enter(duckdb_database, 1, 8)
 
 
+@pytest.mark.sampled(1)
+@pytest.mark.timeout(0)
+@pytest.mark.parametrize(
+    ("every", "times"),
+    [((0.05, 0.05, 0.05), (3, 3, 3)), pytest.param((0, 3, 30), (0, 3, 20), marks=pytest.mark.slow)],
+    ids=["short", "long"],
+)
 async def test_a_copy_holds_what_was_acknowledged_before_it_began(
-    duckdb_database: Database, tmp_path: Path
+    duckdb_database: Database,
+    tmp_path: Path,
+    rounds: Callable[..., Any],
+    every: tuple[float, ...],
+    times: tuple[int, ...],
 ) -> None:
     acknowledged: dict[int, int] = {}
     stop = asyncio.Event()
@@ -78,17 +89,21 @@ async def test_a_copy_holds_what_was_acknowledged_before_it_began(
             acknowledged[writer] = number
 
     writers = [asyncio.create_task(write(writer)) for writer in range(4)]
-    for round_ in range(3):
-        await asyncio.sleep(0.05)
+    for round_ in range(rounds(*times)):
+        await asyncio.sleep(rounds(*every))
         before = dict(acknowledged)
 
         copy = await backup(duckdb_database, tmp_path / f"{round_}.duckdb")
+        restored = await restore(copy.path, tmp_path / f"restored_{round_}.duckdb")
 
-        found = entries(copy.path)
+        assert (restored.digest, restored.rows) == (copy.digest, copy.rows)
+        found = set(entries(restored.path))
         assert len(found) == copy.rows["main.entry"]
         for writer, number in before.items():
-            assert {(writer, n) for n in range(1, number + 1)} <= set(found)
+            assert {(writer, n) for n in range(1, number + 1)} <= found
         assert all((writer, -number) in found for writer, number in found), "half a transaction"
+        copy.path.unlink()
+        restored.path.unlink()
     stop.set()
     await asyncio.gather(*writers)
 
