@@ -14,6 +14,7 @@ from andamios_orm import Database
 from andamios_orm.dialect.files import sync_folder
 from andamios_orm.exceptions import BackupFailed, ConfigurationError
 from andamios_orm.maintenance import backup, backups, restore
+from andamios_orm.maintenance.digests import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -235,7 +236,6 @@ async def test_a_copy_that_is_not_what_was_copied_is_removed(
                 draft.write(b"harm")
 
     if harm == "rows":
-        counted = backups.counted
         monkeypatch.setattr(backups, "counted", lambda raw: {**counted(raw), "at": id(raw)})
 
     with pytest.raises(BackupFailed):

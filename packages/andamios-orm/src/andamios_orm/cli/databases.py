@@ -7,7 +7,7 @@ import io
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import rich_click as click
 
@@ -147,12 +147,19 @@ async def schema_command(context: Context, *, form: str, output: str | None) -> 
         _write(f"{drawn}\n", output)
 
 
-@command(examples=["backup shop-monday.duckdb"])
+@command(examples=["backup shop-monday.duckdb", "backup shop-monday --format open"])
 @click.argument("target", type=click.Path(path_type=Path))
-async def backup_command(context: Context, target: Path) -> None:
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["file", "open"]),
+    default="file",
+    help="A DuckDB file, or a folder with a schema, Parquet files and their checksums.",
+)
+async def backup_command(context: Context, target: Path, *, form: Literal["file", "open"]) -> None:
     """Copy a DuckDB file to TARGET while others write; the copy is opened and counted."""
     async with context.project.database() as database:
-        copy = await backup(database, target)
+        copy = await backup(database, target, form=form)
     rows = [{"path": str(copy.path), "size": copy.size, "sha256": copy.digest, "rows": copy.rows}]
     context.show("backup", rows, [f"{copy.path} {copy.size} bytes, {sum(copy.rows.values())} rows"])
 
@@ -161,7 +168,10 @@ async def backup_command(context: Context, target: Path) -> None:
 @click.argument("source", type=click.Path(path_type=Path))
 @click.argument("target", type=click.Path(path_type=Path))
 async def restore_command(context: Context, source: Path, target: Path) -> None:
-    """Put a copy, SOURCE, in the place of a DuckDB file; the file that was there is kept."""
+    """Put a copy, SOURCE, in the place of a DuckDB file; the file that was there is kept.
+
+    SOURCE is a copy of either form.
+    """
     if target.exists():  # noqa: ASYNC240 - nothing else waits
         context.confirm(f"this replaces {target}, which is kept as {target.name}.replaced")
     restored = await restore(source, target, overwrite=True)

@@ -28,13 +28,13 @@ from andamios_orm.dialect.shapes import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from sqlalchemy import Connection
 
     from andamios_orm.dialect.shapes import Quote
 
-__all__ = ["children_of", "read", "rebuild", "with_index"]
+__all__ = ["children_of", "read", "rebuild", "rounds", "with_index"]
 
 STASH: Final = "andamios_stash"
 """How the tables begin in which rows wait; they live within one transaction."""
@@ -214,7 +214,9 @@ def _make(
     connection.exec_driver_sql(table.definition(quote))
     name = table.full_name(quote)
     into = ", ".join(map(quote, values))
-    for condition in _rounds(connection, table, stash, quote):
+    for condition in rounds(
+        lambda sql: connection.exec_driver_sql(sql).rowcount, table, stash, quote
+    ):
         connection.exec_driver_sql(
             f"INSERT INTO {name} ({into}) SELECT {into} FROM {stash}{condition}"  # noqa: S608 - quoted names
         )
@@ -224,10 +226,13 @@ def _make(
     _comment_on(connection, table, quote)
 
 
-def _rounds(connection: Connection, table: TableShape, stash: str, quote: Quote) -> Iterator[str]:
+def rounds(
+    execute: Callable[[str], int], table: TableShape, stash: str, quote: Quote
+) -> Iterator[str]:
     """Yield conditions that take the rows in turns: parents before the rows that refer to them.
 
-    DuckDB looks a row's parent up among the rows of earlier statements only.
+    DuckDB looks a row's parent up among the rows of earlier statements only. ``execute``
+    runs a statement on the table ``stash``, where the rows are, and returns how many it changed.
     """
     if not table.own_keys:
         yield ""
@@ -240,12 +245,10 @@ def _rounds(connection: Connection, table: TableShape, stash: str, quote: Quote)
         earlier = f"SELECT ({referred}) FROM {stash} WHERE {_ROUND} IS NOT NULL"  # noqa: S608 - quoted names
         return f"({missing} OR ({columns}) IN ({earlier}))"
 
-    connection.exec_driver_sql(f"ALTER TABLE {stash} ADD COLUMN {_ROUND} INTEGER")
+    execute(f"ALTER TABLE {stash} ADD COLUMN {_ROUND} INTEGER")
     ready = " AND ".join([f"{_ROUND} IS NULL", *map(known, table.own_keys)])
     number = 0
-    while connection.exec_driver_sql(
-        f"UPDATE {stash} SET {_ROUND} = {number} WHERE {ready}"  # noqa: S608 - quoted names
-    ).rowcount:
+    while execute(f"UPDATE {stash} SET {_ROUND} = {number} WHERE {ready}"):  # noqa: S608 - quoted names
         yield f" WHERE {_ROUND} = {number}"
         number += 1
     yield f" WHERE {_ROUND} IS NULL"  # none, unless DuckDB has to say why they cannot be

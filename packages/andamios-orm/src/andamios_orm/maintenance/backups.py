@@ -9,14 +9,17 @@ import shutil
 import threading
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 from uuid import uuid4
 
 import duckdb
 
 from andamios_orm.dialect.files import sync_folder
-from andamios_orm.dialect.quoting import literal, quoted
+from andamios_orm.dialect.quoting import literal
 from andamios_orm.exceptions import BackupFailed, ConfigurationError
+from andamios_orm.maintenance.digests import counted, digest_of
+from andamios_orm.maintenance.exporting import export
+from andamios_orm.maintenance.manifests import MANIFEST
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,12 +28,7 @@ if TYPE_CHECKING:
     from andamios_orm.dialect.checkpoints import Checkpoints
     from andamios_orm.dialect.database import DuckDBDatabase
 
-__all__ = ["Backup", "backup", "counted", "digest_of"]
-
-_TABLES = """
-    SELECT schema_name, table_name FROM duckdb_tables()
-    WHERE database_name = current_database() AND NOT temporary ORDER BY ALL
-"""
+__all__ = ["Backup", "backup"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,18 +45,23 @@ async def backup(
     database: Database,
     target: str | Path,
     *,
+    form: Literal["file", "open"] = "file",
     progress: Callable[[int, int], None] | None = None,
 ) -> Backup:
-    """Return a copy of a DuckDB file at ``target``, a file that does not exist yet.
+    """Return a copy of a DuckDB file at ``target``, which does not exist yet.
 
     Writers wait while the file is copied, readers do not. The log is written back first,
     so that the copy is one file; it gets its name when it is complete, is on the disk, and
     was opened and counted. ``progress(done, total)`` is called with bytes, on a thread.
     A backup that is cancelled leaves nothing.
 
+    The ``form`` "open" is a folder that other programs read: ``schema.sql``, a Parquet file
+    for each table, and ``manifest.json`` with their checksums; ``digest`` is that of the
+    manifest, ``size`` of all files. It is made from such a copy, so writers wait no longer.
+
     Raises:
         ConfigurationError: the database is no DuckDB file, or ``target`` exists.
-        BackupFailed: the copy is not what was copied.
+        BackupFailed: the copy is not what was copied, or a table cannot be had as Parquet.
         WriteGateTimeout: a transaction writes for longer than one may wait.
     """
     opened = await _opened(database)
@@ -66,7 +69,8 @@ async def backup(
     if place.exists():  # noqa: ASYNC240 - a look, not work
         raise ConfigurationError(f"{place} exists: a backup overwrites nothing")
     stopped = threading.Event()
-    work = _Work(opened, place, progress or _say_nothing, stopped)
+    kind = _Work if form == "file" else _OpenWork
+    work = kind(opened, place, progress or _say_nothing, stopped)
     running = asyncio.ensure_future(asyncio.to_thread(work.run))
     try:
         return await asyncio.shield(running)
@@ -74,7 +78,7 @@ async def backup(
         stopped.set()
         await asyncio.wait([running])
         if running.exception() is None:
-            place.unlink(missing_ok=True)  # noqa: ASYNC240 - it is as quick
+            work.remove()
         raise
 
 
@@ -121,11 +125,18 @@ class _Work:
                 rows = counted(raw)
                 written = self._copy()
             digest = self._looked_at(written, rows)
-            self._target.hardlink_to(self._draft)  # which overwrites nothing
-            sync_folder(self._target.parent)
+            return self._named(digest, rows)
         finally:
             for leftover in (self._draft, Path(f"{self._draft}.wal")):
                 leftover.unlink(missing_ok=True)
+
+    def remove(self) -> None:
+        """Remove the copy, which nobody waits for any more."""
+        self._target.unlink(missing_ok=True)
+
+    def _named(self, digest: str, rows: dict[str, int]) -> Backup:
+        self._target.hardlink_to(self._draft)  # which overwrites nothing
+        sync_folder(self._target.parent)
         return Backup(self._target, self._target.stat().st_size, digest, rows)
 
     @property
@@ -174,20 +185,28 @@ class _Work:
         return digest_of(self._draft) if has_log else written
 
 
-def counted(raw: duckdb.DuckDBPyConnection) -> dict[str, int]:
-    """Return the number of rows of each table."""
-    counts = {}
-    for schema, table in raw.execute(_TABLES).fetchall():
-        name = f"{quoted(schema)}.{quoted(table)}"
-        [(count,)] = raw.execute(f"SELECT count(*) FROM {name}").fetchall()  # noqa: S608 - quoted names
-        counts[f"{schema}.{table}"] = count
-    return counts
+class _OpenWork(_Work):
+    """The same, and then a folder from the copy."""
 
+    def remove(self) -> None:
+        """Remove the folder, which nobody waits for any more."""
+        shutil.rmtree(self._target, ignore_errors=True)
 
-def digest_of(path: Path) -> str:
-    """Return the SHA-256 of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    def _named(self, digest: str, rows: dict[str, int]) -> Backup:  # noqa: ARG002 - of the copy
+        folder = self._target.with_name(f"{self._draft.name}.open")
+        try:
+            export(self._draft, folder, self._exported)
+            folder.rename(self._target)  # which overwrites nothing but an empty folder
+            sync_folder(self._target.parent)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+        files = [path for path in self._target.rglob("*") if path.is_file()]
+        size = sum(path.stat().st_size for path in files)
+        return Backup(self._target, size, digest_of(self._target / MANIFEST), rows)
+
+    def _exported(self, _done: int, _total: int) -> None:
+        if self._stopped.is_set():
+            raise _Stopped
 
 
 def _say_nothing(_done: int, _total: int) -> None:

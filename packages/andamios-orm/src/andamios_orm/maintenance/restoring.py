@@ -15,12 +15,13 @@ from andamios_orm.dialect.quoting import literal
 from andamios_orm.dialect.registry import registry
 from andamios_orm.dialect.translation import opening_error
 from andamios_orm.exceptions import (
-    BackupFailed,
     ConfigurationError,
     DatabaseAlreadyOpen,
     DatabaseLocked,
 )
-from andamios_orm.maintenance.backups import Backup, counted, digest_of
+from andamios_orm.maintenance.backups import Backup
+from andamios_orm.maintenance.digests import counted, digest_of, require_digest
+from andamios_orm.maintenance.importing import build
 
 __all__ = ["restore"]
 
@@ -32,16 +33,18 @@ _BESIDE = (".wal", ".journal")
 async def restore(
     source: str | Path, target: str | Path, *, digest: str | None = None, overwrite: bool = False
 ) -> Backup:
-    """Return what was restored: the copy ``source`` is at ``target`` now.
+    """Return what was restored: the copy ``source``, of either form, is at ``target`` now.
 
-    The copy is copied, put on the disk, opened and counted before anything else is
-    touched. With ``overwrite`` a file that is there is kept, as ``target.replaced``, with its
-    log; nobody may have it open. ``digest`` is the SHA-256 that the copy must have. Whatever
-    stops it, the old file is there under one of both names, and what is at ``target`` is whole.
+    The copy is copied (of the open form: looked through, and made a database of), put on the
+    disk, opened and counted before anything else is touched. With ``overwrite`` a file that is
+    there is kept, as ``target.replaced``, with its log; nobody may have it open. ``digest`` is
+    the SHA-256 that the copy must have, of the open form its manifest. Whatever stops it, the
+    old file is there under one of both names, and what is at ``target`` is whole.
 
     Raises:
-        ConfigurationError: ``source`` is no plain file, or ``target`` is not to be replaced.
-        BackupFailed: the copy has another digest.
+        ConfigurationError: ``source`` is no plain file or folder, or ``target`` is not to be
+            replaced.
+        BackupFailed: the copy has another digest, or is not what its manifest says.
         DatabaseCorrupt: the copy is no DuckDB file, or is damaged.
         DatabaseAlreadyOpen: this process has ``target`` open.
         DatabaseLocked: another process has it open.
@@ -50,26 +53,25 @@ async def restore(
 
 
 def _restore(source: Path, target: Path, digest: str | None, overwrite: bool) -> Backup:  # noqa: FBT001 - of restore()
-    if source.is_symlink() or not source.is_file():
-        raise ConfigurationError(f"{source} is no file: restore() takes a copy that backup() made")
+    if source.is_symlink() or not (source.is_file() or source.is_dir()):
+        raise ConfigurationError(
+            f"{source} is no file or folder: restore() takes a copy that backup() made"
+        )
     if target.exists():
         if not overwrite:
             raise ConfigurationError(f"{target} exists: pass overwrite=True to replace it")
         _require_closed(target)
     draft = target.with_name(f"{target.name}.{uuid4().hex}.part")
     try:
-        _copy(source, draft)
-        found = digest_of(draft)
-        if digest is not None and found != digest:
-            raise BackupFailed(f"{source} has the SHA-256 {found}, not {digest}")
-        rows = _rows(draft, source)
+        found, rows = (_built if source.is_dir() else _copied)(source, draft, digest)
         if target.exists():
             _require_closed(target)  # copying has taken its time
             _keep(target)
         draft.replace(target)
         sync_folder(target.parent)
     finally:
-        draft.unlink(missing_ok=True)
+        for leftover in (draft, Path(f"{draft}.wal")):
+            leftover.unlink(missing_ok=True)
     return Backup(target, target.stat().st_size, found, rows)
 
 
@@ -92,6 +94,25 @@ def _require_closed(target: Path) -> None:
         ) from None
     finally:
         os.close(descriptor)
+
+
+def _built(source: Path, draft: Path, digest: str | None) -> tuple[str, dict[str, int]]:
+    """Make the draft from a backup of the open form; return the digest and the rows."""
+    manifest, found = build(source, draft, digest)
+    descriptor = os.open(draft, os.O_RDWR | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    return found, manifest.rows
+
+
+def _copied(source: Path, draft: Path, digest: str | None) -> tuple[str, dict[str, int]]:
+    """Make the draft from a copy of the file; return the digest and the rows."""
+    _copy(source, draft)
+    found = digest_of(draft)
+    require_digest(source, found, digest)
+    return found, _rows(draft, source)
 
 
 def _copy(source: Path, draft: Path) -> None:

@@ -6,8 +6,20 @@ from typing import TYPE_CHECKING, Any, Final
 
 from alembic.autogenerate import produce_migrations
 from alembic.operations import ops
-from sqlalchemy import CheckConstraint, Column, DefaultClause, Enum, MetaData, Table, inspect, text
+from sqlalchemy import (
+    VARCHAR,
+    CheckConstraint,
+    Column,
+    DefaultClause,
+    Enum,
+    MetaData,
+    String,
+    Table,
+    inspect,
+    text,
+)
 
+from andamios_orm.dialect.shapes import mentions
 from andamios_orm.migration.describing import Difference, described
 from andamios_orm.migration.operations import (
     AlterEnum,
@@ -26,12 +38,13 @@ from andamios_orm.migration.written import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from alembic.operations import MigrateOperation
     from alembic.runtime.migration import MigrationContext
     from sqlalchemy import Connection, TextClause
     from sqlalchemy.engine import Dialect
+    from sqlalchemy.types import TypeEngine
 
     from andamios_orm.migration.target import Target
     from andamios_orm.migration.written import Check
@@ -68,6 +81,7 @@ def changes(target: Target, connection: Connection) -> tuple[MigrationContext, o
     context = target.context(
         connection,
         compare_server_default=False,
+        compare_type=_has_another_length,
         include_schemas=True,
         include_name=lambda name, kind, _parents: _is_compared(target, name, kind),
     )
@@ -76,7 +90,8 @@ def changes(target: Target, connection: Connection) -> tuple[MigrationContext, o
     assert found is not None  # noqa: S101 - Alembic has just made it
     for table in _tables(target.metadata):
         if inspect(connection).has_table(table.name, table.schema):
-            gone, come = _checks(connection, table, made.checks.get(table.key, []))
+            retyped = _retyped(found, table)
+            gone, come = _checks(connection, table, made.checks.get(table.key, []), retyped)
             changed = _defaults(connection, table, made.defaults.get(table.key, {}))
             # A check goes before its columns go, and comes after its columns have come.
             found.ops.insert(0, ops.ModifyTableOps(table.name, gone, schema=table.schema))
@@ -100,6 +115,19 @@ def _is_compared(target: Target, name: str | None, kind: str) -> bool:
     return kind != "table" or not (name in ours or (name or "").startswith(MOMENTARY))
 
 
+def _has_another_length(
+    context: MigrationContext,
+    _column: object,
+    _wanted_column: object,
+    there: TypeEngine[Any],
+    wanted: TypeEngine[Any],
+) -> bool | None:
+    """Return True where a text that had a length is to have none, which Alembic overlooks."""
+    kind = wanted.dialect_impl(context.dialect)
+    lost = isinstance(there, VARCHAR) and there.length is not None
+    return True if lost and isinstance(kind, String) and kind.length is None else None
+
+
 def _run(connection: Connection, target: Target, operation: MigrateOperation) -> None:
     from alembic.operations import Operations
 
@@ -114,6 +142,7 @@ def _defaults(
 ) -> Iterator[MigrateOperation]:
     """Yield what has to be done to the defaults of a table that is on both sides."""
     in_database = defaults_of(connection, table)
+    spelled = plain if connection.dialect.name == "postgresql" else str  # DuckDB adds nothing
     types = {
         each["name"]: each["type"]
         for each in inspect(connection).get_columns(table.name, table.schema)
@@ -123,7 +152,7 @@ def _defaults(
         if column.name not in in_database or column.computed is not None or is_counted:
             continue
         before, after = in_database[column.name], wanted.get(column.name)
-        if column.identity is not None or plain(before or "") == plain(after or ""):
+        if column.identity is not None or spelled(before or "") == spelled(after or ""):
             continue
         yield ops.AlterColumnOp(
             table.name,
@@ -137,23 +166,47 @@ def _defaults(
 
 
 def _checks(
-    connection: Connection, table: Table, wanted: Sequence[Check]
+    connection: Connection, table: Table, wanted: Sequence[Check], retyped: Collection[str]
 ) -> tuple[list[MigrateOperation], list[MigrateOperation]]:
-    """Return the checks to drop, and those to add, of a table that is on both sides."""
+    """Return the checks to drop, and those to add, of a table that is on both sides.
+
+    A check on a column of another type is dropped and added: PostgreSQL would leave in it
+    the casts that the former type wanted.
+    """
     in_database = checks_of(connection, table)
-    return [_drop(each, table) for each in _without(in_database, wanted)], [
-        _add(each, table, connection.dialect) for each in _without(wanted, in_database)
+    gone = _without(in_database, wanted, retyped)
+    come = _without(wanted, in_database, retyped)
+    return [_drop(each, table) for each in gone], [
+        _add(each, table, connection.dialect) for each in come
     ]
 
 
-def _without(some: Sequence[Check], others: Iterable[Check]) -> Iterator[Check]:
-    """Yield those of ``some`` that the database does not write like one of the ``others``."""
+def _without(
+    some: Sequence[Check], others: Iterable[Check], retyped: Collection[str]
+) -> Iterator[Check]:
+    """Yield those of ``some`` that the database does not write like one of the ``others``.
+
+    And those that mention a column in ``retyped``.
+    """
     texts = [plain(each.text) for each in others]
     for each in some:
-        if plain(each.text) in texts:
+        if any(mentions(each.text, column) for column in retyped):
+            yield each
+        elif plain(each.text) in texts:
             texts.remove(plain(each.text))
         else:
             yield each
+
+
+def _retyped(found: ops.UpgradeOps, table: Table) -> set[str]:
+    """Return the columns of a table that are to have another type."""
+    return {
+        each.column_name
+        for each in _flat(found.ops)
+        if isinstance(each, ops.AlterColumnOp)
+        and each.modify_type is not None
+        and (each.table_name, each.schema) == (table.name, table.schema)
+    }
 
 
 def _add(check: Check, table: Table, dialect: Dialect) -> MigrateOperation:
