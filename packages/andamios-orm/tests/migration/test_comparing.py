@@ -147,3 +147,61 @@ async def test_the_first_revision_goes_down_to_nothing_and_up_again(
     assert left == ["alembic_version"]
     await manager.upgrade()
     assert await manager.check() == ()
+
+
+def one_column(column: sa.Column[Any], *rules: sa.Constraint) -> sa.MetaData:
+    metadata = sa.MetaData(naming_convention=models.Model.metadata.naming_convention)
+    sa.Table("one", metadata, sa.Column("id", sa.Integer, primary_key=True), column, *rules)
+    return metadata
+
+
+@pytest.mark.sampled(1)
+@pytest.mark.parametrize("wanted", [sa.String(), models.EnumByValue(Color)], ids=["text", "enum"])
+async def test_a_text_that_loses_its_length_is_altered(
+    database: Database, manage: Callable[..., MigrationManager], wanted: Any
+) -> None:
+    before, after = (one_column(sa.Column("name", kind)) for kind in (sa.String(20), wanted))
+    async with database.engine.begin() as connection:
+        await connection.run_sync(before.create_all)
+    manager = manage(after)
+
+    differences = await manager.check()
+
+    expected = ["change_type"] if database.engine.dialect.name == "postgresql" else []
+    assert [each.kind for each in differences] == expected  # DuckDB keeps no lengths
+
+
+@pytest.mark.sampled(1)
+async def test_a_check_of_a_column_with_another_type_is_as_if_it_were_new(
+    database: Database, manage: Callable[..., MigrationManager]
+) -> None:
+    before, after = (
+        one_column(sa.Column("size", kind), sa.CheckConstraint("size >= 0", name="positive"))
+        for kind in (sa.BigInteger(), sa.Numeric(10, 2))
+    )
+    async with database.engine.begin() as connection:
+        await connection.run_sync(before.create_all)
+    manager = manage(after)
+    await manager.revision("numeric")
+
+    await manager.upgrade()
+    assert await manager.check() == ()
+    await manager.downgrade()
+    assert await manage(before).check() == ()
+
+
+@pytest.mark.sampled(1)
+async def test_defaults_are_what_duckdb_keeps_of_them(
+    database: Database, manage: Callable[..., MigrationManager]
+) -> None:
+    before, after = (
+        one_column(sa.Column("size", sa.Integer, server_default=default))
+        for default in ("5", sa.text("5"))
+    )
+    async with database.engine.begin() as connection:
+        await connection.run_sync(before.create_all)
+
+    differences = await manage(after).check()
+
+    expected = ["change_default"] if database.engine.dialect.name == "duckdb" else []
+    assert [each.kind for each in differences] == expected

@@ -15,6 +15,7 @@ from sqlalchemy import (
     MetaData,
     String,
     Table,
+    TypeDecorator,
     inspect,
     text,
 )
@@ -123,6 +124,8 @@ def _has_another_length(
     wanted: TypeEngine[Any],
 ) -> bool | None:
     """Return True where a text that had a length is to have none, which Alembic overlooks."""
+    while isinstance(wanted, TypeDecorator):
+        wanted = wanted.load_dialect_impl(context.dialect)
     kind = wanted.dialect_impl(context.dialect)
     lost = isinstance(there, VARCHAR) and there.length is not None
     return True if lost and isinstance(kind, String) and kind.length is None else None
