@@ -209,7 +209,7 @@ def fixtures_of(module: str) -> list[str]:
         ),
         ("docs/reference/settings.md", None, lambda: [f.name for f in fields(Settings)]),
         ("docs/reference/errors.md", None, lambda: exceptions.__all__),
-        ("docs/howto/testing.md", None, lambda: fixtures_of("andamios_orm.testing.plugin")),
+        ("docs/howto/testing.md", None, lambda: fixtures_of("andamios_pytest")),
     ],
     ids=["options", "settings", "errors", "fixtures"],
 )

@@ -1,0 +1,105 @@
+"""Sessions of which nothing stays, whatever they commit.
+
+All that such a session does is in one transaction of one connection, begun by its first
+statement and rolled back after the test. On PostgreSQL a commit ends a savepoint, so that
+a rollback goes back to the last commit. DuckDB has no SAVEPOINT: there a commit is a flush,
+and a rollback, or an error, takes everything back since the test began.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final
+
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.util import greenlet_spawn
+
+from andamios_orm.core import Session
+from andamios_orm.dialect.greenlets import in_greenlet
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sqlalchemy import Connection, Engine
+    from sqlalchemy.ext.asyncio import AsyncEngine
+
+    from andamios_orm.testing.lending import Settling
+
+__all__ = ["rolled_back", "session_of"]
+
+_JOINING: Final = {"postgresql": "create_savepoint", "duckdb": "rollback_only"}
+_RESTART: Final = text(
+    "SELECT setval(seqrelid::regclass, seqstart, false) FROM pg_sequence"
+)
+
+
+class _RolledBack(Session.sync_session_class):  # type: ignore[misc, name-defined, unused-ignore]  # it is a class
+    """What runs inside: binds to one connection, which its first statement opens."""
+
+    outer: Connection | None = None
+
+    def get_bind(self, *arguments: Any, **options: Any) -> Engine | Connection:
+        """Return the connection; the engine, while nothing was sent and nothing can be."""
+        if self.outer is not None:
+            return self.outer
+        engine: Engine = super().get_bind(*arguments, **options)
+        if not in_greenlet():
+            return engine
+        self.outer = engine.connect()
+        self.outer.begin()
+        return self.outer
+
+
+@contextmanager
+def rolled_back(engine: AsyncEngine, settle: Settling) -> Iterator[Session]:
+    """Yield a session on ``engine`` of which nothing stays."""
+    system = engine.dialect.name
+    session = Session(
+        engine, sync_session_class=_RolledBack, join_transaction_mode=_JOINING[system]
+    )
+    try:
+        yield session
+    finally:
+        settle(_undo(session, restart=system == "postgresql"))
+
+
+@contextmanager
+def session_of(engine: AsyncEngine, settle: Settling) -> Iterator[Session]:
+    """Yield a session on ``engine``; what is not committed is rolled back, without a warning."""
+    session = Session(engine)
+    try:
+        yield session
+    finally:
+        settle(_close(session))
+
+
+async def _close(session: Session) -> None:
+    inner: Any = session.sync_session
+    inner.uncommitted = None
+    await session.close()
+
+
+async def _undo(session: Session, *, restart: bool) -> None:
+    inner: Any = session.sync_session
+    outer: Connection | None = inner.outer
+    try:
+        await _close(session)
+    finally:
+        if outer is not None:
+            await greenlet_spawn(_end, outer, restart)
+
+
+def _end(outer: Connection, restart: bool) -> None:  # noqa: FBT001 - greenlet_spawn's way
+    """Roll back; a connection that cannot is given up, as the pool would."""
+    try:
+        if outer.in_transaction():
+            outer.rollback()
+        if restart:
+            # Sequences are in no transaction, and the next test counts from one as well.
+            outer.execute(_RESTART)
+            outer.rollback()
+    except SQLAlchemyError:
+        outer.invalidate()
+    finally:
+        outer.close()
