@@ -1,4 +1,4 @@
-"""The pytest plugin of ``andamios_orm.testing``, beside the package: importing it imports none of that.
+"""The pytest plugin of ``andamios_orm.testing``, beside the package: it imports none of that.
 
 =============================== ===================================================
 ``andamios_db``                 a DuckDB database with the tables of ``andamios_metadata``
@@ -220,9 +220,7 @@ def andamios_databases(
     from andamios_orm.testing.lending import LentDatabases
 
     keeps = pytestconfig.getoption("andamios_keep_db")
-    lent = LentDatabases(
-        andamios_prepared, keep=tmp_path_factory.mktemp("kept") if keeps else None
-    )
+    lent = LentDatabases(andamios_prepared, keep=tmp_path_factory.mktemp("kept") if keeps else None)
     yield lent
     lent.close()
 

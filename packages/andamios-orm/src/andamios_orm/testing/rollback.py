@@ -29,9 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["rolled_back", "session_of"]
 
 _JOINING: Final = {"postgresql": "create_savepoint", "duckdb": "rollback_only"}
-_RESTART: Final = text(
-    "SELECT setval(seqrelid::regclass, seqstart, false) FROM pg_sequence"
-)
+_RESTART: Final = text("SELECT setval(seqrelid::regclass, seqstart, false) FROM pg_sequence")
 
 
 class _RolledBack(Session.sync_session_class):  # type: ignore[misc, name-defined, unused-ignore]  # it is a class
