@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
-from andamios_orm.exceptions import AndamiosError, ConfigurationError
+from andamios_orm.exceptions import AndamiosError, ConfigurationError, DatabaseFault
 from andamios_orm.testing.kinds import Countdown, Kind
 
 if TYPE_CHECKING:
@@ -88,8 +88,9 @@ class Faults:
         """Return a block in which the database goes away.
 
         On PostgreSQL the server ends the connection: ``DatabaseUnavailable``, and at a
-        commit ``CommitOutcomeUnknown``. On DuckDB the instance breaks: a file is opened
-        anew by the next statement, a memory database is gone.
+        commit ``CommitOutcomeUnknown``. On DuckDB the instance breaks: SQLAlchemy's
+        ``DatabaseError`` and ``CommitOutcomeUnknown``; the next transaction opens a file
+        anew, a memory database is gone.
         """
         return self._block(Kind.LOST_CONNECTION, target, statement, commit=commit)
 
@@ -158,15 +159,27 @@ def _broken_postgresql(kind: Kind, countdown: Countdown, *, commit: bool) -> Ite
         finally:
             inside = False
 
+    def strike_commit(connection: Connection) -> None:
+        try:
+            strike(connection)
+        except DatabaseFault:
+            # PostgreSQL rolls back what it refuses to commit.
+            connection.dialect.do_rollback(connection.connection)
+            raise
+
     # A session whose commit ends a savepoint sends no COMMIT.
-    names = ("commit", "release_savepoint") if commit else ("before_cursor_execute",)
-    for name in names:
-        event.listen(engine, name, strike, insert=True)
+    listeners = (
+        {"commit": strike_commit, "release_savepoint": strike}
+        if commit
+        else {"before_cursor_execute": strike}
+    )
+    for name, listener in listeners.items():
+        event.listen(engine, name, listener, insert=True)
     try:
         yield
     finally:
-        for name in names:
-            event.remove(engine, name, strike)
+        for name, listener in listeners.items():
+            event.remove(engine, name, listener)
 
 
 def _strike(kind: Kind, connection: Connection) -> None:

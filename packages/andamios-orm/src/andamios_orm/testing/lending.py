@@ -190,7 +190,8 @@ class _Memory:
         """Return whether the database is again as it was when it was made."""
         opened, pool = self._opened, self.database.engine.pool
         in_use: int = pool.checkedout()  # type: ignore[attr-defined]  # our pools count
-        if in_use or opened.schema_changes != self._schema_changes or opened.epoch != self._epoch:
+        known = (0, "open", self._epoch, self._schema_changes)
+        if (in_use, opened.state, opened.epoch, opened.schema_changes) != known:
             return False
         if sequences or opened.commits != self._commits:
             try:
