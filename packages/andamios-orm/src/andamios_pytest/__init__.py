@@ -31,8 +31,9 @@ pytest loads this module in every session: what is heavy is imported where it is
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import pytest
 
@@ -45,12 +46,19 @@ if TYPE_CHECKING:
     from andamios_orm.testing.budgets import HopBudget, QueryBudget
     from andamios_orm.testing.clock import FrozenClock
     from andamios_orm.testing.databases import PostgresDatabases
-    from andamios_orm.testing.factories import Factories
+    from andamios_orm.testing.factories import ModelFactory
     from andamios_orm.testing.faults import Faults
     from andamios_orm.testing.lending import LentDatabases
     from andamios_orm.testing.postgres import PostgresServer
     from andamios_orm.testing.prepared import PreparedDatabases
     from andamios_orm.testing.run import Run
+
+    ModelT = TypeVar("ModelT")
+
+    class FactoryOf(Protocol):
+        """What gives the factory of a model."""
+
+        def __call__(self, model: type[ModelT]) -> type[ModelFactory[ModelT]]: ...
 
 POSIX = os.name == "posix"
 NO_SERVER = "andamios: no PostgreSQL"
@@ -107,6 +115,13 @@ def pytest_configure_node(node: Any) -> None:
     """Tell a new pytest-xdist worker which run it belongs to."""
     run = _run(node.config)
     node.workerinput["andamios_run"] = (run.name, str(run.folder))
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Let factories, if a test has any, make what follows from its name."""
+    factories = sys.modules.get("andamios_orm.testing.factories")
+    if factories is not None:
+        factories.seed(item.nodeid)
 
 
 def pytest_terminal_summary(
@@ -314,6 +329,7 @@ def frozen_clock() -> Iterator[FrozenClock]:
 @pytest.fixture
 def andamios_faults() -> Iterator[Faults]:
     """Yield what makes the database fail as it really would, when a test wants it to."""
+    from andamios_orm.testing.factories import ModelFactory
     from andamios_orm.testing.faults import Faults
 
     with Faults() as faults:
@@ -321,9 +337,9 @@ def andamios_faults() -> Iterator[Faults]:
 
 
 @pytest.fixture
-def andamios_factories(request: pytest.FixtureRequest) -> Iterator[Factories]:
-    """Yield what makes factories; a test gets the same values in every run and any order."""
-    from andamios_orm.testing.factories import Factories
+def andamios_factories(request: pytest.FixtureRequest) -> FactoryOf:
+    """Return what gives the factory of a model; a test gets the same values in every run."""
+    from andamios_orm.testing.factories import factory_of, seed
 
-    with Factories(request.node.nodeid) as factories:
-        yield factories
+    seed(request.node.nodeid)
+    return factory_of

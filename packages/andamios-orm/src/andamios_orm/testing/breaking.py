@@ -1,16 +1,15 @@
 """How statements on DuckDB are made to fail: where the driver is called, and as it fails.
 
-The errors are DuckDB's own: a conflict of two connections to a database beside this one, an
-interrupt of the statement itself, a file on a disk that is full, a write gate that another
-holds. Only an instance that broke is made up, for it could not be mended. Translation,
-rollback and recovery are those of production.
+DuckDB is provoked where it can be: a conflict of two connections to a database beside this
+one, an interrupt of the statement itself, a write gate that another holds. A full disk and an
+instance that broke are the driver's errors, in its words, in the place of the statement.
+Translation, rollback and recovery are those of production.
 """
 
 from __future__ import annotations
 
 import threading
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import duckdb
@@ -30,7 +29,6 @@ __all__ = ["break_commit", "break_lock", "break_statement"]
 _SOON: Final = 0.005
 _SHORT: Final = 0.02
 _ENDLESS: Final = "SELECT count(*) FROM range(1000000000000) AS a(i) WHERE hash(i) = 1"
-_FULL: Final = "/dev/full"
 _NO_SPACE: Final = 'IO Error: Could not write file "database": No space left on device'
 _BROKEN: Final = (
     "FATAL Error: Failed: database has been invalidated because of a previous fatal error. The "
@@ -65,11 +63,7 @@ def _interrupt(raw: duckdb.DuckDBPyConnection) -> None:
 
 
 def _disk_full(_raw: duckdb.DuckDBPyConnection) -> None:
-    """Write to a disk that is full."""
-    if not Path(_FULL).exists():
-        raise duckdb.IOException(_NO_SPACE)
-    with duckdb.connect() as connection:
-        connection.execute(f"COPY (SELECT range FROM range(100000)) TO '{_FULL}' (FORMAT csv)")
+    raise duckdb.IOException(_NO_SPACE)
 
 
 def _lost(_raw: duckdb.DuckDBPyConnection) -> None:

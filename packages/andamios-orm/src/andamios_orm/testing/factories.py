@@ -33,14 +33,12 @@ except ModuleNotFoundError as error:
     raise MissingExtra(message) from error
 
 if TYPE_CHECKING:
-    from types import TracebackType
-    from typing import Self
-
+    from polyfactory.field_meta import FieldMeta
     from sqlalchemy.ext.asyncio import AsyncSession
     from sqlalchemy.orm import Mapper, RelationshipProperty
     from sqlalchemy.types import TypeEngine
 
-__all__ = ["Factories", "ModelFactory", "factory_of", "seed"]
+__all__ = ["ModelFactory", "factory_of", "seed"]
 
 ModelT = TypeVar("ModelT")
 
@@ -120,6 +118,21 @@ class ModelFactory(SQLAlchemyFactory[ModelT], Generic[ModelT]):
                 return super()._get_type_from_type_engine(type_engine)
 
     @classmethod
+    def get_model_fields(cls) -> list[FieldMeta]:
+        """Return the fields, found once for each factory."""
+        if cls not in _fields:
+            _fields[cls] = super().get_model_fields()
+        return _fields[cls]
+
+    @classmethod
+    def get_provider_map(cls) -> dict[Any, Any]:
+        """Return what makes values, found once: it takes longer than to make one."""
+        known = (cls, len(_vectors), len(BaseFactory._extra_providers or ()))  # noqa: SLF001 - add_provider() has no other trace
+        if known not in _providers:
+            _providers[known] = super().get_provider_map()
+        return _providers[known]
+
+    @classmethod
     def get_sqlalchemy_types(cls) -> dict[Any, Any]:
         """Return what makes values of types that need more than a Python type."""
         vectors = {kind: partial(cls._vector, size) for size, kind in _vectors.items()}
@@ -153,30 +166,8 @@ class ModelFactory(SQLAlchemyFactory[ModelT], Generic[ModelT]):
         ]
 
 
-class Factories:
-    """Makes factories of models that have none of their own, for one test."""
-
-    def __init__(self, name: str) -> None:
-        """Let the values follow from ``name``."""
-        self._name = name
-
-    def __call__(self, model: type[ModelT]) -> type[ModelFactory[ModelT]]:
-        """Return the factory of ``model``: the one that was written, or one made here."""
-        return factory_of(model)
-
-    def __enter__(self) -> Self:
-        seed(self._name)
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        """Do nothing: the next test begins anew."""
-
-
+_fields: dict[type[Any], list[FieldMeta]] = {}
+_providers: dict[tuple[type[Any], int, int], dict[Any, Any]] = {}
 _vectors: dict[int, type[list[float]]] = {}
 
 

@@ -31,12 +31,10 @@ if TYPE_CHECKING:
 
 __all__ = ["LentDatabases", "Settling"]
 
-_TABLES: Final = """
-SELECT table_name, estimated_size FROM duckdb_tables()
-WHERE database_name = current_database() AND NOT internal ORDER BY table_oid
-"""
-_SEQUENCES: Final = """
-SELECT sequence_name, last_value FROM duckdb_sequences() WHERE database_name = current_database()
+# Without a condition it takes half the time; whatever else is listed is not known here.
+_USED: Final = """
+SELECT schema_name, table_name, nullif(estimated_size, 0) FROM duckdb_tables()
+UNION ALL SELECT schema_name, sequence_name, last_value FROM duckdb_sequences()
 """
 _TABLES_SQL: Final = """
 SELECT schema_name, table_name, sql FROM duckdb_tables()
@@ -47,9 +45,14 @@ SELECT schema_name, sequence_name, sql FROM duckdb_sequences()
 WHERE database_name = current_database()
 """
 _INDEXES_SQL: Final = """
-SELECT table_name, sql FROM duckdb_indexes()
+SELECT schema_name, table_name, sql FROM duckdb_indexes()
 WHERE database_name = current_database() ORDER BY index_oid
 """
+
+# How nextval('…') may write a name: alone, quoted, behind its schema.
+_QUOTES: Final = (("'", "'"), ('"', '"'), (".", "'"))
+_Place = tuple[str, str]
+"""The schema and the name of a table or a sequence."""
 
 
 class Settling:
@@ -212,49 +215,48 @@ class _Statements:
     """The statements that make the tables of a database, and so empty those with rows."""
 
     def __init__(self, raw: duckdb.DuckDBPyConnection) -> None:
-        tables = raw.execute(_TABLES_SQL).fetchall()
-        self._tables = {name: (_place(schema, name), sql) for schema, name, sql in tables}
-        self._sequences = {
-            name: (_place(schema, name), sql)
-            for schema, name, sql in raw.execute(_SEQUENCES_SQL).fetchall()
-        }
-        self._indexes: dict[str, list[str]] = {}
-        for table, sql in raw.execute(_INDEXES_SQL).fetchall():
-            self._indexes.setdefault(table, []).append(sql)
+        self._tables = {(schema, name): sql for schema, name, sql in _all(raw, _TABLES_SQL)}
+        self._sequences = {(schema, name): sql for schema, name, sql in _all(raw, _SEQUENCES_SQL)}
+        self._indexes: dict[_Place, list[str]] = {}
+        for schema, table, sql in _all(raw, _INDEXES_SQL):
+            self._indexes.setdefault((schema, table), []).append(sql)
         # A table that others refer to cannot be dropped alone.
-        self._bound = any(" REFERENCES " in sql for _, sql in self._tables.values())
-        self._used_by = {
-            sequence: {name for name, (_, sql) in self._tables.items() if _mentions(sql, sequence)}
-            for sequence in self._sequences
+        self._bound = any(" REFERENCES " in sql for sql in self._tables.values())
+        self._counting = {
+            place: {table for table, sql in self._tables.items() if _mentions(sql, place[1])}
+            for place in self._sequences
         }
 
     def that_empty(self, raw: duckdb.DuckDBPyConnection) -> str:
         """Return the statements for the tables that have rows, and the sequences that were used."""
-        touched = {name for name, size in raw.execute(_TABLES).fetchall() if size}
-        counted = {name for name, last in raw.execute(_SEQUENCES).fetchall() if last is not None}
-        for sequence in counted:
-            touched |= self._used_by[sequence]
+        used = {(schema, name) for schema, name, use in _all(raw, _USED) if use is not None}
+        counted = used & self._sequences.keys()
+        touched = (used & self._tables.keys()).union(*(self._counting[each] for each in counted))
         if touched and self._bound:
             touched = set(self._tables)
         if not touched and not counted:
             return ""
-        again = [name for name in self._tables if name in touched]
+        again = [place for place in self._tables if place in touched]
         return "".join(
             (
                 "BEGIN;",
-                *(f"DROP TABLE {self._tables[name][0]};" for name in reversed(again)),
-                *(f"DROP SEQUENCE {self._sequences[name][0]};" for name in counted),
-                *(self._sequences[name][1] for name in counted),
-                *(self._tables[name][1] for name in again),
-                *(sql for name in again for sql in self._indexes.get(name, ())),
+                *(f"DROP TABLE {_written(place)};" for place in reversed(again)),
+                *(f"DROP SEQUENCE {_written(place)};" for place in counted),
+                *(self._sequences[place] for place in counted),
+                *(self._tables[place] for place in again),
+                *(sql for place in again for sql in self._indexes.get(place, ())),
                 "COMMIT",
             )
         )
 
 
-def _place(schema: str, name: str) -> str:
-    return f"{quoted(schema)}.{quoted(name)}"
+def _all(raw: duckdb.DuckDBPyConnection, query: str) -> list[tuple[Any, ...]]:
+    return raw.execute(query).fetchall()
+
+
+def _written(place: _Place) -> str:
+    return ".".join(map(quoted, place))
 
 
 def _mentions(sql: str, sequence: str) -> bool:
-    return f"'{sequence}'" in sql or f'"{sequence}"' in sql or f".{sequence}'" in sql
+    return any(f"{before}{sequence}{after}" in sql for before, after in _QUOTES)

@@ -1,0 +1,211 @@
+"""What the fixtures do in sessions of their own: under each plugin, in parallel, in any order."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from andamios_orm.testing import fixtures
+
+if TYPE_CHECKING:
+    from andamios_orm.testing.postgres import PostgresServer
+
+pytestmark = [pytest.mark.integration, pytest.mark.db]
+
+MODELS = """
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from andamios_orm.models import IntegerKeyMixin, Row
+
+class Base(Row, DeclarativeBase):
+    pass
+
+class Product(IntegerKeyMixin, Base):
+    __tablename__ = "products"
+    name: Mapped[str] = mapped_column(unique=True)
+"""
+INI = """
+[pytest]
+andamios_models = shop:Base
+pythonpath = .
+filterwarnings = error
+asyncio_default_fixture_loop_scope = function
+asyncio_mode = {mode}
+"""
+TESTS = """
+import pytest
+from sqlalchemy import select
+from shop import Product
+
+{mark}
+
+@pytest.fixture
+def database(request):
+    return request.getfixturevalue(request.param)
+
+NAMES = {names}
+
+@pytest.mark.parametrize("number", range({count}))
+@pytest.mark.parametrize("database", NAMES, indirect=True)
+async def test_database(database, number):
+    async with database.transaction() as session:
+        session.add(Product(name="a"))
+    async with database.session() as session:
+        assert (await session.scalars(select(Product.id))).all() == [1]
+
+@pytest.mark.parametrize("number", range({count}))
+async def test_session(andamios_session, number):
+    andamios_session.add(Product(name="a"))
+    await andamios_session.commit()
+    await andamios_session.rollback()
+    assert (await andamios_session.scalars(select(Product.id))).all() == [1]
+    andamios_session.add(Product(name="left behind"))
+    await andamios_session.flush()
+
+@pytest.mark.parametrize("number", range({count}))
+async def test_rollback(andamios_db_rollback, number):
+    andamios_db_rollback.add(Product(name="a"))
+    await andamios_db_rollback.commit()
+    assert len((await andamios_db_rollback.scalars(select(Product.id))).all()) == 1
+"""
+ANYIO = """
+pytestmark = pytest.mark.anyio
+
+@pytest.fixture
+def anyio_backend():
+    return "asyncio"
+"""
+STRICT = "pytestmark = pytest.mark.asyncio"
+ONE = '["andamios_db"]'
+BOTH = '["andamios_db", "andamios_pg"]'
+OPTIONS = ("-p", "andamios_pytest", "-p", "no:cacheprovider")
+
+
+@pytest.fixture(autouse=True)
+def _only_the_plugins_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+
+
+@pytest.fixture
+def elsewhere(
+    andamios_postgres_server: PostgresServer, monkeypatch: pytest.MonkeyPatch
+) -> PostgresServer:
+    """Let the inner sessions use the server of this one by its URL."""
+    monkeypatch.setenv("ANDAMIOS_TEST_POSTGRES_URL", andamios_postgres_server.url)
+    monkeypatch.delenv("ANDAMIOS_TEST_POSTGRES", raising=False)
+    return andamios_postgres_server
+
+
+def write(pytester: pytest.Pytester, test: str, *, mode: str = "auto") -> None:
+    """Write a project with models and one module of tests."""
+    pytester.makepyfile(shop=MODELS, test_shop=test)
+    pytester.makeini(INI.format(mode=mode))
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("elsewhere")
+@pytest.mark.parametrize(
+    ("plugin", "mode", "mark"),
+    [
+        ("pytest_asyncio", "auto", ""),
+        ("pytest_asyncio", "strict", STRICT),
+        ("anyio", "", ANYIO),
+    ],
+    ids=["auto", "strict", "anyio"],
+)
+@pytest.mark.parametrize("workers", ["0", "2"])
+def test_every_test_begins_empty(
+    pytester: pytest.Pytester, plugin: str, mode: str, mark: str, workers: str
+) -> None:
+    write(pytester, TESTS.format(mark=mark, names=BOTH, count=3), mode=mode)
+    if plugin == "anyio":
+        ini = INI.replace("asyncio_default_fixture_loop_scope = function\n", "")
+        pytester.makeini(ini.replace("asyncio_mode = {mode}\n", ""))
+        options = ("-p", "anyio.pytest_plugin")
+    else:
+        options = ("-p", "pytest_asyncio")
+
+    outcome = pytester.runpytest_subprocess(
+        *OPTIONS, *options, "-p", "xdist", "-n", workers, "--andamios-db=duckdb,postgresql"
+    )
+
+    outcome.assert_outcomes(passed=15)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", ["1", "2"])
+def test_the_order_does_not_matter(pytester: pytest.Pytester, seed: str) -> None:
+    write(pytester, TESTS.format(mark="", names=ONE, count=5))
+
+    outcome = pytester.runpytest_subprocess(
+        *OPTIONS, "-p", "pytest_asyncio", "-p", "pytest_randomly", f"--randomly-seed={seed}"
+    )
+
+    outcome.assert_outcomes(passed=15)
+
+
+def files_of_tests() -> set[str]:
+    """Return what fixtures may have left among the temporary files."""
+    names = os.listdir("/tmp")  # noqa: S108, PTH208 (where a run would leave them)
+    return {name for name in names if name.startswith("andamios")}
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_a_thousand_tests_leave_no_file(pytester: pytest.Pytester) -> None:
+    write(pytester, TESTS.format(mark="", names=ONE, count=334))
+    before = files_of_tests()
+
+    outcome = pytester.runpytest_subprocess(
+        *OPTIONS, "-p", "pytest_asyncio", "-p", "xdist", "-n", "2", "-q", "--basetemp=base"
+    )
+
+    outcome.assert_outcomes(passed=1002)
+    left = [path for path in (pytester.path / "base").rglob("*") if path.is_file()]
+    assert left == []
+    assert not files_of_tests() - before
+
+
+@pytest.mark.slow
+def test_databases_are_kept_when_that_is_asked_for(pytester: pytest.Pytester) -> None:
+    write(pytester, TESTS.format(mark="", names=ONE, count=1))
+
+    outcome = pytester.runpytest_subprocess(
+        *OPTIONS, "-p", "pytest_asyncio", "--andamios-keep-db", "--basetemp=base", "-k", "database"
+    )
+
+    outcome.assert_outcomes(passed=1, deselected=2)
+    (line,) = (line for line in outcome.outlines if line.startswith("andamios: kept "))
+    assert Path(line.split()[2].removeprefix("duckdb+andamios:///")).exists()
+    assert line.endswith("test_shop.py::test_database[andamios_db-0]")
+
+
+def test_a_system_that_is_none_is_refused(pytester: pytest.Pytester) -> None:
+    write(pytester, "def test_it(andamios_session): pass")
+
+    outcome = pytester.runpytest_inprocess(*OPTIONS, "--andamios-db=oracle", "-W", "ignore")
+
+    outcome.stdout.fnmatch_lines(["*--andamios-db=oracle: write duckdb, postgresql or both*"])
+
+
+def test_the_plugin_imports_nothing_of_the_package(root: Path) -> None:
+    script = "import sys, andamios_pytest; print([m for m in sys.modules if 'alchemy' in m])"
+
+    said = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=root
+    )
+
+    assert said.stdout == "[]\n"
+
+
+def test_all_fixtures_can_be_loaded_by_name() -> None:
+    import andamios_pytest
+
+    names = {name for name in vars(andamios_pytest) if hasattr(fixtures, name)}
+
+    assert set(fixtures.__all__) <= names
+    assert fixtures.pytest_plugins == ("andamios_pytest",)
