@@ -111,8 +111,8 @@ def write(pytester: pytest.Pytester, test: str, *, mode: str = "auto") -> None:
 @pytest.mark.parametrize(
     ("plugin", "mode", "mark"),
     [
-        ("pytest_asyncio", "auto", ""),
-        ("pytest_asyncio", "strict", STRICT),
+        ("pytest_asyncio.plugin", "auto", ""),
+        ("pytest_asyncio.plugin", "strict", STRICT),
         ("anyio", "", ANYIO),
     ],
     ids=["auto", "strict", "anyio"],
@@ -127,7 +127,7 @@ def test_every_test_begins_empty(
         pytester.makeini(ini.replace("asyncio_mode = {mode}\n", ""))
         options = ("-p", "anyio.pytest_plugin")
     else:
-        options = ("-p", "pytest_asyncio")
+        options = ("-p", "pytest_asyncio.plugin")
 
     outcome = pytester.runpytest_subprocess(
         *OPTIONS, *options, "-p", "xdist", "-n", workers, "--andamios-db=duckdb,postgresql"
@@ -142,7 +142,7 @@ def test_the_order_does_not_matter(pytester: pytest.Pytester, seed: str) -> None
     write(pytester, TESTS.format(mark="", names=ONE, count=5))
 
     outcome = pytester.runpytest_subprocess(
-        *OPTIONS, "-p", "pytest_asyncio", "-p", "pytest_randomly", f"--randomly-seed={seed}"
+        *OPTIONS, "-p", "pytest_asyncio.plugin", "-p", "pytest_randomly", f"--randomly-seed={seed}"
     )
 
     outcome.assert_outcomes(passed=15)
@@ -161,7 +161,7 @@ def test_a_thousand_tests_leave_no_file(pytester: pytest.Pytester) -> None:
     before = files_of_tests()
 
     outcome = pytester.runpytest_subprocess(
-        *OPTIONS, "-p", "pytest_asyncio", "-p", "xdist", "-n", "2", "-q", "--basetemp=base"
+        *OPTIONS, "-p", "pytest_asyncio.plugin", "-p", "xdist", "-n", "2", "-q", "--basetemp=base"
     )
 
     outcome.assert_outcomes(passed=1002)
@@ -175,7 +175,7 @@ def test_databases_are_kept_when_that_is_asked_for(pytester: pytest.Pytester) ->
     write(pytester, TESTS.format(mark="", names=ONE, count=1))
 
     outcome = pytester.runpytest_subprocess(
-        *OPTIONS, "-p", "pytest_asyncio", "--andamios-keep-db", "--basetemp=base", "-k", "database"
+        *OPTIONS, "-p", "pytest_asyncio.plugin", "--andamios-keep-db", "--basetemp=base", "-k", "database"
     )
 
     outcome.assert_outcomes(passed=1, deselected=2)

@@ -13,6 +13,7 @@ from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 import duckdb
+from sqlalchemy import event
 
 from andamios_orm.dialect.channel import Channel
 from andamios_orm.dialect.gate import Owner, Ticket
@@ -92,19 +93,30 @@ def _replaced(name: str, make: Callable[[Callable[..., Any]], Callable[..., Any]
 @contextmanager
 def break_statement(kind: Kind, countdown: Countdown) -> Iterator[None]:
     """Let a statement fail when ``countdown`` comes to it."""
+    due = threading.Event()
+
+    def count(*_: object) -> None:
+        if countdown.is_due():
+            due.set()
 
     def make(send: Callable[..., Reply]) -> Callable[..., Reply]:
         def sending(
             channel: Channel, raw: duckdb.DuckDBPyConnection, parsed: Any, call: Call
         ) -> Reply:
-            if call.at_commit is None and countdown.is_due(channel.database):
+            if due.is_set() and countdown.concerns(channel.database):
+                due.clear()
                 _PROVOKE[kind](raw)
             return send(channel, raw, parsed, call)
 
         return sending
 
-    with _replaced("_send", make):
-        yield
+    engine = countdown.engine.sync_engine
+    event.listen(engine, "before_cursor_execute", count)
+    try:
+        with _replaced("_send", make):
+            yield
+    finally:
+        event.remove(engine, "before_cursor_execute", count)
 
 
 @contextmanager
@@ -114,7 +126,7 @@ def break_commit(kind: Kind, countdown: Countdown) -> Iterator[None]:
     def make(commit: Callable[..., None]) -> Callable[..., None]:
         def committing(channel: Channel, *arguments: Any) -> None:
             raw = channel._raw  # noqa: SLF001 - it is here that a commit meets the driver
-            if raw is None or not countdown.is_due(channel.database):
+            if raw is None or not _is_due(countdown, channel):
                 commit(channel, *arguments)
                 return
             last = channel.database.statements.own("COMMIT", raw)
@@ -130,6 +142,10 @@ def break_commit(kind: Kind, countdown: Countdown) -> Iterator[None]:
 
     with _replaced("commit", make):
         yield
+
+
+def _is_due(countdown: Countdown, channel: Channel) -> bool:
+    return countdown.concerns(channel.database) and countdown.is_due()
 
 
 class _Failing:
@@ -158,7 +174,7 @@ def break_lock(countdown: Countdown) -> Iterator[None]:
 
     def make(enter: Callable[..., None]) -> Callable[..., None]:
         def entering(channel: Channel, call: Call) -> None:
-            if channel._gated or not countdown.is_due(channel.database):  # noqa: SLF001
+            if channel._gated or not _is_due(countdown, channel):  # noqa: SLF001
                 enter(channel, call)
                 return
             gate, patience = channel.database.gate, channel.write_timeout

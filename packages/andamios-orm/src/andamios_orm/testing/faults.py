@@ -126,7 +126,7 @@ class Faults:
 
 def _engine(target: Database | AsyncEngine | AsyncSession) -> AsyncEngine:
     found: Any = target.bind if isinstance(target, AsyncSession) else target
-    engine = getattr(found, "engine", found)
+    engine = found if isinstance(found, AsyncEngine) else getattr(found, "engine", None)
     if not isinstance(engine, AsyncEngine):
         raise ConfigurationError(f"{target!r} has no engine whose statements could fail")
     return engine
@@ -167,9 +167,16 @@ def _broken_postgresql(kind: Kind, countdown: Countdown, *, commit: bool) -> Ite
             connection.dialect.do_rollback(connection.connection)
             raise
 
+    def strike_savepoint(connection: Connection, name: str, _context: object) -> None:
+        try:
+            strike(connection)
+        except DatabaseFault:
+            connection._rollback_to_savepoint_impl(name)  # noqa: SLF001 - a savepoint has no object here
+            raise
+
     # A session whose commit ends a savepoint sends no COMMIT.
     listeners = (
-        {"commit": strike_commit, "release_savepoint": strike}
+        {"commit": strike_commit, "release_savepoint": strike_savepoint}
         if commit
         else {"before_cursor_execute": strike}
     )

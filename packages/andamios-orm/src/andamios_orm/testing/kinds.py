@@ -36,17 +36,13 @@ class Countdown:
         """Whether it was reached."""
         return self.left <= 0
 
-    def is_due(self, database: object = None) -> bool:
-        """Count one more, and return whether it is the one that fails.
-
-        ``database`` is the DuckDB that does it; others than the engine's are not counted.
-        """
-        if database is not None and self._duckdb() is not database:
-            return False
+    def is_due(self) -> bool:
+        """Count one more, and return whether it is the one that fails."""
         with self._lock:
             self.left -= 1
             return self.left == 0
 
-    def _duckdb(self) -> Any:
+    def concerns(self, database: object) -> bool:
+        """Return whether the engine uses ``database``, one of DuckDB."""
         holder: Any = getattr(self.engine.dialect, "holder", None)
-        return holder.database if holder is not None else None
+        return holder is not None and holder.database is database
