@@ -60,6 +60,7 @@ if TYPE_CHECKING:
 
         def __call__(self, model: type[ModelT]) -> type[ModelFactory[ModelT]]: ...
 
+
 POSIX = os.name == "posix"
 NO_SERVER = "andamios: no PostgreSQL"
 SYSTEMS = ("duckdb", "postgresql")

@@ -140,9 +140,7 @@ async def test_a_session_whose_commit_ends_a_savepoint_can_fail_too(
         await session.commit()
 
 
-def test_statements_are_counted_from_one(
-    duckdb_url: str, andamios_faults: Faults
-) -> None:
+def test_statements_are_counted_from_one(duckdb_url: str, andamios_faults: Faults) -> None:
     with pytest.raises(ConfigurationError, match="counted from 1"):
         with andamios_faults.lock(Database(duckdb_url), statement=0):
             pass

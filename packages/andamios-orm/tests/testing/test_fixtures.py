@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import psycopg
 import pytest
+from psycopg import sql
+from sqlalchemy import make_url
 
+import andamios_pytest
 from andamios_orm.testing import fixtures
 
 if TYPE_CHECKING:
@@ -171,17 +176,29 @@ def test_a_thousand_tests_leave_no_file(pytester: pytest.Pytester) -> None:
 
 
 @pytest.mark.slow
-def test_databases_are_kept_when_that_is_asked_for(pytester: pytest.Pytester) -> None:
-    write(pytester, TESTS.format(mark="", names=ONE, count=1))
+def test_databases_are_kept_when_that_is_asked_for(
+    pytester: pytest.Pytester, elsewhere: PostgresServer
+) -> None:
+    write(pytester, TESTS.format(mark="", names=BOTH, count=1))
 
     outcome = pytester.runpytest_subprocess(
-        *OPTIONS, "-p", "pytest_asyncio.plugin", "--andamios-keep-db", "--basetemp=base", "-k", "database"
+        *OPTIONS,
+        "-p",
+        "pytest_asyncio.plugin",
+        "--andamios-keep-db",
+        "--basetemp=base",
+        "-k",
+        "database",
     )
 
-    outcome.assert_outcomes(passed=1, deselected=2)
-    (line,) = (line for line in outcome.outlines if line.startswith("andamios: kept "))
-    assert Path(line.split()[2].removeprefix("duckdb+andamios:///")).exists()
-    assert line.endswith("test_shop.py::test_database[andamios_db-0]")
+    outcome.assert_outcomes(passed=2, deselected=2)
+    lines = [line for line in outcome.outlines if line.startswith("andamios: kept ")]
+    file, name = (line.split()[2] for line in sorted(lines))
+    assert Path(file.removeprefix("duckdb+andamios:///")).exists()
+    assert sorted(lines)[0].endswith("test_shop.py::test_database[andamios_db-0]")
+    with psycopg.connect(elsewhere.url.replace("+psycopg", ""), autocommit=True) as connection:
+        kept = sql.Identifier(str(make_url(name).database))
+        connection.execute(sql.SQL("DROP DATABASE {}").format(kept))
 
 
 def test_a_system_that_is_none_is_refused(pytester: pytest.Pytester) -> None:
@@ -203,9 +220,35 @@ def test_the_plugin_imports_nothing_of_the_package(root: Path) -> None:
 
 
 def test_all_fixtures_can_be_loaded_by_name() -> None:
-    import andamios_pytest
+    fixture = type(andamios_pytest.andamios_db)
 
-    names = {name for name in vars(andamios_pytest) if hasattr(fixtures, name)}
+    found = {name for name, each in vars(andamios_pytest).items() if isinstance(each, fixture)}
 
-    assert set(fixtures.__all__) <= names
+    assert set(fixtures.__all__) == found
     assert fixtures.pytest_plugins == ("andamios_pytest",)
+
+
+class _Options:
+    """Notes the names that are added, like pytest's parser."""
+
+    def __init__(self) -> None:
+        self.names: set[str] = set()
+
+    def getgroup(self, *_: str) -> _Options:
+        return self
+
+    def addoption(self, name: str, **_: object) -> None:
+        self.names.add(name)
+
+    def addini(self, name: str, *_: str, default: str) -> None:
+        self.names.add(name)
+
+
+def test_the_page_names_every_option(root: Path) -> None:
+    page = (root / "docs" / "howto" / "testing.md").read_text(encoding="utf-8")
+    added: Any = _Options()
+
+    andamios_pytest.pytest_addoption(added)
+
+    table = page.partition("## Options and settings\n")[2].partition("\n\n#")[0]
+    assert set(re.findall(r"^\| `([-\w]+)` \|", table, re.MULTILINE)) == added.names

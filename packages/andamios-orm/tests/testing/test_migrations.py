@@ -83,4 +83,3 @@ async def test_a_downgrade_that_undoes_too_little_is_found(
         await every_revision_up_down_up(manager)
 
     assert "in addition: table left_behind" in caught.value.differences
-

@@ -19,7 +19,9 @@ def test_nothing_is_no_table() -> None:
     assert metadata_named("").tables == {}
 
 
-@pytest.mark.parametrize("place", ["andamios_orm.testing.models:Base", "andamios_orm.testing.models"])
+@pytest.mark.parametrize(
+    "place", ["andamios_orm.testing.models:Base", "andamios_orm.testing.models"]
+)
 def test_a_base_has_the_tables(monkeypatch: pytest.MonkeyPatch, place: str) -> None:
     monkeypatch.setattr(models, "Base", Base, raising=False)
 

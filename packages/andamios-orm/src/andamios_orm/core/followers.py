@@ -14,6 +14,7 @@ from andamios_orm.models.clock import now
 
 if TYPE_CHECKING:
     import datetime as dt
+
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
     from andamios_orm.core.changes import Change, ChangeFeed

@@ -80,7 +80,9 @@ _PROVOKE: Final[dict[Kind, Callable[[duckdb.DuckDBPyConnection], None]]] = {
 
 
 @contextmanager
-def _replaced(name: str, make: Callable[[Callable[..., Any]], Callable[..., Any]]) -> Iterator[None]:
+def _replaced(
+    name: str, make: Callable[[Callable[..., Any]], Callable[..., Any]]
+) -> Iterator[None]:
     """Let what ``make`` returns stand for a method of every channel in the block."""
     before = getattr(Channel, name)
     setattr(Channel, name, make(before))

@@ -74,9 +74,7 @@ class ModelFactory(SQLAlchemyFactory[ModelT], Generic[ModelT]):
         return instance
 
     @classmethod
-    async def create_batch(
-        cls, session: AsyncSession, size: int, **values: Any
-    ) -> Created[ModelT]:
+    async def create_batch(cls, session: AsyncSession, size: int, **values: Any) -> Created[ModelT]:
         """Return ``size`` new rows, written as columns; nothing is committed.
 
         All of them share what they have to refer to: one row, unless ``values`` name it.
@@ -181,7 +179,9 @@ _made: dict[type[Any], type[ModelFactory[Any]]] = {}
 
 def factory_of(model: type[ModelT]) -> type[ModelFactory[ModelT]]:
     """Return the factory of ``model``: the last one that was written for it, or a plain one."""
-    written = [each for each in _subclasses(ModelFactory) if getattr(each, "__model__", None) is model]
+    written = [
+        each for each in _subclasses(ModelFactory) if getattr(each, "__model__", None) is model
+    ]
     own = [each for each in written if each is not _made.get(model)]
     if own:
         return own[-1]

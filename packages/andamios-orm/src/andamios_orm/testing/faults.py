@@ -54,7 +54,11 @@ class Faults:
         self._blocks = ExitStack()
 
     def conflict(
-        self, target: Database | AsyncEngine | AsyncSession, *, statement: int = 1, commit: bool = False
+        self,
+        target: Database | AsyncEngine | AsyncSession,
+        *,
+        statement: int = 1,
+        commit: bool = False,
     ) -> AbstractContextManager[None]:
         """Return a block in which another writer was first: ``WriteConflict``."""
         return self._block(Kind.CONFLICT, target, statement, commit=commit)
@@ -77,13 +81,21 @@ class Faults:
         return self._block(Kind.INTERRUPT, target, statement, commit=False)
 
     def disk_full(
-        self, target: Database | AsyncEngine | AsyncSession, *, statement: int = 1, commit: bool = False
+        self,
+        target: Database | AsyncEngine | AsyncSession,
+        *,
+        statement: int = 1,
+        commit: bool = False,
     ) -> AbstractContextManager[None]:
         """Return a block in which there is no space left: ``DiskFull``."""
         return self._block(Kind.DISK_FULL, target, statement, commit=commit)
 
     def lost_connection(
-        self, target: Database | AsyncEngine | AsyncSession, *, statement: int = 1, commit: bool = False
+        self,
+        target: Database | AsyncEngine | AsyncSession,
+        *,
+        statement: int = 1,
+        commit: bool = False,
     ) -> AbstractContextManager[None]:
         """Return a block in which the database goes away.
 
@@ -132,9 +144,7 @@ def _engine(target: Database | AsyncEngine | AsyncSession) -> AsyncEngine:
     return engine
 
 
-def _broken(
-    kind: Kind, countdown: Countdown, *, commit: bool
-) -> AbstractContextManager[None]:
+def _broken(kind: Kind, countdown: Countdown, *, commit: bool) -> AbstractContextManager[None]:
     if countdown.engine.dialect.name == "postgresql":
         return _broken_postgresql(kind, countdown, commit=commit)
     from andamios_orm.testing import breaking

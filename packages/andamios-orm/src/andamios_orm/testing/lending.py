@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, Final
 
 import duckdb
@@ -132,7 +132,8 @@ class LentDatabases:
     @contextmanager
     def postgresql(self, metadata: MetaData) -> Iterator[Database]:
         """Yield a PostgreSQL database with the tables of ``metadata``, without rows."""
-        with self._prepared.postgresql(metadata) as url:
+        kept = nullcontext(self._prepared.kept_postgresql(metadata)) if self._keep else None
+        with kept or self._prepared.postgresql(metadata) as url:
             database = Database(url)
             try:
                 yield database

@@ -8,7 +8,7 @@ and a rollback, or an error, takes everything back since the test began.
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import text
@@ -81,11 +81,10 @@ async def _close(session: Session) -> None:
 async def _undo(session: Session, *, restart: bool) -> None:
     inner: Any = session.sync_session
     outer: Connection | None = inner.outer
-    try:
+    with suppress(SQLAlchemyError):  # the connection broke: then nothing stays either
         await _close(session)
-    finally:
-        if outer is not None:
-            await greenlet_spawn(_end, outer, restart)
+    if outer is not None:
+        await greenlet_spawn(_end, outer, restart)
 
 
 def _end(outer: Connection, restart: bool) -> None:  # noqa: FBT001 - greenlet_spawn's way
