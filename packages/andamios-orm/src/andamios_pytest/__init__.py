@@ -58,7 +58,9 @@ if TYPE_CHECKING:
     class FactoryOf(Protocol):
         """What gives the factory of a model."""
 
-        def __call__(self, model: type[ModelT]) -> type[ModelFactory[ModelT]]: ...
+        def __call__(self, model: type[ModelT]) -> type[ModelFactory[ModelT]]:
+            """Return the factory of ``model``."""
+            ...
 
 
 POSIX = os.name == "posix"
@@ -330,7 +332,6 @@ def frozen_clock() -> Iterator[FrozenClock]:
 @pytest.fixture
 def andamios_faults() -> Iterator[Faults]:
     """Yield what makes the database fail as it really would, when a test wants it to."""
-    from andamios_orm.testing.factories import ModelFactory
     from andamios_orm.testing.faults import Faults
 
     with Faults() as faults:

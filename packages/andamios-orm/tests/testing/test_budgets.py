@@ -32,9 +32,10 @@ async def test_what_is_within_the_budget_passes(
 async def test_more_statements_are_listed(
     duckdb_database: Database, query_budget: type[QueryBudget]
 ) -> None:
-    with pytest.raises(
-        BudgetExceeded, match=r"2 statements where at most 1 may be:\n1\."
-    ) as caught, query_budget(1):
+    with (
+        pytest.raises(BudgetExceeded, match=r"2 statements where at most 1 may be:\n1\.") as caught,
+        query_budget(1),
+    ):
         await ask(duckdb_database, 2)
 
     assert (caught.value.most, caught.value.spent) == (1, ("SELECT 0", "SELECT 1"))

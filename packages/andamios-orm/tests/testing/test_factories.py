@@ -32,15 +32,21 @@ class Base(Row, DeclarativeBase):
 
 
 class Address(BaseModel):
+    """A document."""
+
     street: str
 
 
 class Mood(enum.Enum):
+    """What an author may be."""
+
     GOOD = "good"
     BAD = "bad"
 
 
 class Author(IntegerKeyMixin, TimestampMixin, Base):
+    """One who writes."""
+
     __tablename__ = "authors"
     name: Mapped[str] = mapped_column(String(20))
     born: Mapped[dt.datetime] = mapped_column(UTCDateTime)
@@ -52,6 +58,8 @@ class Author(IntegerKeyMixin, TimestampMixin, Base):
 
 
 class Book(UUIDKeyMixin, Base):
+    """What refers to an author, and may to another."""
+
     __tablename__ = "books"
     title: Mapped[str]
     pages: Mapped[int] = mapped_column(default=100)
@@ -62,12 +70,16 @@ class Book(UUIDKeyMixin, Base):
 
 
 class Shelf(IntegerKeyMixin, Base):
+    """What has a factory of its own."""
+
     __tablename__ = "shelves"
     label: Mapped[str]
     weight: Mapped[float]
 
 
 class ShelfFactory(ModelFactory[Shelf]):
+    """A factory that was written."""
+
     __model__ = Shelf
     label = Use(lambda: "upper")
 
@@ -93,7 +105,7 @@ def test_what_is_given_is_taken_and_defaults_are_left(andamios_factories: Factor
 
     assert book.title == "Emma"
     assert book.author.name
-    assert (book.editor, book.id, book.pages) == (None, None, None)
+    assert [book.editor, book.id, book.pages] == [None] * 3
     assert andamios_factories(Book).build(author_id=3).author is None
 
 

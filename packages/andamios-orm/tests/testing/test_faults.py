@@ -108,12 +108,12 @@ async def test_it_is_the_statement_that_was_named(
 async def test_a_fault_that_never_came_fails_the_block(
     database: Database, andamios_faults: Faults
 ) -> None:
-    with pytest.raises(FaultNotReached, match="before the conflict: there was no statement 2"):
-        with andamios_faults.conflict(database, statement=2):
-            await add(database, 1)
-    with pytest.raises(FaultNotReached, match="no commit"):
-        with andamios_faults.disk_full(database, commit=True):
-            pass
+    never = pytest.raises(FaultNotReached, match="before the conflict: there was no statement 2")
+    with never, andamios_faults.conflict(database, statement=2):
+        await add(database, 1)
+    never = pytest.raises(FaultNotReached, match="no commit")
+    with never, andamios_faults.disk_full(database, commit=True):
+        pass
 
 
 async def test_another_database_is_left_alone(
@@ -141,12 +141,12 @@ async def test_a_session_whose_commit_ends_a_savepoint_can_fail_too(
 
 
 def test_statements_are_counted_from_one(duckdb_url: str, andamios_faults: Faults) -> None:
-    with pytest.raises(ConfigurationError, match="counted from 1"):
-        with andamios_faults.lock(Database(duckdb_url), statement=0):
-            pass
+    refused = pytest.raises(ConfigurationError, match="counted from 1")
+    with refused, andamios_faults.lock(Database(duckdb_url), statement=0):
+        pass
 
 
 def test_what_has_no_engine_is_refused(andamios_faults: Faults) -> None:
-    with pytest.raises(ConfigurationError, match="no engine"):
-        with andamios_faults.lock("duckdb://"):  # type: ignore[arg-type]  # that is the mistake
-            pass
+    refused = pytest.raises(ConfigurationError, match="no engine")
+    with refused, andamios_faults.lock("duckdb://"):  # type: ignore[arg-type]  # that is the mistake
+        pass

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from sqlalchemy import Engine, event
 
@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from typing import Self
 
 __all__ = ["BudgetExceeded", "HopBudget", "QueryBudget"]
+
+
+_SUBMIT: Final = "submit"
+"""What every hop of every worker goes through."""
 
 
 class BudgetExceeded(AndamiosError, AssertionError):
@@ -106,10 +110,10 @@ class HopBudget(_Budget):
             note(function, arguments)
             return submit(worker, function, *arguments)
 
-        Worker.submit = counted  # type: ignore[method-assign]  # for the block, to see every worker
+        setattr(Worker, _SUBMIT, counted)
 
     def _end(self) -> None:
-        Worker.submit = self._submit  # type: ignore[method-assign]  # what was there
+        setattr(Worker, _SUBMIT, self._submit)
 
     def _note(self, function: Callable[..., Any], arguments: Sequence[Any]) -> None:
         texts = [" ".join(one.text.split()) for one in arguments if isinstance(one, Call)]

@@ -16,7 +16,7 @@ from andamios_orm.exceptions import AndamiosError, ConfigurationError, DatabaseF
 from andamios_orm.testing.kinds import Countdown, Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
     from types import TracebackType
     from typing import Self
@@ -185,7 +185,7 @@ def _broken_postgresql(kind: Kind, countdown: Countdown, *, commit: bool) -> Ite
             raise
 
     # A session whose commit ends a savepoint sends no COMMIT.
-    listeners = (
+    listeners: dict[str, Callable[..., None]] = (
         {"commit": strike_commit, "release_savepoint": strike_savepoint}
         if commit
         else {"before_cursor_execute": strike}

@@ -16,6 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.util import greenlet_spawn
 
 from andamios_orm.core import Session
+from andamios_orm.core.session import _Session
 from andamios_orm.dialect.greenlets import in_greenlet
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ _JOINING: Final = {"postgresql": "create_savepoint", "duckdb": "rollback_only"}
 _RESTART: Final = text("SELECT setval(seqrelid::regclass, seqstart, false) FROM pg_sequence")
 
 
-class _RolledBack(Session.sync_session_class):  # type: ignore[misc, name-defined, unused-ignore]  # it is a class
+class _RolledBack(_Session):
     """What runs inside: binds to one connection, which its first statement opens."""
 
     outer: Connection | None = None
