@@ -11,7 +11,7 @@ from __future__ import annotations
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.util import greenlet_spawn
 
@@ -22,7 +22,7 @@ from andamios_orm.dialect.greenlets import in_greenlet
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sqlalchemy import Connection, Engine
+    from sqlalchemy import Engine
     from sqlalchemy.ext.asyncio import AsyncEngine
 
     from andamios_orm.testing.lending import Settling
@@ -42,8 +42,8 @@ class _RolledBack(_Session):
         """Return the connection; the engine, while nothing was sent and nothing can be."""
         if self.outer is not None:
             return self.outer
-        engine: Engine = super().get_bind(*arguments, **options)
-        if not in_greenlet():
+        engine = super().get_bind(*arguments, **options)
+        if isinstance(engine, Connection) or not in_greenlet():
             return engine
         self.outer = engine.connect()
         self.outer.begin()
@@ -91,13 +91,19 @@ async def _undo(session: Session, *, restart: bool) -> None:
 def _end(outer: Connection, restart: bool) -> None:  # noqa: FBT001 - greenlet_spawn's way
     """Roll back; a connection that cannot is given up, as the pool would."""
     try:
-        if outer.in_transaction():
-            outer.rollback()
         if restart:
-            # Sequences are in no transaction, and the next test counts from one as well.
-            outer.execute(_RESTART)
-            outer.rollback()
+            _restart_sequences(outer)
+        outer.rollback()
     except SQLAlchemyError:
         outer.invalidate()
     finally:
         outer.close()
+
+
+def _restart_sequences(outer: Connection) -> None:
+    """Let the next test count from one: sequences are in no transaction."""
+    try:
+        outer.execute(_RESTART)
+    except SQLAlchemyError:  # of a transaction that has failed before
+        outer.rollback()
+        outer.execute(_RESTART)
