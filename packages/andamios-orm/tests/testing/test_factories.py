@@ -22,7 +22,7 @@ from andamios_orm.testing.factories import ModelFactory, factory_of, seed
 
 if TYPE_CHECKING:
     from andamios_orm import Database
-    from andamios_pytest import FactoryOf
+    from andamios_pytest.plugin import FactoryOf
 
 pytestmark = pytest.mark.integration
 

@@ -13,8 +13,8 @@ import pytest
 from psycopg import sql
 from sqlalchemy import make_url
 
-import andamios_pytest
 from andamios_orm.testing import fixtures
+from andamios_pytest import plugin
 
 if TYPE_CHECKING:
     from andamios_orm.testing.postgres import PostgresServer
@@ -86,7 +86,7 @@ def anyio_backend():
 STRICT = "pytestmark = pytest.mark.asyncio"
 ONE = '["andamios_db"]'
 BOTH = '["andamios_db", "andamios_pg"]'
-OPTIONS = ("-p", "andamios_pytest", "-p", "no:cacheprovider")
+OPTIONS = ("-p", "andamios_pytest.plugin", "-p", "no:cacheprovider")
 
 
 @pytest.fixture(autouse=True)
@@ -204,7 +204,7 @@ def test_a_system_that_is_none_is_refused(pytester: pytest.Pytester) -> None:
 
 
 def test_the_plugin_imports_nothing_of_the_package(root: Path) -> None:
-    script = "import sys, andamios_pytest; print([m for m in sys.modules if 'alchemy' in m])"
+    script = "import sys, andamios_pytest.plugin; print([m for m in sys.modules if 'alchemy' in m])"
 
     said = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=root
@@ -214,12 +214,12 @@ def test_the_plugin_imports_nothing_of_the_package(root: Path) -> None:
 
 
 def test_all_fixtures_can_be_loaded_by_name() -> None:
-    fixture = type(andamios_pytest.andamios_db)
+    fixture = type(plugin.andamios_db)
 
-    found = {name for name, each in vars(andamios_pytest).items() if isinstance(each, fixture)}
+    found = {name for name, each in vars(plugin).items() if isinstance(each, fixture)}
 
     assert set(fixtures.__all__) == found
-    assert fixtures.pytest_plugins == ("andamios_pytest",)
+    assert fixtures.pytest_plugins == ("andamios_pytest.plugin",)
 
 
 class _Options:
@@ -242,7 +242,7 @@ def test_the_page_names_every_option(root: Path) -> None:
     page = (root / "docs" / "howto" / "testing.md").read_text(encoding="utf-8")
     added: Any = _Options()
 
-    andamios_pytest.pytest_addoption(added)
+    plugin.pytest_addoption(added)
 
     table = page.partition("## Options and settings\n")[2].partition("\n\n#")[0]
     assert set(re.findall(r"^\| `([-\w]+)` \|", table, re.MULTILINE)) == added.names

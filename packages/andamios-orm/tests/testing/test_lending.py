@@ -17,6 +17,7 @@ from sqlalchemy import (
     select,
     text,
 )
+from sqlalchemy.exc import ProgrammingError
 
 from andamios_orm.testing.lending import LentDatabases, Settling
 from andamios_orm.testing.rollback import rolled_back, session_of
@@ -213,3 +214,16 @@ async def test_beside_a_loop_it_is_run_in_a_thread() -> None:
     settle.close()
 
     assert found == [1]
+
+
+async def test_after_a_transaction_that_failed_keys_begin_at_one_as_well(
+    lent: LentDatabases,
+) -> None:
+    held = lent.held_postgresql(METADATA)
+    for _ in range(2):
+        with rolled_back(held.engine, lent.settle) as session:
+            await session.execute(insert(THINGS).values(name="a"))
+            assert list(await session.scalars(select(THINGS.c.id))) == [1]
+            connection = await session.connection()
+            with pytest.raises(ProgrammingError):
+                await connection.execute(text("SELECT nothing"))

@@ -6,7 +6,7 @@ pytest does by itself where it may look for plugins.
 
 from __future__ import annotations
 
-from andamios_pytest import (
+from andamios_pytest.plugin import (
     andamios_databases,
     andamios_db,
     andamios_db_rollback,
@@ -46,4 +46,4 @@ __all__ = [
     "query_budget",
 ]
 
-pytest_plugins = ("andamios_pytest",)
+pytest_plugins = ("andamios_pytest.plugin",)
