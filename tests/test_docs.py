@@ -22,6 +22,7 @@ import pytest
 
 from andamios_orm import Settings, exceptions
 from andamios_orm.dialect import DatabaseOptions
+from andamios_orm.testing import fixtures
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted(
@@ -192,12 +193,6 @@ def first_cells(page: str, heading: str | None = None) -> list[str]:
     return re.findall(r"^\| `(\w+)` \|", table["rows"], re.MULTILINE)
 
 
-def fixtures_of(module: str) -> list[str]:
-    """Return the names of the pytest fixtures that ``module`` defines."""
-    found = importlib.import_module(module)
-    return [name for name in vars(found) if name.startswith("andamios_")]
-
-
 @pytest.mark.integration
 @pytest.mark.parametrize(
     ("page", "heading", "names"),
@@ -209,7 +204,7 @@ def fixtures_of(module: str) -> list[str]:
         ),
         ("docs/reference/settings.md", None, lambda: [f.name for f in fields(Settings)]),
         ("docs/reference/errors.md", None, lambda: exceptions.__all__),
-        ("docs/howto/testing.md", None, lambda: fixtures_of("andamios_orm.testing.plugin")),
+        ("docs/howto/testing.md", None, lambda: fixtures.__all__),
     ],
     ids=["options", "settings", "errors", "fixtures"],
 )

@@ -37,7 +37,7 @@ def test_a_package_installs_for_development(
 
 def test_a_wheel_holds_the_package_and_nothing_else(package: str, wheels: Path) -> None:
     module = package.replace("-", "_")
-    beside = {"andamios-orm": {"andamios_command"}}.get(package, set())  # its command
+    beside = {"andamios-orm": {"andamios_command", "andamios_pytest"}}.get(package, set())
     (wheel,) = wheels.glob(f"{module}-*.whl")
 
     with zipfile.ZipFile(wheel) as archive:

@@ -23,6 +23,7 @@ MODULES = (
     "repository_operations",
     "cached_reads",
     "bulk_operations",
+    "isolation",
     "peers",
     "concurrent_access",
     "memory_usage",

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.integration
 
 WORKERS = pytest.mark.parametrize("workers", [pytest.param("0", marks=pytest.mark.slow), "2"])
-OPTIONS = ("-p", "andamios_orm.testing.plugin", "-p", "no:cacheprovider")
+OPTIONS = ("-p", "andamios_pytest.plugin", "-p", "no:cacheprovider")
 
 
 @pytest.fixture(autouse=True)
@@ -27,7 +27,7 @@ def _only_the_plugins_named(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_pytest_finds_the_plugin_by_itself() -> None:
     (found,) = importlib.metadata.entry_points(group="pytest11", name="andamios")
 
-    assert found.value == "andamios_orm.testing.plugin"
+    assert found.value == "andamios_pytest.plugin"
 
 
 @pytest.fixture
@@ -163,7 +163,7 @@ def test_without_a_server_a_test_fails_where_one_is_required(
 def test_a_system_without_unix_sockets_is_told_so(
     pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("andamios_orm.testing.plugin.POSIX", False)
+    monkeypatch.setattr("andamios_pytest.plugin.POSIX", False)
     pytester.makepyfile(ASKS)
 
     outcome = pytester.runpytest_inprocess(*OPTIONS, "-rs")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import delete, select, update
@@ -14,6 +13,7 @@ from andamios_orm.bulk.stage import run, staged
 from andamios_orm.bulk.target import target_of
 from andamios_orm.bulk.update import changes_of, kept_up
 from andamios_orm.bulk.work import Work, bind, dialect_of
+from andamios_orm.models.clock import now
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -53,7 +53,7 @@ class _Deletion:
 
     def __init__(self, *, purge: bool) -> None:
         self.purge = purge
-        self.moment = dt.datetime.now(dt.UTC)
+        self.moment = now()
         self.depth = 0
         self.met: set[Any] = set()
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import (
@@ -19,6 +18,7 @@ from sqlalchemy import (
 )
 
 from andamios_orm.exceptions import WriteConflict
+from andamios_orm.models.clock import now
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -83,4 +83,4 @@ async def move_position(session: AsyncSession, name: str, before: int, after: in
 
 
 def _row(name: str, position: int) -> dict[str, Any]:
-    return {"name": name, "position": position, "time": dt.datetime.now(dt.UTC)}
+    return {"name": name, "position": position, "time": now()}

@@ -12,7 +12,6 @@ import asyncio
 import contextlib
 import math
 import pickle  # nosec B403 - it tells values apart; nothing is ever loaded
-import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -23,6 +22,7 @@ from andamios_orm.core.entries import SIZE, CacheStatistics, Entries, Entry, Key
 from andamios_orm.core.freshness import Answer, oldest, parameters
 from andamios_orm.core.kept import Kept
 from andamios_orm.exceptions import ConfigurationError, QueryRefused
+from andamios_orm.models.clock import elapsed
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
@@ -248,7 +248,7 @@ class _Reading:
         commits, changed = commits_of(self.bind.dialect), self.known.dependence.entities
         if commits is not entry.began.commits or not commits.unchanged(changed, entry.began.number):
             return False
-        if self.ttl is not None and time.monotonic() - entry.time > self.ttl:
+        if self.ttl is not None and elapsed() - entry.time > self.ttl:
             return False
         if self.known.question is None or (self.ttl is not None and not self._has_to_ask(entry)):
             return True

@@ -7,7 +7,6 @@ position.
 
 from __future__ import annotations
 
-import datetime as dt
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
@@ -22,9 +21,11 @@ from andamios_orm.core.records import Entity
 from andamios_orm.core.selection import MOST, Selection, entity_names
 from andamios_orm.core.signals import Signals
 from andamios_orm.exceptions import ConfigurationError, FollowerUnknown, HistoryExpired
+from andamios_orm.models.clock import now
 from andamios_orm.models.feed import BASE, COMPACTED, PRUNED, feed_tables
 
 if TYPE_CHECKING:
+    import datetime as dt
     from collections.abc import Collection
     from types import TracebackType
 
@@ -263,7 +264,7 @@ class ChangeFeed:
         _refuse_reserved(name)
         target = await self.position() if position is None else position
         followers = self.tables.followers
-        statement = upsert(followers).values(name=name, position=target, time=_now())
+        statement = upsert(followers).values(name=name, position=target, time=now())
         changed = {"position": statement.excluded.position, "time": statement.excluded.time}
         async with self.engine.begin() as connection:
             await connection.execute(
@@ -290,7 +291,7 @@ class ChangeFeed:
             found = await connection.scalar(known)
         if found is not None:
             return int(found)
-        statement = upsert(followers).values(name=name, position=after or 0, time=_now())
+        statement = upsert(followers).values(name=name, position=after or 0, time=now())
         async with self.engine.begin() as connection:
             await connection.execute(statement.on_conflict_do_nothing())
         return await self.follower_position(name)
@@ -454,7 +455,3 @@ def _expired(after: int, pruned: FollowerState) -> HistoryExpired:
         position=pruned.position,
         time=pruned.time,
     )
-
-
-def _now() -> dt.datetime:
-    return dt.datetime.now(dt.UTC)

@@ -7,13 +7,14 @@ can tell later whether an entity is still as that snapshot showed it.
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from weakref import WeakKeyDictionary
 
 from sqlalchemy import event
+
+from andamios_orm.models.clock import elapsed
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -138,7 +139,7 @@ def note_begin(engine: Engine) -> None:
 def _note(connection: Connection, *_: object) -> None:
     """Note it before BEGIN: the snapshot shows every commit that is counted."""
     commits = commits_through(connection.dialect, connection.connection)
-    connection.info[_BEGAN] = Began(commits, commits.count, time.monotonic())
+    connection.info[_BEGAN] = Began(commits, commits.count, elapsed())
 
 
 def began(connection: Connection) -> Began | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import time
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
@@ -11,8 +10,11 @@ from typing import TYPE_CHECKING, Any, Final, overload
 from sqlalchemy import update
 
 from andamios_orm.exceptions import WriteConflict
+from andamios_orm.models.clock import now
 
 if TYPE_CHECKING:
+    import datetime as dt
+
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
     from andamios_orm.core.changes import Change, ChangeFeed
@@ -148,7 +150,7 @@ class Follower(AsyncIterator[Batch]):
         statement = (
             update(followers)
             .where(followers.c.name == self.name, followers.c.position == expected)
-            .values(position=position, time=dt.datetime.now(dt.UTC))
+            .values(position=position, time=now())
         )
         result: Any = await within.execute(statement)
         return bool(result.rowcount)

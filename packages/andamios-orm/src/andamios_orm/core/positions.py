@@ -43,6 +43,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.engine import TwoPhaseTransaction
 
 from andamios_orm.core.ledger import before_commit
+from andamios_orm.models.clock import now
 from andamios_orm.models.feed import BASE
 
 if TYPE_CHECKING:
@@ -250,7 +251,7 @@ def _next_transaction(connection: Connection, tables: FeedTables) -> tuple[int, 
         counter.number = max(counter.number, newest >> SHIFT)
         counter.known.add(name)
     counter.number += 1
-    counter.time = max(counter.time, dt.datetime.now(dt.UTC))
+    counter.time = max(counter.time, now())
     return counter.number << SHIFT, counter.time
 
 

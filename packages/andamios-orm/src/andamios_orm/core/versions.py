@@ -15,6 +15,7 @@ from andamios_orm.core.positions import is_settled
 from andamios_orm.core.records import Record, Version
 from andamios_orm.exceptions import HistoryExpired
 from andamios_orm.models.actor import current_actor
+from andamios_orm.models.clock import now
 from andamios_orm.models.feed import COMPACTED, PRUNED
 
 if TYPE_CHECKING:
@@ -210,6 +211,5 @@ async def compact(connection: AsyncConnection, tables: FeedTables, before: int) 
     statement = delete(changes).where(changes.c.key.is_not(None), again)
     removed: Any = await connection.execute(statement)
     if removed.rowcount:
-        now = dt.datetime.now(dt.UTC)
-        await _note_removed(connection, tables, COMPACTED, before - 1, now)
+        await _note_removed(connection, tables, COMPACTED, before - 1, now())
     return int(removed.rowcount)

@@ -115,6 +115,7 @@ class DuckDBDatabase:
         )
         self.identity = identity_of(path) if path else None
         self.commits = 0
+        self.schema_changes = 0
         self.epoch = 0
         self.recovered_from_log = False
         self.pid = os.getpid()
@@ -395,6 +396,7 @@ class DuckDBDatabase:
 
         It raises nothing: what was committed is committed, and the log keeps it.
         """
+        self.schema_changes += schema_changed
         checkpoints = self.checkpoints
         if checkpoints is None or self.inherited:
             return

@@ -14,6 +14,7 @@ from sqlalchemy import BigInteger, Identity, Integer, String, Table, Uuid, event
 from sqlalchemy.orm import Mapped, mapped_column
 
 from andamios_orm.models.actor import current_actor
+from andamios_orm.models.clock import now
 from andamios_orm.models.types import UTCDateTime
 from andamios_orm.models.unique import free_deleted_values
 
@@ -66,17 +67,13 @@ def uuid7() -> uuid.UUID:
     return _keys()
 
 
-def _now() -> dt.datetime:
-    return dt.datetime.now(dt.UTC)
-
-
 def _as_created(context: DefaultExecutionContext) -> dt.datetime:
     """Return the time of creation, so that a new row shows one time and not two."""
     try:
         created = context.get_current_parameters().get("created_at")  # type: ignore[no-untyped-call]  # SQLAlchemy's
     except KeyError:  # of insert(Model).values([...]), which SQLAlchemy cannot tell apart
-        return _now()
-    return created if isinstance(created, dt.datetime) else _now()
+        return now()
+    return created if isinstance(created, dt.datetime) else now()
 
 
 class IntegerKeyMixin:
@@ -95,12 +92,12 @@ class TimestampMixin:
     """``created_at`` and ``updated_at``, in UTC."""
 
     created_at: Mapped[dt.datetime] = mapped_column(
-        UTCDateTime, default=_now, server_default=func.now(), sort_order=_CREATED_AT
+        UTCDateTime, default=now, server_default=func.now(), sort_order=_CREATED_AT
     )
     updated_at: Mapped[dt.datetime] = mapped_column(
         UTCDateTime,
         default=_as_created,
-        onupdate=_now,
+        onupdate=now,
         server_default=func.now(),
         sort_order=_UPDATED_AT,
     )

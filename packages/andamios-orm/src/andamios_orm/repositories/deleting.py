@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from andamios_orm.exceptions import QueryRefused
+from andamios_orm.models.clock import now
 from andamios_orm.repositories.cascade import Cascade
 from andamios_orm.repositories.events import operation
 from andamios_orm.repositories.keys import key_of
@@ -121,7 +121,7 @@ class Deleter(Writer[ModelT]):
         for instance in found:
             await self._tell("before_delete", instance)
         cascade = Cascade(self.session.sync_session)
-        moment = dt.datetime.now(dt.UTC) if softly else None
+        moment = now() if softly else None
         await self.session.run_sync(lambda _: cascade.delete(found, moment))
         await self._flush(*(found if softly and self.fields.deleted is not None else ()))
         for instance in found:

@@ -1,4 +1,4 @@
 """A pytest plugin that gives each test a database of its own.
 
-pytest loads ``plugin`` in every session, so nothing is imported here.
+pytest loads ``andamios_pytest.plugin`` in every session, so nothing is imported here.
 """

@@ -34,6 +34,7 @@ __all__ = [
 ]
 
 PREFIX = "andamios_test"
+KEPT = "andamios_kept"
 EMPTY = "template0"
 
 
@@ -77,9 +78,11 @@ class PostgresDatabases:
         self._prefix = f"{self._run}{worker}_"
         self._numbers = count(1)
 
-    def create(self, template: str = EMPTY) -> str:
-        """Return the URL of a new database, a copy of ``template``."""
+    def create(self, template: str = EMPTY, *, keep: bool = False) -> str:
+        """Return the URL of a new database, a copy of ``template``; with ``keep`` it stays."""
         name = f"{self._prefix}{next(self._numbers)}"
+        if keep:
+            name = name.replace(PREFIX, KEPT, 1)
         with _connected(self._server) as connection:
             _create(connection, name, template)
         return self._url(name)

@@ -105,6 +105,12 @@ class PreparedDatabases:
             else:
                 self._drop(database)
 
+    def kept_postgresql(self, metadata: MetaData) -> str:
+        """Return the URL of a PostgreSQL database with those tables, which nobody drops."""
+        url = self._databases().create(keep=True)
+        _make_tables(url, metadata)
+        return url
+
     def close(self) -> None:
         """Drop all of them."""
         for free in self._free.values():
