@@ -126,6 +126,19 @@ async def test_another_database_is_left_alone(
             await add(other, 1)
 
 
+async def test_the_commit_of_another_database_is_left_alone(
+    duckdb_database: Database, andamios_faults: Faults
+) -> None:
+    async with Database("duckdb:///:memory:") as other:
+        with pytest.raises(WriteConflict), andamios_faults.conflict(duckdb_database, commit=True):
+            async with other.engine.begin() as connection:
+                await connection.run_sync(METADATA.create_all)
+            assert await count(other) == 0
+            await add(duckdb_database, 1)
+
+    assert await count(duckdb_database) == 0
+
+
 async def test_a_session_whose_commit_ends_a_savepoint_can_fail_too(
     andamios_databases: LentDatabases, andamios_faults: Faults
 ) -> None:

@@ -197,6 +197,7 @@ async def fail() -> None:
 
 def test_without_a_loop_a_coroutine_is_run_here() -> None:
     settle, found = Settling(), list[int]()
+    settle.close()
 
     settle(answer(found))
     settle(answer(found))

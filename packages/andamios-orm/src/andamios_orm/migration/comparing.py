@@ -123,12 +123,13 @@ def _has_another_length(
     there: TypeEngine[Any],
     wanted: TypeEngine[Any],
 ) -> bool | None:
-    """Return True where a text that had a length is to have none, which Alembic overlooks."""
+    """Return True where a text gets a length or loses it, which Alembic overlooks."""
+    if context.dialect.name != "postgresql" or not isinstance(there, VARCHAR):
+        return None  # DuckDB keeps no lengths
     while isinstance(wanted, TypeDecorator):
         wanted = wanted.load_dialect_impl(context.dialect)
     kind = wanted.dialect_impl(context.dialect)
-    lost = isinstance(there, VARCHAR) and there.length is not None
-    return True if lost and isinstance(kind, String) and kind.length is None else None
+    return True if isinstance(kind, String) and kind.length != there.length else None
 
 
 def _run(connection: Connection, target: Target, operation: MigrateOperation) -> None:

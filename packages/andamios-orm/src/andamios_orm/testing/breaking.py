@@ -137,8 +137,8 @@ def break_commit(kind: Kind, countdown: Countdown) -> Iterator[None]:
             try:
                 commit(channel, *arguments)
             finally:
-                if channel._raw is failing:  # noqa: SLF001
-                    channel._raw = raw  # noqa: SLF001
+                there: Any = channel._raw  # noqa: SLF001
+                channel._raw = raw if there is failing else there  # noqa: SLF001
 
         return committing
 
@@ -151,7 +151,7 @@ def _is_due(countdown: Countdown, channel: Channel) -> bool:
 
 
 class _Failing:
-    """A connection whose COMMIT fails; all else goes to the real one."""
+    """A connection whose COMMIT fails; what else is executed goes to the real one."""
 
     def __init__(
         self, raw: duckdb.DuckDBPyConnection, last: duckdb.Statement | str, kind: Kind
@@ -165,9 +165,6 @@ class _Failing:
         if statement is self._last:
             _PROVOKE[self._kind](self._raw)
         return self._raw.execute(statement, *arguments)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._raw, name)
 
 
 @contextmanager

@@ -203,7 +203,12 @@ def _strike(kind: Kind, connection: Connection) -> None:
     """Let the server refuse, or end the connection so that what is sent next fails."""
     if kind in _ANSWERS:
         connection.exec_driver_sql(_ANSWERS[kind])
-        return
+    else:
+        _strike_from_beside(kind, connection)
+
+
+def _strike_from_beside(kind: Kind, connection: Connection) -> None:
+    """Let another connection end this one, or hold what it asks for."""
     import psycopg
 
     url = connection.engine.url.set(drivername="postgresql")

@@ -89,13 +89,11 @@ async def _undo(session: Session, *, restart: bool) -> None:
 
 
 def _end(outer: Connection, restart: bool) -> None:  # noqa: FBT001 - greenlet_spawn's way
-    """Roll back; a connection that cannot is given up, as the pool would."""
+    """Roll back, and give the connection back."""
     try:
         if restart:
             _restart_sequences(outer)
         outer.rollback()
-    except SQLAlchemyError:
-        outer.invalidate()
     finally:
         outer.close()
 
