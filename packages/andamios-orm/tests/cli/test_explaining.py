@@ -24,7 +24,7 @@ def test_each_error_is_explained(call: Call, project: str, name: str) -> None:
 
     assert done.code == 0
     assert done.out.startswith(f"{name}\n\n")
-    assert "docs/reference/errors.md" in done.out
+    assert f"docs/reference/errors.md#{name.lower()}\n" in done.out
 
 
 def test_an_unknown_error_gets_a_suggestion(call: Call, project: str) -> None:

@@ -14,8 +14,6 @@ from andamios_orm.cli.running import command
 if TYPE_CHECKING:
     from andamios_orm.cli.running import Context
 
-_PAGE = "docs/reference/errors.md"
-
 
 @command(examples=["explain WriteConflict", "explain databaselocked --json"])
 @click.argument("code")
@@ -30,8 +28,8 @@ async def explain_command(context: Context, code: str) -> None:
     kind = getattr(exceptions, name)
     meaning = inspect.getdoc(kind) or ""
     bases = [each.__name__ for each in kind.__mro__[1:-1]]
-    row = {"name": name, "meaning": meaning, "bases": bases, "page": _PAGE}
-    lines = [name, "", meaning, "", f"It is also: {', '.join(bases)}", f"All errors: {_PAGE}"]
+    row = {"name": name, "meaning": meaning, "bases": bases, "page": kind.docs}
+    lines = [name, "", meaning, "", f"It is also: {', '.join(bases)}", f"What to do: {kind.docs}"]
     context.show("errors", [row], lines)
 
 
