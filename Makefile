@@ -27,7 +27,7 @@ NAME := $(or $(patsubst .venv-%,%,$(filter .venv-%,$(ENV))),main)
 SET_UP_BY := requirements.lock requirements-postgres.lock scripts/environment.py \
 	$(wildcard packages/*/pyproject.toml)
 
-PRESENT := $(wildcard packages examples benchmarks tests scripts conftest.py)
+PRESENT := $(wildcard packages examples benchmarks docs tests scripts conftest.py)
 COVERAGE := .cache/coverage
 WORKERS ?= 2
 # More arguments for pytest: make test ARGS="-k gate -x"
@@ -84,7 +84,7 @@ bench: setup ## Print target, raw driver and ours for every figure
 ##@ Check
 
 .PHONY: check
-check: format lint types layers deps security fragments docs coverage ## Check everything else; does not run the suite again
+check: format lint types layers deps security fragments docs site coverage ## Check everything else; does not run the suite again
 
 .PHONY: format
 format: setup ## Check the format
@@ -117,6 +117,12 @@ fragments: setup ## Check that the changelog can be made from the fragments
 .PHONY: docs
 docs: setup ## Run the documentation: code blocks, links, doctests, examples, export lists
 	@$(PYTEST) -n $(WORKERS) tests/test_docs.py tests/test_examples.py tests/test_public_names.py
+
+# What a failed build has read is forgotten: its warnings would not be given again.
+.PHONY: site
+site: setup ## Build the documentation as a site, strictly and offline: build/site/index.html
+	@$(RUN)/python -m sphinx --fail-on-warning --quiet --jobs $(WORKERS) \
+		--doctree-dir .cache/site --conf-dir docs . build/site || { rm -rf .cache/site; exit 1; }
 
 .PHONY: coverage
 coverage: setup ## Report the coverage of all tiers whose data is there; fail below 100 %

@@ -23,6 +23,7 @@ def trees() -> list[tuple[Path, list[str]]]:
     found = [(source.parent, ["src", "tests"]) for source in SOURCES]
     found.append((ROOT, ["tests", "benchmarks", "conftest.py"]))
     found.append((ROOT / "scripts", ["."]))
+    found.append((ROOT / "docs", ["."]))
     found.extend((path.parent, [path.name]) for path in sorted(ROOT.glob("examples/**/*.py")))
     return merged(found)
 

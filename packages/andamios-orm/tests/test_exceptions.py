@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+import traceback
 from pathlib import Path
 from typing import Any
 
@@ -108,6 +109,33 @@ def test_an_error_arrives_as_it_was_sent(kind: Any, travel: Any) -> None:
     assert str(arrived) == str(sent)
     assert arrived.args == sent.args
     assert repr(vars(arrived)) == repr(vars(sent))
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind is not UncommittedChanges])
+def test_a_traceback_ends_with_where_the_documentation_is(kind: Any) -> None:
+    error = _example(kind)
+    error.add_note("from elsewhere")
+
+    arrived = pickle.loads(pickle.dumps(error))  # noqa: S301 - our own
+
+    lines = "".join(traceback.format_exception_only(arrived)).splitlines()
+    assert lines[-2:] == [f"What to do: {kind.docs}", "from elsewhere"]
+    assert kind.docs not in str(arrived)
+
+
+def test_an_error_derived_elsewhere_keeps_the_place_of_its_parent() -> None:
+    class ProjectMissing(NotFound):
+        """An application's own error."""
+
+    assert ProjectMissing.docs == NotFound.docs
+
+
+def test_notes_can_be_set_anew() -> None:
+    error = NotFound("Project", 7)
+
+    error.__notes__ = ["of mine"]
+
+    assert error.__notes__ == ["of mine"]
 
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if issubclass(kind, DatabaseFault)])

@@ -58,7 +58,7 @@ catch, so ``except IntegrityError`` keeps working::
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from sqlalchemy import exc as sa_exc
 from sqlalchemy.orm import exc as orm_exc
@@ -121,12 +121,39 @@ __all__ = [
 ]
 
 
+_PAGE = "docs/reference/errors.md"
+
+
 class AndamiosError(Exception):
-    """The root of everything this package raises on purpose."""
+    """The root of everything this package raises on purpose.
+
+    ``docs`` is where the documentation says what to do; a traceback ends with it,
+    and the message (``str(error)``) is without.
+    """
+
+    docs: ClassVar[str] = f"{_PAGE}#andamioserror"
+
+    def __init_subclass__(cls) -> None:
+        """Give an error of this module its place; one derived elsewhere keeps its parent's."""
+        super().__init_subclass__()
+        if cls.__module__ == __name__:
+            cls.docs = f"{_PAGE}#{cls.__name__.lower()}"
+
+    @property
+    def __notes__(self) -> list[str]:
+        # No __new__ or __init__ adds it: OSError would take what they are given for an errno.
+        notes: list[str] = self.__dict__.setdefault("__notes__", [f"What to do: {self.docs}"])
+        return notes
+
+    @__notes__.setter
+    def __notes__(self, notes: list[str]) -> None:
+        self.__dict__["__notes__"] = notes
 
 
 class UncommittedChanges(RuntimeWarning):
     """A session closed with writes that were flushed and never committed."""
+
+    docs: ClassVar[str] = f"{_PAGE}#uncommittedchanges"
 
 
 class ConfigurationError(AndamiosError, ValueError):

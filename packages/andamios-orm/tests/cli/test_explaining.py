@@ -26,7 +26,7 @@ def test_each_error_is_explained(call: Call, project: str, name: str) -> None:
     assert done.code == 0
     assert done.out.startswith(f"{name}\n\n")
     assert f"\nWhat to do: {REMEDIES[name]}\n" in done.out
-    assert "docs/reference/errors.md" in done.out
+    assert f"docs/reference/errors.md#{name.lower()}\n" in done.out
 
 
 def test_each_error_has_a_remedy() -> None:

@@ -307,7 +307,7 @@ async def test_an_error_of_python_is_told_like_one_of_the_database(manage: Manag
     manager = manage(shelf())
     write(manager, "a1", f"{CREATE}; 1 / 0")
 
-    with pytest.raises(MigrationFailed, match=r"ZeroDivisionError: division by zero$"):
+    with pytest.raises(MigrationFailed, match=r"(?m)ZeroDivisionError: division by zero$"):
         await manager.upgrade()
     assert await ids(manager.current()) == []
     assert await ids(manager.pending()) == ["a1"]

@@ -15,7 +15,6 @@ from andamios_orm.cli.running import command
 if TYPE_CHECKING:
     from andamios_orm.cli.running import Context
 
-_PAGE = "docs/reference/errors.md"
 _TOO_GENERAL: Final = {"BaseException", "Exception", "HasDescriptionCode"}
 
 
@@ -33,10 +32,10 @@ async def explain_command(context: Context, code: str) -> None:
     meaning = inspect.getdoc(kind) or ""
     remedy = REMEDIES[name]
     bases = [each.__name__ for each in kind.__mro__[1:-1] if each.__name__ not in _TOO_GENERAL]
-    row = {"name": name, "meaning": meaning, "remedy": remedy, "bases": bases, "page": _PAGE}
+    row = {"name": name, "meaning": meaning, "remedy": remedy, "bases": bases, "page": kind.docs}
     lines = [name, "", meaning, "", f"What to do: {remedy}", ""]
     lines += [f"It is also: {', '.join(bases)}"] if bases else []
-    lines.append(f"All errors: {_PAGE}")
+    lines.append(f"More: {kind.docs}")
     context.show("errors", [row], lines)
 
 

@@ -81,6 +81,8 @@ class Operation:
 
 
 CallNext = Callable[[Operation], Awaitable[Any]]
+"""``await call_next(operation)`` goes on: to the next middleware, at last to the operation."""
+
 Middleware = Callable[[Operation, CallNext], Awaitable[Any]]
 """``async def middleware(operation, call_next)``: returns what the operation returns."""
 
