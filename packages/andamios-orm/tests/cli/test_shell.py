@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import os
 import sys
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -98,7 +99,7 @@ def test_a_plain_prompt_awaits_and_outlives_mistakes_and_interrupts(
 def test_ipython_is_the_prompt_where_it_is_installed(project: str, tmp_path: Path) -> None:
     program = "from andamios_orm.cli.commands import main; import sys; main(sys.argv[1:])"
     arguments = ["-c", program, "shell", "--url", "duckdb:///:memory:", "--models", project]
-    environment = {"HOME": str(tmp_path), "TERM": "dumb", "PATH": "/usr/bin:/bin"}
+    environment = {**os.environ, "HOME": str(tmp_path), "TERM": "dumb"}
     shell = pexpect.spawn(
         sys.executable, arguments, encoding="utf-8", timeout=60, cwd=tmp_path, env=environment
     )

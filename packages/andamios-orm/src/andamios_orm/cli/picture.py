@@ -67,8 +67,7 @@ def picture(tables: Sequence[Table], dialect: Dialect) -> Iterator[str]:
     yield f"<style>{_STYLE}</style>"
     for box in boxes.values():
         for key in sorted(box.table.foreign_keys, key=lambda each: each.parent.name):
-            if key.column.table in boxes:
-                yield _line(box, boxes[key.column.table], key)
+            yield _line(box, boxes[key.column.table], key)
     for box in boxes.values():
         yield from _drawn(box)
     yield "</svg>"
@@ -109,7 +108,7 @@ def _depth(table: Table, below: frozenset[Table]) -> int:
 
 def _height_of_parents(box: _Box, boxes: Mapping[Table, _Box]) -> float:
     """Return where the parents are in the mean: their children beside them cross fewer lines."""
-    keys = [key for key in box.table.foreign_keys if key.column.table in boxes]
+    keys = box.table.foreign_keys
     heights = [boxes[key.column.table].middle_of(key.column) for key in keys]
     return sum(heights) / len(heights) if heights else 0
 
