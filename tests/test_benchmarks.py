@@ -12,6 +12,11 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 FIGURES = {
+    "isolation",
+    "isolation_clone",
+    "isolation_postgresql",
+    "isolation_rollback",
+    "isolation_savepoint",
     "core_get",
     "open_get",
     "orm_get",

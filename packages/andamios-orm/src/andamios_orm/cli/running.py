@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import inspect
 import json
 import sys
 import traceback
@@ -108,7 +109,8 @@ def command(
             sys.exit(_outcome(work, debug=debug))
 
         listed = "\b\nExamples:\n" + "".join(f"  andamios-orm {each}\n" for each in examples)
-        run_it.__doc__ = f"{function.__doc__}\n\n{listed}"
+        # Python before 3.13 leaves the indentation in.
+        run_it.__doc__ = f"{inspect.cleandoc(function.__doc__ or '')}\n\n{listed}"
         wrapped: Any = run_it
         for option in reversed([*_OPTIONS, *([_YES] if destructive else [])]):
             wrapped = option(wrapped)
