@@ -34,7 +34,7 @@ def test_the_site_holds_every_public_name_and_all_that_its_pages_want(
     api, _ = extension
     site = tmp_path / "site"
 
-    options = ["-q", "-W", "-d", tmp_path / "read", "-c", ROOT / "docs"]
+    options: list[str | Path] = ["-q", "-W", "-d", tmp_path / "read", "-c", ROOT / "docs"]
     built = subprocess.run(
         [sys.executable, "-m", "sphinx", *options, ROOT, site],
         capture_output=True,
