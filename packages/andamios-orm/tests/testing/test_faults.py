@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from sqlalchemy import Column, Integer, MetaData, Table, func, insert, select
-from sqlalchemy.exc import DatabaseError, OperationalError
+from sqlalchemy.exc import DatabaseError, DBAPIError
 
 from andamios_orm import Database
 from andamios_orm.exceptions import (
@@ -36,8 +36,9 @@ STATEMENTS: dict[str, dict[str, type[Exception]]] = {
     },
     "postgresql": {
         "conflict": WriteConflict,
-        "lock": OperationalError,
-        "interrupt": OperationalError,
+        # OperationalError by psycopg; asyncpg has no such class.
+        "lock": DBAPIError,
+        "interrupt": DBAPIError,
         "disk_full": DiskFull,
         "lost_connection": DatabaseUnavailable,
     },
