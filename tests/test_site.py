@@ -28,6 +28,7 @@ def extension(monkeypatch: pytest.MonkeyPatch) -> tuple[ModuleType, ModuleType]:
 
 @pytest.mark.e2e
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 def test_the_site_holds_every_public_name_and_all_that_its_pages_want(
     extension: tuple[ModuleType, ModuleType], tmp_path: Path
 ) -> None:
