@@ -41,6 +41,9 @@ COMMANDS: Final[dict[str, dict[str, str]]] = {
         "restore": "Put a copy in the place of a DuckDB file.",
         "doctor": "Look for what is wrong, and say how to mend it.",
     },
+    "Maintenance": {
+        "copy-to": "Copy all rows into another database, and compare both.",
+    },
     "Help": {
         "explain": "Say what an error means and what to do.",
         "config": "Show the settings, and where each comes from.",
@@ -60,6 +63,7 @@ COMMANDS: Final[dict[str, dict[str, str]]] = {
 _MODULES: Final = {
     "Migrations": "andamios_orm.cli.migrations",
     "Database": "andamios_orm.cli.databases",
+    "Maintenance": "andamios_orm.cli.maintenance",
     "Help": "andamios_orm.cli.explaining",
     "Development": "andamios_orm.cli.development",
 }

@@ -363,7 +363,7 @@ class CursorRefused(QueryRefused):
 
 
 class BackupFailed(AndamiosError):
-    """A copy is not what it was made of; it was removed."""
+    """A copy is not what it was made of. A file was removed; rows of a database are there."""
 
 
 class MigrationRefused(AndamiosError, ValueError):

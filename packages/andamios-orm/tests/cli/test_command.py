@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.e2e, pytest.mark.sampled(12)]
 
 Call: TypeAlias = "Callable[..., Any]"
+SERVER = "postgresql://shop@db.example.com/shop"
 NAMES = [name for group in commands.COMMANDS.values() for name in group]
 
 
@@ -180,7 +181,11 @@ def test_results_for_programs_say_their_version(call: Call, project: str) -> Non
 @pytest.mark.db
 @pytest.mark.parametrize("name", [name for name in NAMES if name != "init"])
 def test_the_examples_of_a_command_run(
-    call: Call, project: str, name: str, monkeypatch: pytest.MonkeyPatch
+    call: Call,
+    project: str,
+    name: str,
+    monkeypatch: pytest.MonkeyPatch,
+    request: pytest.FixtureRequest,
 ) -> None:
     group = next(key for key, names in commands.COMMANDS.items() if name in names)
     command = importlib.import_module(commands._MODULES[group]).COMMANDS[name]
@@ -200,6 +205,8 @@ def test_the_examples_of_a_command_run(
 
     for line in lines:
         arguments, _, source = line.partition(" < ")
+        if SERVER in arguments:
+            arguments = arguments.replace(SERVER, request.getfixturevalue("postgres_url"))
         if source:
             monkeypatch.setattr(sys, "stdin", io.StringIO(Path(source).read_text()))
         if name == "revision":

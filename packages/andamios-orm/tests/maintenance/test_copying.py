@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import sqlalchemy as sa
+from duckdb_sqlalchemy.datatypes import TimeNs
 from sqlalchemy.dialects.postgresql import JSONB
 
 from andamios_orm import Database
@@ -75,7 +76,8 @@ ORDER = sa.Table(
     sa.Column("shop", sa.String, primary_key=True),
     sa.Column("number", sa.BigInteger, sa.Sequence("numbers", start=7), primary_key=True),
 )
-TABLES = (PLACE, THING, SEEN, ORDER)
+VISIT = sa.Table("visit", METADATA, sa.Column("id", sa.Integer, sa.Identity(), primary_key=True))
+TABLES = (PLACE, THING, SEEN, ORDER, VISIT)
 
 
 async def fill(database: Database) -> None:
@@ -109,6 +111,7 @@ async def fill(database: Database) -> None:
         await connection.execute(sa.insert(THING).values(full))
         await connection.execute(sa.insert(THING).values(bare))
         await connection.execute(sa.insert(SEEN), [{"day": NOON.date(), "count": 1}] * 2)
+        await connection.execute(sa.insert(VISIT))
         for shop in ("a", "B", "b"):
             await connection.execute(sa.insert(ORDER).values(shop=shop))
 
@@ -163,10 +166,10 @@ async def test_models_go_to_postgresql_and_come_back_as_they_were(
     before = await contents(duckdb_database)
     assert await contents(postgres) == before
     assert await contents(other) == before
-    assert there.rows == {"place": 4, "Thing": 2, "seen": 2, "order": 3}
+    assert there.rows == {"place": 4, "Thing": 2, "seen": 2, "order": 3, "visit": 1}
     assert (there.resumed, there.left_out) == (0, ())
     assert back.rows == there.rows
-    assert told[-1] == (22, 22)
+    assert told[-1] == (24, 24)
     assert sorted(told) == told
     for database in (postgres, other):
         async with database.engine.begin() as connection:
@@ -178,6 +181,8 @@ async def test_models_go_to_postgresql_and_come_back_as_they_were(
             assert made.scalar_one() == 5
             ordered = sa.insert(ORDER).values(shop="new").returning(ORDER.c.number)
             assert (await connection.execute(ordered)).scalar_one() == 10
+            visited = await connection.execute(sa.insert(VISIT).returning(VISIT.c.id))
+            assert visited.scalar_one() == 2
 
 
 async def test_tables_of_unknown_models_are_read_from_the_catalog(
@@ -186,10 +191,12 @@ async def test_tables_of_unknown_models_are_read_from_the_catalog(
     async with duckdb_database.engine.begin() as connection:
         for statement in (
             "CREATE SEQUENCE book_id_seq START 3",
+            "CREATE SEQUENCE alone",
             (
                 "CREATE TABLE book (id INTEGER DEFAULT nextval('book_id_seq') PRIMARY KEY, "
                 "title VARCHAR DEFAULT 'it''s new' NOT NULL UNIQUE, sold UBIGINT DEFAULT 0, "
-                "large HUGEINT, kind ENUM('novel', 'poem'), priced DECIMAL(9, 2) CHECK (priced > 0), "
+                "large HUGEINT, kind ENUM('novel', 'poem'), "
+                "priced DECIMAL(9, 2) CHECK (priced > 0), "
                 "made TIMESTAMPTZ DEFAULT current_timestamp, slug VARCHAR AS (lower(title)), "
                 "code VARCHAR DEFAULT upper('x'), tags VARCHAR[])"
             ),
@@ -216,6 +223,7 @@ async def test_tables_of_unknown_models_are_read_from_the_catalog(
         "the default of book.code",
         "the check book_priced_check of book",
         "the index ix_lower of book",
+        "the sequence alone",
     )
     assert back.left_out == ()
     stored = "id, title, sold, large, kind, priced, made, tags"
@@ -307,7 +315,7 @@ async def test_a_copy_that_was_broken_off_goes_on(
     )
 
     assert copied.resumed == 6
-    assert told[-1] == 22
+    assert told[-1] == 24
     assert await contents(postgres) == await contents(duckdb_database)
     assert "andamios_loads" not in await tables(postgres)
 
@@ -317,7 +325,7 @@ async def test_a_source_that_changed_between_two_runs_is_found_out(
 ) -> None:
     await fill(duckdb_database)
     with pytest.raises(_StoppedError):
-        await copy_to(duckdb_database, postgres, metadata=METADATA, progress=stop_at(11))
+        await copy_to(duckdb_database, postgres, metadata=METADATA, progress=stop_at(12))
     async with duckdb_database.engine.begin() as connection:
         await connection.execute(sa.update(SEEN).values(count=2))
 
@@ -468,3 +476,75 @@ async def test_tables_of_other_schemas_come_with_them(
     assert copied.rows == {"archive.old": 2}
     async with postgres.engine.connect() as connection:
         assert (await connection.scalars(sa.select(table.c.id))).all() == [3, 4]
+
+
+async def test_two_of_a_kind_are_copied_only_by_models(
+    duckdb_database: Database, other: Database
+) -> None:
+    await fill(duckdb_database)
+    with pytest.raises(ConfigurationError, match=r"both are duckdb: backup\(\) copies"):
+        await copy_to(duckdb_database, other)
+
+    await copy_to(duckdb_database, other, metadata=METADATA)
+
+    assert await contents(other) == await contents(duckdb_database)
+
+
+async def test_nanoseconds_are_not_cut(duckdb_database: Database, other: Database) -> None:
+    metadata = sa.MetaData()
+    sa.Table("lap", metadata, sa.Column("lasts", TimeNs))
+    async with duckdb_database.engine.begin() as connection:
+        await connection.run_sync(metadata.create_all)
+
+    with pytest.raises(ConfigurationError, match=r"lap.lasts counts nanoseconds"):
+        await copy_to(duckdb_database, other, metadata=metadata)
+
+
+@pytest.mark.filterwarnings("ignore:Did not recognize type:sqlalchemy.exc.SAWarning")
+async def test_identities_come_with_their_numbers_and_strange_types_do_not(
+    postgres: Database, other: Database
+) -> None:
+    async with postgres.engine.begin() as connection:
+        await connection.exec_driver_sql(
+            "CREATE TABLE book (id BIGINT GENERATED BY DEFAULT AS IDENTITY PRIMARY KEY, at point)"
+        )
+    with pytest.raises(ConfigurationError, match=r"book.at is NullType\(\), and duckdb has no"):
+        await copy_to(postgres, other)
+    async with postgres.engine.begin() as connection:
+        await connection.exec_driver_sql("ALTER TABLE book DROP COLUMN at")
+        await connection.exec_driver_sql("INSERT INTO book VALUES (40)")
+
+    await copy_to(postgres, other)
+
+    async with other.engine.begin() as connection:
+        made = await connection.exec_driver_sql("INSERT INTO book DEFAULT VALUES RETURNING id")
+        assert made.scalar_one() == 41
+
+
+async def test_sequences_go_on_behind_what_was_given(postgres: Database, other: Database) -> None:
+    metadata = sa.MetaData()
+    load_table(metadata)
+    below = sa.Sequence(
+        "Down", start=100, increment=-1, minvalue=1, maxvalue=100, metadata=metadata
+    )
+    sa.Sequence("alone", start=5, increment=2, metadata=metadata)
+    ticket = sa.Table("ticket", metadata, sa.Column("number", sa.Integer, below, primary_key=True))
+    old = sa.Table("old", metadata, sa.Column("id", sa.Integer, primary_key=True), schema="archive")
+    async with postgres.engine.begin() as connection:
+        await connection.exec_driver_sql("CREATE SCHEMA archive")
+        await connection.run_sync(metadata.create_all)
+        await connection.execute(sa.insert(ticket))
+        await connection.execute(sa.insert(ticket).values(number=90))
+        await connection.execute(sa.insert(old).values(id=7))
+        await connection.exec_driver_sql("SELECT nextval('alone')")
+
+    await copy_to(postgres, other, metadata=metadata)
+
+    async with other.engine.begin() as connection:
+        for statement, number in (
+            (sa.insert(ticket).returning(ticket.c.number), 89),
+            (sa.insert(old).returning(old.c.id), 8),
+            (sa.text("SELECT nextval('alone')"), 7),
+        ):
+            assert await connection.scalar(statement) == number
+    assert "andamios_loads" in await tables(other)

@@ -8,6 +8,7 @@ import inspect
 import json
 import sys
 import traceback
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -27,7 +28,7 @@ from andamios_orm.exceptions import (
 from andamios_orm.runner import run
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 
 __all__ = ["Context", "command", "exit_code"]
 
@@ -63,6 +64,18 @@ class Context:
         else:
             for line in text:
                 click.echo(line)
+
+    @contextmanager
+    def progress(self, what: str) -> Iterator[Callable[[int, int], None]]:
+        """Yield what shows how much of all is done: a bar, if a person looks on."""
+        from rich.console import Console
+        from rich.progress import Progress
+
+        console = Console(stderr=True)
+        is_seen = console.is_terminal and not self.quiet
+        with Progress(console=console, transient=True, disable=not is_seen) as shown:
+            task = shown.add_task(what, total=None)
+            yield lambda done, total: shown.update(task, completed=done, total=total)
 
     def confirm(self, loss: str) -> None:
         """Go on only if a person says so, or ``--yes`` was given.

@@ -6,6 +6,7 @@ import datetime as dt
 import hashlib
 import json
 import struct
+import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -62,9 +63,13 @@ def plain_form(type_: types.TypeEngine[Any], *, is_document: bool, is_single: bo
         return _document
     if isinstance(type_, types.Float):
         return _single if is_single else float
-    if isinstance(type_, (types.Boolean, types.Integer, types.Uuid)):
-        return None
-    return _plain
+    if isinstance(type_, types.Uuid):
+        return _identifier
+    return None if isinstance(type_, (types.Boolean, types.Integer)) else _plain
+
+
+def _identifier(value: uuid.UUID | str) -> object:
+    return value.int if isinstance(value, uuid.UUID) else value
 
 
 def _single(value: float) -> float:
@@ -72,8 +77,7 @@ def _single(value: float) -> float:
 
 
 def _document(text: str) -> str:
-    document = json.loads(text, parse_float=Decimal, parse_int=int)
-    return json.dumps(document, sort_keys=True, default=_number)
+    return _ENCODER.encode(_DECODER.decode(text))
 
 
 def _plain(value: Any) -> Any:
@@ -85,7 +89,7 @@ def _number(value: Decimal) -> object:
     """Return an int if it is whole: one database may keep as a decimal what is no other's int."""
     if value.is_finite() and value == value.to_integral_value():
         return int(value)
-    return f"d{value:f}".rstrip("0")
+    return {"\0": f"{value:f}".rstrip("0")}  # no text, and no document of anybody's
 
 
 def _moment(value: dt.datetime) -> str:
@@ -105,3 +109,5 @@ _FORMS: Final[dict[type, Plain]] = {
     tuple: _members,
     dict: lambda value: sorted((name, _plain(member)) for name, member in value.items()),
 }
+_DECODER: Final = json.JSONDecoder(parse_float=Decimal)
+_ENCODER: Final = json.JSONEncoder(sort_keys=True, default=_number)

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from andamios_orm.core import Database
     from andamios_orm.maintenance.counterparts import Carried, Found
+    from andamios_orm.maintenance.sequences import Name, Numbers
 
 __all__ = ["Copied", "copy_to"]
 
@@ -73,7 +74,8 @@ async def copy_to(
         BackupFailed: what arrived differs: the source was changed between two runs, say, or
             the target does not keep a value as it is.
     """
-    if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
+    size: Any = batch_size
+    if isinstance(size, bool) or not isinstance(size, int) or size < 1:
         raise ConfigurationError(f"batch_size={batch_size!r}: pass a whole number from 1 up")
     if source.engine is target.engine or source.engine.url == target.engine.url:
         raise ConfigurationError("the source is the target: nothing is to be copied")
@@ -91,21 +93,20 @@ async def copy_to(
         for pair in pairs:
             await work.compare(pair)
     async with target.engine.begin() as writing:
-        await writing.run_sync(go_on, found.tables, found.numbers)
+        absent = await writing.run_sync(go_on, found.tables, found.numbers)
         await writing.run_sync(_end, found)
     rows = {pair.name: total for pair, total in zip(pairs, totals, strict=True)}
-    return Copied(rows, resumed, tuple(found.left_out))
+    left_out = (*found.left_out, *(f"the sequence {name}" for name in absent))
+    return Copied(rows, resumed, left_out)
 
 
 @asynccontextmanager
 async def _snapshot(source: Database) -> AsyncIterator[AsyncConnection]:
     """Yield a connection that sees the source as it is now."""
     async with source.engine.connect() as connection:
-        if connection.dialect.name == "postgresql":
-            await connection.execution_options(
-                isolation_level="REPEATABLE READ", postgresql_readonly=True
-            )
-        yield connection
+        is_snapshot = connection.dialect.name == "duckdb"
+        level = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+        yield await connection.execution_options(**({} if is_snapshot else level))
 
 
 # ---- which tables ----------------------------------------------------------------------------
@@ -117,7 +118,7 @@ class _Found:
 
     tables: list[Table]
     left_out: list[str]
-    numbers: dict[str, tuple[int, int]]
+    numbers: dict[Name, Numbers]
     loads: list[dict[str, Any]]
     has_loads: bool
 

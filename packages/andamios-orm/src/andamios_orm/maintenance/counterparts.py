@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
+from duckdb_sqlalchemy.datatypes import TimeNs, TimestampNs
 from sqlalchemy import (
     Column,
     ForeignKeyConstraint,
@@ -109,8 +110,17 @@ class Carried:
 
 
 def carried(column: Column[Any], dialect: Dialect, *, is_single: bool) -> Carried:
-    """Return how the values of a column travel, out of all decorators of its type."""
+    """Return how the values of a column travel, out of all decorators of its type.
+
+    Raises:
+        ConfigurationError: they would lose something on the way.
+    """
     found = implementation(column.type, dialect)
+    if isinstance(found, (TimestampNs, TimeNs)):
+        raise ConfigurationError(
+            f"{column.table.name}.{column.name} counts nanoseconds, and Python's times do not: "
+            f"make it a column of microseconds, or copy the file with backup()"
+        )
     is_document = isinstance(found, types.JSON)
     as_text = is_document or isinstance(found, types.Enum)
     return Carried(
@@ -137,7 +147,7 @@ def in_order(tables: Iterable[Table]) -> list[Table]:
         ConfigurationError: some refer to each other in a circle.
     """
     listed = list(tables)
-    sorted_ = sort_tables_and_constraints(listed)
+    sorted_ = sort_tables_and_constraints(listed)  # type: ignore[no-untyped-call]  # SQLAlchemy's
     circle = [key for table, keys in sorted_ if table is None for key in keys]
     if circle:
         names = ", ".join(f"{key.table.name} to {key.referred_table.name}" for key in circle)
@@ -163,8 +173,14 @@ def counterparts(found: Found, source: Dialect, target: Dialect) -> Found:
     """Return tables that hold the same on another kind of database.
 
     Raises:
-        ConfigurationError: that has no type which keeps what a column holds.
+        ConfigurationError: that has no type which keeps what a column holds, or is of the
+            same kind.
     """
+    if source.name == target.name:
+        raise ConfigurationError(
+            f"both are {source.name}: backup() copies a DuckDB file exactly, pg_dump a PostgreSQL "
+            f"database; pass metadata= to copy the tables of models"
+        )
     metadata, left_out = MetaData(), list(found.left_out)
     for table in found.metadata.sorted_tables:
         _counterpart(table, metadata, source, target, left_out)
@@ -182,7 +198,8 @@ def _counterpart(
         columns.append(_column(column, source, target, left_out))
     names = {column.name for column in columns}
     made = Table(table.name, metadata, *columns, comment=table.comment)
-    for constraint in sorted(table.constraints, key=lambda each: str(each.name)):
+    constraints: list[Any] = sorted(table.constraints, key=lambda each: str(each.name))
+    for constraint in constraints:
         described = _described(constraint)
         if described is None:
             continue
@@ -207,8 +224,13 @@ def _described(constraint: Any) -> Any:
         return UniqueConstraint(*columns, name=constraint.name)
     if isinstance(constraint, ForeignKeyConstraint):
         referred = [element.target_fullname for element in constraint.elements]
-        actions = {"ondelete": constraint.ondelete, "onupdate": constraint.onupdate}
-        return ForeignKeyConstraint(columns, referred, name=constraint.name, **actions)
+        return ForeignKeyConstraint(
+            columns,
+            referred,
+            name=constraint.name,
+            ondelete=constraint.ondelete,
+            onupdate=constraint.onupdate,
+        )
     return f"the check {constraint.name or constraint.sqltext}"
 
 
@@ -234,8 +256,6 @@ def _type(column: Column[Any], source: Dialect, target: Dialect) -> types.TypeEn
     Raises:
         ConfigurationError: there is none.
     """
-    if source.name == target.name:
-        return column.type
     place = f"{column.table.name}.{column.name}"
     try:
         written: str = source.type_compiler_instance.process(column.type).upper()  # type: ignore[attr-defined, unused-ignore]

@@ -81,7 +81,7 @@ class Pair:
         keys: list[Any] = list(self.table.primary_key.columns)
         name = dialect.identifier_preparer.format_table(self.table)
         if dialect.name == "duckdb":
-            place = [literal_column(f"{name}.rowid")]
+            place: list[Any] = [literal_column(f"{name}.rowid")]
         else:
             place = keys or [literal_column(f"{name}.ctid")]
         if not self.own_keys:
@@ -152,8 +152,15 @@ async def _write(connection: AsyncConnection, pair: Pair, rows: Sequence[Any]) -
         sent = [_copied(*each, dialect) for each in zip(columns, values, strict=True)]
         await copy_rows(connection, into, list(into.columns), sent)
         return
+    is_native = dialect.name == "duckdb"
     given = {
-        each.column.name: Given(each.type_, column, _bound(each, column, dialect))
+        each.column.name: Given(
+            each.type_,
+            column,
+            bind_column(each.type_, column, dialect, column=each.column.name)
+            if is_native
+            else column,
+        )
         for each, column in zip(columns, values, strict=True)
     }
     async with staged(connection, given) as stage:
@@ -178,14 +185,3 @@ def _copied(column: Carried, values: Sequence[Any], dialect: Dialect) -> Sequenc
         return [None if value is None else kind(value, dumps=str) for value in values]
     process = column.type_.dialect_impl(dialect).bind_processor(dialect)
     return values if process is None else [process(value) for value in values]
-
-
-def _bound(column: Carried, values: Sequence[Any], dialect: Dialect) -> Sequence[Any]:
-    """Return values as DuckDB takes them by column.
-
-    Raises:
-        ValueRefused: the column would change one of them.
-    """
-    if dialect.name != "duckdb":
-        return values
-    return bind_column(column.type_, values, dialect, column=column.column.name)

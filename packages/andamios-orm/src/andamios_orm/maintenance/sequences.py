@@ -3,104 +3,127 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, Final
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from sqlalchemy import Sequence, func, inspect, select, text
 
 from andamios_orm.dialect.quoting import literal, quoted
+from andamios_orm.dialect.shapes import unquoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from sqlalchemy import Column, Connection, Table
 
-__all__ = ["go_on", "next_numbers"]
+__all__ = ["Name", "Numbers", "go_on", "next_numbers"]
 
 _NEXT: Final = re.compile(r" START (-?\d+) (?:NO )?CYCLE;?$")
 _OF_DEFAULT: Final = re.compile(r"nextval\('(?P<name>(?:[^']|'')+)'(?:::regclass)?\)")
+_IDENTIFIER: Final = re.compile(r'"(?:[^"]|"")*"|[^."]+')
 _STEPS: Final = 10_000_000
 """Numbers that DuckDB, which sets no sequence, is asked for in one statement."""
 _DUCKDB: Final = text("""
-    SELECT sequence_name, increment_by, sql FROM duckdb_sequences()
-    WHERE database_name = current_database() AND schema_name = current_schema() AND NOT temporary
+    SELECT nullif(schema_name, current_schema()), sequence_name, increment_by, sql
+    FROM duckdb_sequences() WHERE database_name = current_database() AND NOT temporary
 """)
 _POSTGRESQL: Final = text("""
-    SELECT sequencename, increment_by,
+    SELECT nullif(schemaname, current_schema()), sequencename, increment_by,
         CASE WHEN last_value IS NULL THEN start_value ELSE last_value + increment_by END
-    FROM pg_sequences WHERE schemaname = current_schema()
+    FROM pg_sequences
 """)
 _OWNED: Final = text("SELECT pg_get_serial_sequence(:table, :column)")
 _SET: Final = text("SELECT setval(CAST(:name AS regclass), :value, false)")
 
+Name: TypeAlias = tuple[str | None, str]
+"""A schema, unless it is the own one, and a name."""
 
-def next_numbers(connection: Connection) -> dict[str, tuple[int, int]]:
-    """Return the number that each sequence gives next, and its step, by name."""
+
+@dataclass(frozen=True, slots=True)
+class Numbers:
+    """The number that a sequence gives next, and its step."""
+
+    next: int
+    step: int
+
+
+def next_numbers(connection: Connection) -> dict[Name, Numbers]:
+    """Return where each sequence stands."""
     if connection.dialect.name == "postgresql":
-        return {name: (value, step) for name, step, value in connection.execute(_POSTGRESQL)}
+        return {
+            (schema, name): Numbers(value, step)
+            for schema, name, step, value in connection.execute(_POSTGRESQL)
+        }
     return {
-        name: (int(_NEXT.findall(sql)[0]), step) for name, step, sql in connection.execute(_DUCKDB)
+        (schema, name): Numbers(int(_NEXT.findall(sql)[0]), step)
+        for schema, name, step, sql in connection.execute(_DUCKDB)
     }
 
 
 def go_on(
-    connection: Connection, tables: Iterable[Table], numbers: Mapping[str, tuple[int, int]]
-) -> None:
+    connection: Connection, tables: Iterable[Table], numbers: Mapping[Name, Numbers]
+) -> list[str]:
     """Let sequences give numbers that no row has, and none that the source has given.
 
-    ``numbers`` is what ``next_numbers()`` said at the source.
+    ``numbers`` is what ``next_numbers()`` said at the source; the names of sequences that
+    are not here are returned.
     """
-    wanted = {name: value for name, (value, _) in numbers.items()}
+    wanted = {name: each.next for name, each in numbers.items()}
     there = next_numbers(connection)
     for table in tables:
         for column, name in _counting(connection, table):
-            if there.get(name, (0, 1))[1] < 0:
-                continue  # it counts down: its own number is all there is to go by
-            largest = connection.scalar(select(func.max(column)))
-            if largest is not None:
-                wanted[name] = max(wanted.get(name, largest + 1), largest + 1)
-    for name, value in wanted.items():
-        if name in there:
-            _set(connection, name, there[name], value)
+            extreme = func.min if name in there and there[name].step < 0 else func.max
+            taken = connection.scalar(select(extreme(column)))
+            if name in there and taken is not None:
+                behind = int(taken) + (1 if there[name].step > 0 else -1)
+                wanted[name] = max(
+                    wanted.get(name, behind), behind, key=lambda value: value * there[name].step
+                )
+    for name in wanted.keys() & there:
+        _set(connection, name, there[name], wanted[name])
+    return sorted(".".join(filter(None, name)) for name in numbers.keys() - there)
 
 
-def _counting(connection: Connection, table: Table) -> Iterator[tuple[Column[Any], str]]:
+def _counting(connection: Connection, table: Table) -> Iterator[tuple[Column[Any], Name]]:
     """Yield the columns that take their numbers from a sequence, with its name."""
-    described = inspect(connection).get_columns(table.name, schema=table.schema)
-    defaults = {each["name"]: each for each in described}
+    inspector = inspect(connection)
+    described = inspector.get_columns(table.name, schema=table.schema)
+    there = {each["name"]: each for each in described}
     preparer = connection.dialect.identifier_preparer
+    own = inspector.default_schema_name
     for column in table.columns:
-        there = defaults[column.name]
-        found = _OF_DEFAULT.search(there.get("default") or "")
+        found = _OF_DEFAULT.search(there[column.name].get("default") or "")
         if isinstance(column.default, Sequence):
-            yield column, column.default.name
-        elif there.get("identity"):
+            yield column, (column.default.schema, column.default.name)
+        elif there[column.name].get("identity"):
             place = {"table": preparer.format_table(table), "column": column.name}
-            yield column, _bare(str(connection.scalar(_OWNED, place)))
+            yield column, _name(str(connection.scalar(_OWNED, place)), own)
         elif found is not None:
-            yield column, _bare(found["name"].replace("''", "'"))
+            yield column, _name(found["name"].replace("''", "'"), own)
 
 
-def _bare(name: str) -> str:
-    """Return a name without its schema and quotes.
+def _name(written: str, own: str | None) -> Name:
+    """Return the name that an identifier in SQL stands for.
 
-    >>> _bare('public."Book_id_seq"'), _bare("book_id_seq")
-    ('Book_id_seq', 'book_id_seq')
+    >>> _name('public."Book_id_seq"', "public"), _name("a.book_id_seq", "public")
+    ((None, 'Book_id_seq'), ('a', 'book_id_seq'))
     """
-    last = re.findall(r'"(?:[^"]|"")*"|[^.]+', name)[-1]
-    return last[1:-1].replace('""', '"') if last.startswith('"') else last
+    *schemas, name = map(unquoted, _IDENTIFIER.findall(written))
+    schema = schemas[-1] if schemas else None
+    return None if schema == own else schema, name
 
 
-def _set(connection: Connection, name: str, there: tuple[int, int], value: int) -> None:
+def _set(connection: Connection, name: Name, there: Numbers, value: int) -> None:
     """Let a sequence give ``value`` next, or the first number behind it that it can give."""
-    given, step = there
-    left = (value - given + step - 1) // step if step > 0 else (value - given + step + 1) // step
+    left = -((there.next - value) // there.step)
     if left <= 0:
         return
+    written = ".".join(quoted(part) for part in name if part is not None)
     if connection.dialect.name == "postgresql":
-        connection.execute(_SET, {"name": quoted(name), "value": given + left * step})
+        connection.execute(_SET, {"name": written, "value": there.next + left * there.step})
         return
     while left > 0:
         steps = min(left, _STEPS)
-        sequence = literal(quoted(name))
-        connection.exec_driver_sql(f"SELECT max(nextval({sequence})) FROM range({steps})").all()  # noqa: S608 - quoted
+        query = f"SELECT max(nextval({literal(written)})) FROM range({steps})"  # noqa: S608 - quoted
+        connection.exec_driver_sql(query).all()
         left -= steps

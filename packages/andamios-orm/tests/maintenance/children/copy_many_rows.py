@@ -7,11 +7,16 @@ from andamios_orm import Database
 from andamios_orm.maintenance import copy_to
 
 
+def tell(done: int, total: int) -> None:
+    sys.stdout.write(f"{done} {total}\n")
+    sys.stdout.flush()
+
+
 async def main(source: str, target: str) -> None:
     """Copy, and print ``done total`` after each batch, ``resumed`` at the end."""
     async with Database(source) as one, Database(target) as other:
-        copied = await copy_to(one, other, progress=lambda *told: print(*told, flush=True))
-    print(copied.resumed)
+        copied = await copy_to(one, other, progress=tell)
+    sys.stdout.write(f"{copied.resumed}\n")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,11 @@
+"""The commands that look after a database."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from andamios_orm.cli.copying import copy_to_command
+
+__all__ = ["COMMANDS"]
+
+COMMANDS: Final = {str(each.name): each for each in (copy_to_command,)}
