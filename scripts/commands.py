@@ -43,7 +43,7 @@ def _command(command: click.Command) -> Iterator[str]:
     yield "```shell"
     yield inspect.cleandoc(examples).rstrip()
     yield "```\n"
-    common = {"url", "env", "models", "folder", "as_json", "quiet", "debug"}
+    common = {"url", "env", "models", "folder", "as_json", "quiet", "verbose", "debug"}
     own = [
         each
         for each in command.params

@@ -133,6 +133,15 @@ def test_an_error_without_words_is_named(
 
 
 @pytest.mark.db
+def test_each_statement_is_told_of(call: Call, project: str) -> None:
+    done = call("query", "SELECT 'secret' AS name", "--url", "duckdb:///told.duckdb", "-v")
+    failed = call("query", "SELECT nothing", "--url", "duckdb:///told.duckdb", "--verbose")
+
+    assert re.search(r"^ +\d+\.\d ms  SELECT 'secret' AS name", done.err, re.MULTILINE)
+    assert re.search(r"ms  SELECT nothing  \w+$", failed.err, re.MULTILINE)
+
+
+@pytest.mark.db
 @pytest.mark.parametrize(("answer", "code"), [("y\n", 0), ("n\n", 1)])
 def test_a_person_is_asked(
     call: Call, project: str, monkeypatch: pytest.MonkeyPatch, answer: str, code: int

@@ -201,6 +201,20 @@ def test_a_copy_is_restored_after_a_question(call: Call, project: str, duckdb_ur
     assert call("restore", "pyproject.toml", "shop.duckdb", "--yes").code == 2
 
 
+@pytest.mark.parametrize("form", ["file", "open"])
+def test_a_dry_run_restores_nothing(call: Call, project: str, duckdb_url: str, form: str) -> None:
+    call("backup", "copy", "--url", duckdb_url, "--format", form)
+    call("backup", "shop.duckdb", "--url", duckdb_url)
+    before = sorted((path.name, path.stat().st_mtime_ns) for path in Path().rglob("*"))
+
+    done = call("restore", "copy", "shop.duckdb", "--dry-run")
+
+    assert (done.code, done.out) == (0, "shop.duckdb 0 rows\n")
+    assert done.err == ("this would replace shop.duckdb, which is kept as shop.duckdb.replaced\n")
+    assert call("restore", "copy", "other.duckdb", "--dry-run").err == ""
+    assert sorted((path.name, path.stat().st_mtime_ns) for path in Path().rglob("*")) == before
+
+
 def test_the_doctor_finds_nothing_at_a_healthy_database(call: Call, project: str, url: str) -> None:
     call("init", "--url", url)
 

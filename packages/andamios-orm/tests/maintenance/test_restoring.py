@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import duckdb
 import pytest
@@ -46,6 +46,24 @@ async def test_a_backup_is_restored_to_a_new_place(tmp_path: Path) -> None:
     assert value(restored.path) == 7
     assert (restored.rows, restored.digest) == (copy.rows, copy.digest)
     assert copy.path.exists()
+
+
+@pytest.mark.parametrize("form", ["file", "open"])
+async def test_a_dry_run_looks_the_copy_through_and_writes_nothing(
+    tmp_path: Path, form: Literal["file", "open"]
+) -> None:
+    async with Database(f"duckdb:///{make(tmp_path / 'shop.duckdb', 7)}") as database:
+        copy = await backup(database, tmp_path / "copy", form=form)
+    before = sorted(tmp_path.rglob("*"))
+    target = tmp_path / "again.duckdb"
+
+    found = await restore(copy.path, target, digest=copy.digest, dry_run=True)
+
+    assert (found.path, found.rows, found.digest) == (target, copy.rows, copy.digest)
+    assert found.size > 0
+    with pytest.raises(BackupFailed, match="has the SHA-256"):
+        await restore(copy.path, target, digest="0" * 64, dry_run=True)
+    assert sorted(tmp_path.rglob("*")) == before
 
 
 async def test_what_was_there_is_kept_with_its_log(tmp_path: Path) -> None:

@@ -164,17 +164,28 @@ async def backup_command(context: Context, target: Path, *, form: Literal["file"
     context.show("backup", rows, [f"{copy.path} {copy.size} bytes, {sum(copy.rows.values())} rows"])
 
 
-@command(destructive=True, examples=["restore shop-monday.duckdb shop.duckdb --yes"])
+@command(
+    destructive=True,
+    examples=[
+        "restore shop-monday.duckdb shop.duckdb --dry-run",
+        "restore shop-monday.duckdb shop.duckdb --yes",
+    ],
+)
 @click.argument("source", type=click.Path(path_type=Path))
 @click.argument("target", type=click.Path(path_type=Path))
-async def restore_command(context: Context, source: Path, target: Path) -> None:
+@click.option("--dry-run", is_flag=True, help="Look the copy through; change nothing.")
+async def restore_command(context: Context, source: Path, target: Path, *, dry_run: bool) -> None:
     """Put a copy, SOURCE, in the place of a DuckDB file; the file that was there is kept.
 
     SOURCE is a copy of either form.
     """
-    if target.exists():  # noqa: ASYNC240 - nothing else waits
-        context.confirm(f"this replaces {target}, which is kept as {target.name}.replaced")
-    restored = await restore(source, target, overwrite=True)
+    kept = f"{target}, which is kept as {target.name}.replaced"
+    is_there = target.exists()  # noqa: ASYNC240 - nothing else waits
+    if is_there and dry_run:
+        context.say(f"this would replace {kept}")
+    elif is_there:
+        context.confirm(f"this replaces {kept}")
+    restored = await restore(source, target, overwrite=True, dry_run=dry_run)
     rows = [{"path": str(target), "size": restored.size, "rows": restored.rows}]
     context.show("restored", rows, [f"{target} {sum(restored.rows.values())} rows"])
 

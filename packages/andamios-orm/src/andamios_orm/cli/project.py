@@ -17,7 +17,9 @@ from andamios_orm.exceptions import ConfigurationError
 from andamios_orm.migration import MigrationManager
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
+
+    from andamios_orm.core.observe import StatementRecord
 
 __all__ = ["Project", "Value"]
 
@@ -41,6 +43,7 @@ class Project:
     models: Value
     folder: Value
     environment: str | None = None
+    watch: Callable[[StatementRecord], None] | None = None
 
     @classmethod
     def load(
@@ -72,7 +75,7 @@ class Project:
                 place = next((where for where, each in sections if name in each), None)
                 value = next((each[name] for _, each in sections if name in each), default)
                 found[name] = Value(value, place or "default")
-        return cls(**found, environment=environment)
+        return cls(found["url"], found["models"], found["folder"], environment)
 
     def settings(self) -> Settings:
         """Return the settings of the database.
@@ -88,8 +91,11 @@ class Project:
         return Settings(url=self.url.value)
 
     def database(self) -> Database:
-        """Return the database, which is not opened yet."""
-        return Database(settings=self.settings())
+        """Return the database, which is not opened yet; ``watch`` is told its statements."""
+        database = Database(settings=self.settings())
+        if self.watch is not None:
+            database.observer.subscribe(self.watch)
+        return database
 
     def metadata(self) -> list[MetaData]:
         """Return the metadata of the models, which are imported.

@@ -9,7 +9,7 @@ import json
 import sys
 import traceback
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import rich_click as click
@@ -29,6 +29,8 @@ from andamios_orm.runner import run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
+
+    from andamios_orm.core.observe import StatementRecord
 
 __all__ = ["Context", "command", "exit_code"]
 
@@ -109,6 +111,7 @@ def command(
             folder: str | None,
             as_json: bool,
             quiet: bool,
+            verbose: bool,
             debug: bool,
             yes: bool = False,
             **given: Any,
@@ -117,6 +120,8 @@ def command(
 
             async def work() -> int | None:
                 project = Project.load(flags, environment=env)
+                if verbose:
+                    project = replace(project, watch=_tell)
                 return await function(Context(project, as_json, quiet, yes), **given)
 
             sys.exit(_outcome(work, debug=debug))
@@ -141,9 +146,19 @@ _OPTIONS: Final = (
     click.option("--folder", metavar="FOLDER", help="The folder of the revisions."),
     click.option("--json", "as_json", is_flag=True, help="Print JSON."),
     click.option("--quiet", "-q", is_flag=True, help="Print results only."),
+    click.option(
+        "--verbose", "-v", is_flag=True, help="Print each statement, its time and its rows."
+    ),
     click.option("--debug", is_flag=True, help="Print the traceback of an error."),
 )
 _YES: Final = click.option("--yes", "-y", is_flag=True, help="Do not ask.")
+
+
+def _tell(record: StatementRecord) -> None:
+    """Tell a person of a statement; values are not in it."""
+    ended = record.error or f"{record.rowcount} rows" * (record.rowcount >= 0)
+    text = " ".join(record.statement.split())
+    click.echo(f"{record.seconds * 1000:8.1f} ms  {text}  {ended}".rstrip(), err=True)
 
 
 def exit_code(error: BaseException) -> int:

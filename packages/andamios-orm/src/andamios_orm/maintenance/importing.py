@@ -18,7 +18,7 @@ from andamios_orm.maintenance.manifests import DATA, ROW_GROUP, file_of, manifes
 if TYPE_CHECKING:
     from andamios_orm.maintenance.manifests import Manifest, Table
 
-__all__ = ["build"]
+__all__ = ["build", "checked"]
 
 _STASH = "temp.andamios_stash"
 
@@ -34,11 +34,7 @@ def build(folder: Path, draft: Path, digest: str | None) -> tuple[Manifest, str]
             been begun.
     """
     folder = folder.resolve()
-    manifest, found = manifest_of(folder, digest)
-    for number, table in enumerate(manifest.tables, 1):
-        file = folder / DATA / file_of(number)
-        if digest_of(file) != table.digest:
-            raise refused(folder, f"{file.name} has another SHA-256 than the manifest says")
+    manifest, found = checked(folder, digest)
     with TemporaryDirectory() as name:
         # No letter of this path is a wildcard to DuckDB, whatever the folder is called.
         data = Path(name, DATA)
@@ -50,6 +46,20 @@ def build(folder: Path, draft: Path, digest: str | None) -> tuple[Manifest, str]
                 _fill(raw, data, manifest)
         except (duckdb.Error, ValueError) as error:
             raise refused(folder, str(error).splitlines()[0]) from error
+    return manifest, found
+
+
+def checked(folder: Path, digest: str | None) -> tuple[Manifest, str]:
+    """Return the manifest of a backup whose files are those that it names, and its SHA-256.
+
+    Raises:
+        BackupFailed: they are not, or the SHA-256 is not ``digest``.
+    """
+    manifest, found = manifest_of(folder, digest)
+    for number, table in enumerate(manifest.tables, 1):
+        file = folder / DATA / file_of(number)
+        if digest_of(file) != table.digest:
+            raise refused(folder, f"{file.name} has another SHA-256 than the manifest says")
     return manifest, found
 
 

@@ -21,7 +21,7 @@ from andamios_orm.exceptions import (
 )
 from andamios_orm.maintenance.backups import Backup
 from andamios_orm.maintenance.digests import counted, digest_of, require_digest
-from andamios_orm.maintenance.importing import build
+from andamios_orm.maintenance.importing import build, checked
 
 __all__ = ["restore"]
 
@@ -31,7 +31,12 @@ _BESIDE = (".wal", ".journal")
 
 
 async def restore(
-    source: str | Path, target: str | Path, *, digest: str | None = None, overwrite: bool = False
+    source: str | Path,
+    target: str | Path,
+    *,
+    digest: str | None = None,
+    overwrite: bool = False,
+    dry_run: bool = False,
 ) -> Backup:
     """Return what was restored: the copy ``source``, of either form, is at ``target`` now.
 
@@ -41,6 +46,9 @@ async def restore(
     the SHA-256 that the copy must have, of the open form its manifest. Whatever stops it, the
     old file is there under one of both names, and what is at ``target`` is whole.
 
+    With ``dry_run`` nothing is written: the copy is looked through where it is (of the open
+    form: its manifest and the checksums), and what would be restored is returned.
+
     Raises:
         ConfigurationError: ``source`` is no plain file or folder, or ``target`` is not to be
             replaced.
@@ -49,10 +57,12 @@ async def restore(
         DatabaseAlreadyOpen: this process has ``target`` open.
         DatabaseLocked: another process has it open.
     """
-    return await asyncio.to_thread(_restore, Path(source), Path(target), digest, overwrite)
+    work = _examine if dry_run else _restore
+    return await asyncio.to_thread(work, Path(source), Path(target), digest, overwrite)
 
 
-def _restore(source: Path, target: Path, digest: str | None, overwrite: bool) -> Backup:  # noqa: FBT001 - of restore()
+def _require_possible(source: Path, target: Path, overwrite: bool) -> None:  # noqa: FBT001 - of restore()
+    """Refuse what is no copy, or has no place to go to."""
     if source.is_symlink() or not (source.is_file() or source.is_dir()):
         raise ConfigurationError(
             f"{source} is no file or folder: restore() takes a copy that backup() made"
@@ -61,6 +71,21 @@ def _restore(source: Path, target: Path, digest: str | None, overwrite: bool) ->
         if not overwrite:
             raise ConfigurationError(f"{target} exists: pass overwrite=True to replace it")
         _require_closed(target)
+
+
+def _examine(source: Path, target: Path, digest: str | None, overwrite: bool) -> Backup:  # noqa: FBT001 - of restore()
+    _require_possible(source, target, overwrite)
+    if source.is_dir():
+        manifest, found = checked(source, digest)
+        size = sum(table.size for table in manifest.tables)
+        return Backup(target, size, found, manifest.rows)
+    found = digest_of(source)
+    require_digest(source, found, digest)
+    return Backup(target, source.stat().st_size, found, _rows(source, source))
+
+
+def _restore(source: Path, target: Path, digest: str | None, overwrite: bool) -> Backup:  # noqa: FBT001 - of restore()
+    _require_possible(source, target, overwrite)
     draft = target.with_name(f"{target.name}.{uuid4().hex}.part")
     try:
         found, rows = (_built if source.is_dir() else _copied)(source, draft, digest)
