@@ -61,7 +61,7 @@ async def create_batch(session: AsyncSession, target: Target, batch: Batch) -> C
         return Created(target, 0, {})
     work = await Work.begin(session, target)
     columns = await insert_batch(work, filled, sent)
-    created(work, columns, batch.count)
+    await created(work, columns, batch.count)
     return Created(target, batch.count, columns, batch.instances)
 
 

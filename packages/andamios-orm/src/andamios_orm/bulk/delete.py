@@ -94,7 +94,7 @@ class _Deletion:
         after = None
         if keeps_history(work):
             after = await read_matching(work, stage, target.key)
-        record(work, "bulk_delete", **await changes_of(work, before, after))
+        await record(work, "bulk_delete", **await changes_of(work, before, after))
 
     async def _remove(self, work: Work, stage: Staged, before: list[dict[str, Any]]) -> None:
         """Remove rows, their children and links first."""
@@ -106,7 +106,7 @@ class _Deletion:
         removed(work, keys)
         await refresh(work, keys, gone=True)
         tenant = getattr(target.model, "__tenant__", None)
-        record(
+        await record(
             work,
             "bulk_purge" if target.deleted is not None else "bulk_delete",
             keys,

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from andamios_orm.bulk.target import Target
     from andamios_orm.exceptions import RowRefusal
+    from andamios_orm.models.derived import Derived
 
 __all__ = ["Filled", "fill"]
 
@@ -108,6 +109,9 @@ def _placed(values: Sequence[Any], rows: list[int], made: Sequence[Any]) -> list
 def _made(name: str, column: Column[Any], rows: list[int], row: _Row) -> list[Any] | None:
     if name in row.constants:
         return [row.constants[name]] * len(rows)
+    rule = row.target.derived.get(name)
+    if rule is not None:
+        return _derived(rule, rows, row)
     default: Any = column.default
     if default is None or not (default.is_scalar or default.is_callable):
         return None
@@ -122,6 +126,15 @@ def _made(name: str, column: Column[Any], rows: list[int], row: _Row) -> list[An
         context.row = at
         made.append(default.arg(context))
     return made
+
+
+def _derived(rule: Derived, rows: list[int], row: _Row) -> list[Any]:
+    """Return what follows from another column, which was filled before this one."""
+    source = row.context.columns.get(row.target.columns[rule.source].key)
+    if source is None:
+        return [rule.function(None) for _ in rows]
+    values = source.values() if isinstance(source, ArrowColumn) else source
+    return [rule.function(values[at]) for at in rows]
 
 
 def _without_default(

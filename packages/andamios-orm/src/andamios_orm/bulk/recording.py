@@ -8,6 +8,8 @@ from andamios_orm.bulk.arrow import ArrowColumn
 from andamios_orm.core.integrity import check_removed, check_values
 from andamios_orm.core.ledger import watch
 from andamios_orm.core.recording import record_batch
+from andamios_orm.models.base import is_told_of_rows
+from andamios_orm.models.written import WrittenRow
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -21,8 +23,9 @@ __all__ = ["created", "keeps_history", "new_rows", "record", "removed", "written
 
 
 def keeps_history(work: Work) -> bool:
-    """Whether rows of the model are kept as they were before and after a change."""
-    return bool(getattr(work.target.model, "__history__", False))
+    """Whether rows of the model are needed as they were before and after a change."""
+    model = work.target.model
+    return bool(getattr(model, "__history__", False)) or is_told_of_rows(model)
 
 
 def _listed(values: Sequence[Any]) -> Sequence[Any]:
@@ -42,9 +45,9 @@ def _ledger_of(work: Work) -> Connection:
     return connection
 
 
-def created(work: Work, columns: Mapping[str, Sequence[Any]], count: int) -> None:
+async def created(work: Work, columns: Mapping[str, Sequence[Any]], count: int) -> None:
     """Record new rows."""
-    record(work, "bulk_create", **new_rows(work, columns, count))
+    await record(work, "bulk_create", **new_rows(work, columns, count))
 
 
 def written(work: Work, columns: Mapping[str, Sequence[Any]]) -> None:
@@ -76,7 +79,7 @@ def new_rows(work: Work, columns: Mapping[str, Sequence[Any]], count: int) -> di
     return found
 
 
-def record(
+async def record(
     work: Work,
     kind: BatchKind,
     keys: Sequence[Any],
@@ -92,3 +95,7 @@ def record(
     record_batch(
         _ledger_of(work), work.target.model, kind, keys, tenants=tenants, before=before, after=after
     )
+    if is_told_of_rows(work.target.model) and len(keys):
+        nothing = [None] * len(keys)
+        rows = map(WrittenRow, before or nothing, after or nothing)
+        await work.connection.run_sync(work.target.model.__wrote__, list(rows))

@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Column, Table, inspect
 
 from andamios_orm.exceptions import BulkRefused, ConfigurationError, RowRefusal
+from andamios_orm.models.derived import rules_of
 from andamios_orm.models.mixins import AuditMixin, SoftDeleteMixin, TimestampMixin
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from sqlalchemy.orm import Mapper
+
+    from andamios_orm.models.derived import Derived
 
 __all__ = ["Target", "target_of"]
 
@@ -30,7 +33,8 @@ class Target:
     """A model and its one table; everything goes by the names of attributes.
 
     ``kept`` says of an attribute that callers cannot write who writes it instead;
-    ``stamped`` are those that have one value for the whole of a bulk.
+    ``stamped`` are those that have one value for the whole of a bulk; ``derived`` follow
+    from another one.
     """
 
     model: type[Any]
@@ -43,6 +47,7 @@ class Target:
     deleted: str | None
     kept: Mapping[str, str]
     stamped: frozenset[str]
+    derived: Mapping[str, Derived]
 
     @property
     def name(self) -> str:
@@ -140,8 +145,22 @@ def _target(model: type[Any], mapper: Mapper[Any], table: Table) -> Target:
             stamped.update(names)
     kept.update({name: "it is computed" for name in columns if columns[name].computed is not None})
     deleted = "deleted_at" if issubclass(model, SoftDeleteMixin) else None
+    derived = rules_of(columns)
+    kept.update(
+        {name: f"it follows from {rule.source}" for name, rule in derived.items() if not rule.given}
+    )
     return Target(
-        model, mapper, table, columns, key, generated, version, deleted, kept, frozenset(stamped)
+        model,
+        mapper,
+        table,
+        columns,
+        key,
+        generated,
+        version,
+        deleted,
+        kept,
+        frozenset(stamped),
+        derived,
     )
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Boolean, case, or_, select, update
+from sqlalchemy import Boolean, and_, case, or_, select, update
 
+from andamios_orm.bulk.arrow import ArrowColumn
 from andamios_orm.bulk.matching import match, read_matching, refresh, require_unique, visible
 from andamios_orm.bulk.recording import keeps_history, record, removed, written
 from andamios_orm.bulk.rows import MISSING, holds
@@ -51,14 +52,15 @@ async def bulk_update(
     changes = await update_batch(work, given)
     if changes is None:
         return batch.count
-    record(work, "bulk_update", **changes)
+    await record(work, "bulk_update", **changes)
     return batch.count
 
 
 class _Column:
-    """The values of one column, and which rows have one."""
+    """The values of one column, which rows have one, and which column it follows, if any."""
 
-    def __init__(self, values: Sequence[Any]) -> None:
+    def __init__(self, values: Sequence[Any], source: str | None = None) -> None:
+        self.source = source
         partly = not hasattr(values, "array") and holds(values, MISSING)
         self.flags = [value is not MISSING for value in values] if partly else None
         self.values = values
@@ -87,7 +89,20 @@ def prepare(target: Target, batch: Batch) -> dict[str, _Column]:
         for name in target.key
     }
     require_unique(target, target.key, keys)
-    return {name: _Column(values) for name, values in batch.columns.items()}
+    given = {name: _Column(values) for name, values in batch.columns.items()}
+    return {**given, **_following(target, batch)}
+
+
+def _following(target: Target, batch: Batch) -> dict[str, _Column]:
+    """Return the columns that follow from those of a batch."""
+    found: dict[str, _Column] = {}
+    for name, rule in target.derived.items():
+        source = batch.columns.get(rule.source)
+        if source is not None and name not in batch.columns:
+            values = source.values() if isinstance(source, ArrowColumn) else source
+            made = [MISSING if value is MISSING else rule.function(value) for value in values]
+            found[name] = _Column(made, rule.source)
+    return found
 
 
 async def update_batch(work: Work, given: dict[str, _Column]) -> dict[str, Any] | None:
@@ -174,8 +189,14 @@ def _assignments(
     for name in changed:
         column = target.columns[name]
         value: ColumnElement[Any] = stage[name]
+        conditions: list[ColumnElement[bool]] = []
         if given[name].flags is not None:
-            value = case((stage[f"{name} is given"], value), else_=column)
+            conditions.append(stage[f"{name} is given"])
+        source = given[name].source
+        if source is not None:  # it follows only where that changes
+            conditions.append(target.columns[source].is_distinct_from(stage[source]))
+        if conditions:
+            value = case((and_(*conditions), value), else_=column)
         values[name] = value
     return {**kept_up(target), **values}
 

@@ -154,7 +154,7 @@ async def _write(work: Work, batch: Batch, keys: dict[int, Any], names: list[str
             changes[name] = [*changes.get(name, nothing), *values]
         if "before" in changes:
             changes["before"] = [*changes["before"], *([None] * len(new))]
-    record(work, "bulk_upsert", **changes)
+    await record(work, "bulk_upsert", **changes)
     return Upserted(len(new), len(old), [ids[row] for row in range(batch.count)])
 
 

@@ -15,7 +15,8 @@ from sqlalchemy.sql import ClauseElement
 from andamios_orm.core.ledger import Ledger
 from andamios_orm.core.records import MOST_KEYS, Entity, Record, Version
 from andamios_orm.models.actor import current_actor
-from andamios_orm.models.base import Row
+from andamios_orm.models.base import Row, is_told_of_rows
+from andamios_orm.models.written import WrittenRow
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -63,6 +64,10 @@ def record_creation(
         if entity.history:
             record.versions = [_version(entity, key, None, values, dialect)]
         ledger.add(record)
+    if entity.wrote is not None:
+        names = entity.names.items()
+        written = [{name: row[column.name] for name, column in names} for row in rows]
+        entity.wrote(connection, [WrittenRow(None, values) for values in written])
 
 
 # ---- batches -----------------------------------------------------------------------
@@ -220,7 +225,9 @@ def _is_expression(value: Any) -> bool:
 @event.listens_for(Row, "before_delete", propagate=True)
 def _keep_before(mapper: Mapper[Any], connection: Connection, instance: Any) -> None:
     """Keep what a row of a model with history is, before the database changes it."""
-    entity = Entity.of(mapper) if type(instance).__history__ else None
+    model = type(instance)
+    needed = model.__history__ or is_told_of_rows(model)
+    entity = Entity.of(mapper) if needed else None
     if entity is None:
         return
     state: InstanceState[Any] = inspect(instance)
@@ -261,6 +268,7 @@ def record_flush(session: Session, context: UOWTransaction) -> None:
     kept = session.info.pop(_BEFORE, {})
     expressions = session.info.pop(_EXPRESSIONS, {})
     replaced = _replaced(context)
+    written: dict[Entity, list[WrittenRow]] = {}
     for state, (deleted, listed) in sorted(context.states.items(), key=_turn):
         entity = None if listed else Entity.of(state.mapper)
         if entity is None:
@@ -272,11 +280,16 @@ def record_flush(session: Session, context: UOWTransaction) -> None:
             continue
         connection = session.connection(bind_arguments={"mapper": state.mapper})
         record = _record(entity, state, kind, connection)
-        if entity.history:
-            before = kept.get(state)
-            record.versions = [_change(entity, state, record, before, connection)]
+        if entity.history or entity.wrote is not None:
+            row = _written(entity, state, record, kept.get(state), connection)
+            written.setdefault(entity, []).append(row)
+            if entity.history:
+                record.versions = [_change(entity, record, row, connection)]
         Ledger.of(connection).add(record)
     _record_links(session, context)
+    for entity, rows in written.items():
+        if entity.wrote is not None:
+            entity.wrote(session.connection(bind_arguments={"mapper": entity.model}), rows)
 
 
 def forget_flush(session: Session) -> None:
@@ -349,17 +362,22 @@ def _record(entity: Entity, state: InstanceState[Any], kind: str, connection: Co
     )
 
 
-def _change(
+def _written(
     entity: Entity,
     state: InstanceState[Any],
     record: Record,
     before: dict[str, Any] | None,
     connection: Connection,
-) -> Version:
-    key, dialect = record.key or "", connection.dialect
+) -> WrittenRow:
     gone = record.kind in {"delete", "purge"} and state.dict.get(_DELETED_AT) is None
-    after = None if gone or record.kind == "purge" else _after(entity, state, before, connection)
-    return _version(entity, key, before, after, dialect, erased=record.kind == "purge")
+    if gone or record.kind == "purge":
+        return WrittenRow(before, None)
+    return WrittenRow(before, _after(entity, state, before, connection))
+
+
+def _change(entity: Entity, record: Record, row: WrittenRow, connection: Connection) -> Version:
+    key, dialect, erased = record.key or "", connection.dialect, record.kind == "purge"
+    return _version(entity, key, row.before, row.after, dialect, erased=erased)
 
 
 def _after(

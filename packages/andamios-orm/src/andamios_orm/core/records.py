@@ -10,6 +10,7 @@ import enum
 import hashlib
 import math
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 from weakref import WeakKeyDictionary
@@ -21,16 +22,19 @@ from sqlalchemy.orm import mapperlib
 from andamios_orm.core.commits import note_changed
 from andamios_orm.core.ledger import Entry
 from andamios_orm.core.positions import write_records
+from andamios_orm.models.base import is_told_of_rows
 from andamios_orm.models.feed import FeedTables, feed_tables
 from andamios_orm.models.mixins import SoftDeleteMixin
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from sqlalchemy import Connection, MetaData
     from sqlalchemy.engine import Dialect
     from sqlalchemy.orm import Mapper
     from sqlalchemy.types import TypeEngine
+
+    from andamios_orm.models.written import WrittenRow
 
 __all__ = ["MOST_KEYS", "Entity", "Record", "Version", "all_mappers", "plain"]
 
@@ -84,6 +88,10 @@ def all_mappers() -> Iterator[Mapper[Any]]:
         yield from registry.mappers
 
 
+Wrote = Callable[["Connection", "Sequence[WrittenRow]"], None]
+"""What a model has to be told of its rows: ``__wrote__``."""
+
+
 class Entity:
     """How one model, or one table, appears in the feed."""
 
@@ -98,6 +106,9 @@ class Entity:
         self.key_names = _key_names(table, names)
         self.name: str = getattr(model, "__feed_name__", None) or table.name
         self.history: bool = getattr(model, "__history__", False)
+        self.wrote: Wrote | None = (
+            getattr(model, "__wrote__", None) if is_told_of_rows(model) else None
+        )
         self.tenant_name: str | None = getattr(model, "__tenant__", None)
         self.soft = model is not None and issubclass(model, SoftDeleteMixin)
         self.version_name: str | None = None

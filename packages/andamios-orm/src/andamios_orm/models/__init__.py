@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from andamios_orm.models.actor import acting_as, current_actor
 from andamios_orm.models.base import Model, Row
+from andamios_orm.models.derived import derived
 from andamios_orm.models.encryption import EncryptedString, rotate
 from andamios_orm.models.lint import Finding, lint
 from andamios_orm.models.mixins import (
@@ -18,6 +19,7 @@ from andamios_orm.models.mixins import (
 )
 from andamios_orm.models.types import EnumByValue, Money, PydanticJSON, UTCDateTime
 from andamios_orm.models.vector import Vector
+from andamios_orm.models.written import WrittenRow
 
 __all__ = [
     "AuditMixin",
@@ -36,8 +38,10 @@ __all__ = [
     "UUIDKeyMixin",
     "Vector",
     "VersionMixin",
+    "WrittenRow",
     "acting_as",
     "current_actor",
+    "derived",
     "lint",
     "rotate",
     "uuid7",

@@ -23,11 +23,14 @@ from andamios_orm.models.types import EnumByValue, Money, UTCDateTime
 from andamios_orm.models.unloaded import guard_relationship
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
+    from sqlalchemy import Connection
     from sqlalchemy.orm import InstanceState, InstrumentedAttribute, Mapper
 
-__all__ = ["NAMING_CONVENTION", "TYPES", "Model", "Row"]
+    from andamios_orm.models.written import WrittenRow
+
+__all__ = ["NAMING_CONVENTION", "TYPES", "Model", "Row", "is_told_of_rows"]
 
 NAMING_CONVENTION: Final[Mapping[str, str]] = MappingProxyType(
     {
@@ -94,6 +97,15 @@ class Row:
             _prepare(cls)
         super().__init_subclass__(**options)
 
+    @classmethod
+    def __wrote__(cls, connection: Connection, rows: Sequence[WrittenRow]) -> None:
+        """Keep what follows from rows of the model in other tables; to be overridden.
+
+        It is called once for each flush, bulk or single create, in the transaction that
+        wrote the rows, and may run statements on the connection. It is not told of the
+        rows that statements of a session, such as ``update(Model)``, change.
+        """
+
     def __repr__(self) -> str:
         """Return the model and its key: ``Project(id=7)``."""
         state: InstanceState[Any] = inspect(self)
@@ -132,6 +144,12 @@ def _fetch_defaults(mapper: Mapper[Any], _model: type[Any]) -> None:
 @event.listens_for(Row, "attribute_instrument", propagate=True)
 def _guard(_model: type[Any], _name: str, attribute: InstrumentedAttribute[Any]) -> None:
     guard_relationship(attribute)
+
+
+def is_told_of_rows(model: type[Any] | None) -> bool:
+    """Return whether ``model`` has a ``__wrote__()`` of its own."""
+    hook = getattr(model, "__wrote__", None)
+    return hook is not None and hook.__func__ is not vars(Row)["__wrote__"].__func__
 
 
 def _shown_key(state: InstanceState[Any]) -> list[str]:
