@@ -41,6 +41,7 @@ class Project(VersionMixin, IntegerKeyMixin, Base):
     ticks: Mapped[int | None] = derived(
         "status", lambda status: now().toordinal() if status == "done" else None, given=True
     )
+    sales: Mapped[int] = mapped_column(default=0, info={"kept": "sales count it"})
 
 
 @pytest.fixture
@@ -173,3 +174,11 @@ def test_a_column_follows_only_from_one_before_it() -> None:
             Other.registry.configure()
     finally:
         Other.registry.dispose()
+
+
+async def test_a_column_can_say_why_callers_do_not_write_it(database: Database) -> None:
+    async with database.session() as session:
+        with pytest.raises(ValueRefused, match="sales count it"):
+            await BaseRepository(session, Project).create({"name": "a", "sales": 1})
+        with pytest.raises(BulkRefused, match="sales count it"):
+            await bulk_create(session, Project, [{"name": "a", "sales": 1}])

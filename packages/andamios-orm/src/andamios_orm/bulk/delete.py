@@ -14,6 +14,7 @@ from andamios_orm.bulk.target import target_of
 from andamios_orm.bulk.update import changes_of, kept_up
 from andamios_orm.bulk.work import Work, bind, dialect_of
 from andamios_orm.models.clock import now
+from andamios_orm.models.staying import stays
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -90,7 +91,7 @@ class _Deletion:
             .where(match(target, stage, target.key), *visible(target))
         )
         await run(work.connection, statement)
-        await self._children(work, stage)
+        await self._children(work, stage, soft=True)
         after = None
         if keeps_history(work):
             after = await read_matching(work, stage, target.key)
@@ -99,7 +100,7 @@ class _Deletion:
     async def _remove(self, work: Work, stage: Staged, before: list[dict[str, Any]]) -> None:
         """Remove rows, their children and links first."""
         target = work.target
-        await self._children(work, stage)
+        await self._children(work, stage, soft=False)
         await self._links(work, stage)
         await run(work.connection, delete(target.table).where(match(target, stage, target.key)))
         keys = target.keys_of({name: [row[name] for row in before] for name in target.key})
@@ -114,12 +115,13 @@ class _Deletion:
             before=before if keeps_history(work) else None,
         )
 
-    async def _children(self, work: Work, stage: Staged) -> None:
+    async def _children(self, work: Work, stage: Staged, *, soft: bool) -> None:
         for relation in work.target.mapper.relationships:
             if (
                 relation.cascade.delete
                 and relation.direction is RelationshipDirection.ONETOMANY
                 and not relation.viewonly
+                and not (soft and stays(relation))
             ):
                 await self._child(work, stage, relation)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Column, Table, inspect
 
 from andamios_orm.exceptions import BulkRefused, ConfigurationError, RowRefusal
-from andamios_orm.models.derived import rules_of
+from andamios_orm.models.derived import kept_by_model, rules_of
 from andamios_orm.models.mixins import AuditMixin, SoftDeleteMixin, TimestampMixin
 
 if TYPE_CHECKING:
@@ -145,10 +145,7 @@ def _target(model: type[Any], mapper: Mapper[Any], table: Table) -> Target:
             stamped.update(names)
     kept.update({name: "it is computed" for name in columns if columns[name].computed is not None})
     deleted = "deleted_at" if issubclass(model, SoftDeleteMixin) else None
-    derived = rules_of(columns)
-    kept.update(
-        {name: f"it follows from {rule.source}" for name, rule in derived.items() if not rule.given}
-    )
+    kept.update(kept_by_model(columns))
     return Target(
         model,
         mapper,
@@ -160,7 +157,7 @@ def _target(model: type[Any], mapper: Mapper[Any], table: Table) -> Target:
         deleted,
         kept,
         frozenset(stamped),
-        derived,
+        rules_of(columns),
     )
 
 

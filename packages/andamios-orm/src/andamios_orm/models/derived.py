@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine.default import DefaultExecutionContext
     from sqlalchemy.orm import InstrumentedAttribute, MappedColumn
 
-__all__ = ["Derived", "derived", "rule_of", "rules_of"]
+__all__ = ["Derived", "derived", "kept_by_model", "rule_of", "rules_of"]
 
 _KEY: Final = "andamios_derived"
 
@@ -76,6 +76,18 @@ def rule_of(column: Column[Any]) -> Derived | None:
     """Return what ``column`` follows from, if it does."""
     rule: Derived | None = column.info.get(_KEY)
     return rule
+
+
+def kept_by_model(columns: Mapping[str, Column[Any]]) -> dict[str, str]:
+    """Return why callers do not write some of ``columns``: they follow from others, or say so.
+
+    A column that is kept up by other means says ``info={"kept": "the reason"}``.
+    """
+    kept = {name: column.info["kept"] for name, column in columns.items() if "kept" in column.info}
+    for name, rule in rules_of(columns).items():
+        if not rule.given:
+            kept[name] = f"it follows from {rule.source}"
+    return kept
 
 
 def rules_of(columns: Mapping[str, Column[Any]]) -> dict[str, Derived]:

@@ -11,6 +11,7 @@ from sqlalchemy.orm.attributes import set_committed_value
 
 from andamios_orm.exceptions import ForeignKeyViolation
 from andamios_orm.models.mixins import SoftDeleteMixin
+from andamios_orm.models.staying import stays
 from andamios_orm.queries.visible import visible
 
 if TYPE_CHECKING:
@@ -102,6 +103,8 @@ class Cascade:
     ) -> list[Any]:
         """Return the children that go with ``parents`` and were not known to."""
         if not parents:
+            return []
+        if softly and stays(relation):
             return []
         cascades, nulls = _cascades(relation), _ondelete(relation) == "SET NULL"
         if not cascades and not nulls:

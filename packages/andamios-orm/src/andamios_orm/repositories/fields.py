@@ -12,7 +12,7 @@ from weakref import WeakKeyDictionary
 from sqlalchemy import JSON, Column, Float, Numeric, String, inspect
 
 from andamios_orm.exceptions import UnknownField, ValueRefused
-from andamios_orm.models.derived import rules_of
+from andamios_orm.models.derived import kept_by_model
 from andamios_orm.models.mixins import AuditMixin, SoftDeleteMixin, TimestampMixin
 from andamios_orm.queries.fields import Field, checked
 
@@ -212,13 +212,7 @@ def _fields(mapper: Mapper[Any]) -> Fields:
     for mixin, names, reason in _KEPT:
         if issubclass(model, mixin):
             kept.update(dict.fromkeys(names, reason))
-    kept.update(
-        {
-            name: f"it follows from {rule.source}"
-            for name, rule in rules_of(columns).items()
-            if not rule.given
-        }
-    )
+    kept.update(kept_by_model(columns))
     deleted = "deleted_at" if issubclass(model, SoftDeleteMixin) else None
     relations = frozenset(inspect(model).relationships.keys())
     return Fields(model, columns, key, generated, version, deleted, relations, kept)
