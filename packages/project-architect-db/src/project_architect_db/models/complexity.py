@@ -1,0 +1,94 @@
+"""What the architecture of a project says in a number and a name, by rules that are written down.
+
+The complexity score is from 0 to 100. Each part of the architecture has points:
+
+===================================== ======
+a service                              5
+a database, an integration             4
+a component, a module                  3
+a language                             2
+a dependency, an endpoint              1
+===================================== ======
+
+The score is ``100 * points / (points + 60)``, rounded: 60 points are a score of 50, and
+no architecture is so large that another one could not be larger. A document that has a
+``complexity_score`` from 0 to 100 of its own is taken at its word.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+__all__ = ["HALF", "POINTS", "complexity_score", "framework_of", "points_of"]
+
+POINTS: Final[Mapping[str, int]] = MappingProxyType(
+    {
+        "services": 5,
+        "databases": 4,
+        "integrations": 4,
+        "components": 3,
+        "modules": 3,
+        "languages": 2,
+        "dependencies": 1,
+        "endpoints": 1,
+    }
+)
+"""Points for each part, by the key of the architecture that lists them."""
+HALF: Final = 60
+"""Points that make half of the highest score."""
+_OWN: Final = "complexity_score"
+_HIGHEST: Final = 100
+_LONGEST: Final = 100
+
+
+def complexity_score(architecture: object) -> int | None:
+    """Return how complex an architecture is, from 0 to 100; None without one.
+
+    >>> complexity_score({"services": ["api", "worker"], "dependencies": {"fastapi": "*"}})
+    15
+    >>> complexity_score({"complexity_score": 70})
+    70
+    """
+    if not isinstance(architecture, Mapping):
+        return None
+    own = architecture.get(_OWN)
+    if isinstance(own, (int, float)) and not isinstance(own, bool) and 0 <= own <= _HIGHEST:
+        return round(own)
+    points = points_of(architecture)
+    return round(_HIGHEST * points / (points + HALF))
+
+
+def points_of(architecture: Mapping[str, object]) -> int:
+    """Return the points of all parts.
+
+    >>> points_of({"services": 2, "databases": "PostgreSQL", "languages": []})
+    14
+    """
+    return sum(each * _number(architecture.get(name)) for name, each in POINTS.items())
+
+
+def framework_of(architecture: object) -> str | None:
+    """Return the framework that an architecture names: text, the first of a list, or its name.
+
+    >>> framework_of({"framework": {"name": "FastAPI", "version": "0.121"}})
+    'FastAPI'
+    """
+    found = architecture.get("framework") if isinstance(architecture, Mapping) else None
+    if isinstance(found, (list, tuple)):
+        found = found[0] if found else None
+    if isinstance(found, Mapping):
+        found = found.get("name")
+    return found.strip()[:_LONGEST] or None if isinstance(found, str) else None
+
+
+def _number(parts: object) -> int:
+    """Return how many parts there are: of a list or an object, or a number or one by itself."""
+    if isinstance(parts, (list, tuple, Mapping)):
+        return len(parts)
+    if isinstance(parts, bool):
+        return 0
+    if isinstance(parts, int):
+        return max(parts, 0)
+    return 1 if isinstance(parts, str) and parts.strip() else 0

@@ -1,0 +1,206 @@
+"""Sums by day that are exact whoever writes: rows that are only ever added, and later merged.
+
+What is asked of all projects at once must not read all of them. Each write leaves what it
+adds to a sum, or takes from it, in its own transaction: a row of day, kind, key and delta.
+Writers never meet on a row; ``compact()`` merges rows of the same sum into one. A sum is
+of the rows that are there: deleted ones count for nothing until they are restored.
+
+============================ ================ ========================================
+kind                         key              what is summed up, by which day
+============================ ================ ========================================
+``project.status``           status           projects, by the day of their creation
+``project.framework``        framework        the same
+``project.complexity``       score, by tens   the same
+``project.completed``                         projects, by the day of their completion
+``project.seconds``                           seconds from creation to completion, by that
+``conversation.phase``       phase            conversations, by the day of their creation
+``message.role``             role             messages written, by the day of their time
+``message.words``            role             their words
+``message.tokens``           role             their tokens
+``document.type``            type             documents, by the day of their creation
+``document.bytes``           type             their size
+``document.access``                           accesses, by the day
+``build.status``             status           builds, by the day they started
+``deployment.status``        status           deployments, by the day they started
+============================ ================ ========================================
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple
+
+from sqlalchemy import BigInteger, Column, Date, String, Table, delete, func, insert, select
+
+from andamios_orm.core.ledger import Entry, Ledger, before_commit
+from project_architect_db.models.base import Base
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+    from sqlalchemy import Connection, Select
+    from sqlalchemy.ext.asyncio import AsyncSession
+
+    from andamios_orm.models import WrittenRow
+
+__all__ = [
+    "Sum",
+    "compact",
+    "deltas",
+    "keep",
+    "of_access",
+    "of_build",
+    "of_conversation",
+    "of_deployment",
+    "of_document",
+    "of_message",
+    "of_project",
+    "totals",
+]
+
+deltas: Final = Table(
+    "rollup_deltas",
+    Base.metadata,
+    Column("day", Date, nullable=False),
+    Column("kind", String(50), nullable=False),
+    Column("key", String(255), nullable=False),
+    Column("delta", BigInteger, nullable=False),
+)
+"""What was added to each sum; it has no key, for rows are only added."""
+_AT_ONCE: Final = 500
+
+
+class Sum(NamedTuple):
+    """Which sum, of which day."""
+
+    day: dt.date
+    kind: str
+    key: str
+
+
+@dataclass(slots=True)
+class _Delta(Entry):
+    """What a transaction adds to a sum."""
+
+    turn: ClassVar[int] = 60
+
+    sums: Counter[Sum]
+
+    @classmethod
+    def settle(cls, connection: Connection, entries: Sequence[_Delta]) -> None:
+        """Write all of them with one statement, in the hop of COMMIT."""
+        total: Counter[Sum] = Counter()
+        for entry in entries:
+            for key, delta in entry.sums.items():
+                total[key] += delta
+        rows = [{**key._asdict(), "delta": delta} for key, delta in total.items() if delta]
+        for start in range(0, len(rows), _AT_ONCE):
+            before_commit(connection, insert(deltas).values(rows[start : start + _AT_ONCE]))
+
+
+def keep(
+    connection: Connection,
+    rows: Sequence[WrittenRow],
+    measure: Callable[[Mapping[str, Any]], Iterable[tuple[Sum, int]]],
+) -> None:
+    """Add what ``rows`` count for now to the sums, and take what they counted for before."""
+    sums: Counter[Sum] = Counter()
+    for row in rows:
+        for sign, values in ((-1, row.before), (1, row.after)):
+            if values is not None and values.get("deleted_at") is None:
+                for key, amount in measure(values):
+                    sums[key] += sign * amount
+    if any(sums.values()):
+        Ledger.of(connection).add(_Delta(sums))
+
+
+def totals(kind: str, *, since: dt.date | None = None, until: dt.date | None = None) -> Select[Any]:
+    """Return the statement for day, key and total of each sum of a kind that is not 0."""
+    total = func.sum(deltas.c.delta).cast(BigInteger)
+    statement = select(deltas.c.day, deltas.c.key, total.label("total")).where(
+        deltas.c.kind == kind
+    )
+    if since is not None:
+        statement = statement.where(deltas.c.day >= since)
+    if until is not None:
+        statement = statement.where(deltas.c.day <= until)
+    return (
+        statement.group_by(deltas.c.day, deltas.c.key)
+        .having(total != 0)
+        .order_by(deltas.c.day, deltas.c.key)
+    )
+
+
+async def compact(session: AsyncSession) -> int:
+    """Return how many rows fewer there are, now that each sum is one; commit it."""
+    before = await session.scalar(select(func.count()).select_from(deltas)) or 0
+    total = func.sum(deltas.c.delta).cast(BigInteger).label("delta")
+    names = (deltas.c.day, deltas.c.kind, deltas.c.key)
+    merged = (await session.execute(select(*names, total).group_by(*names))).mappings().all()
+    rows = [dict(row) for row in merged if row["delta"]]
+    await session.execute(delete(deltas))
+    if rows:
+        await session.execute(insert(deltas), rows)
+    return before - len(rows)
+
+
+# ---- what a row counts for -------------------------------------------------------------
+
+
+def _day(moment: dt.datetime) -> dt.date:
+    """Return the day of a moment, in UTC."""
+    return moment.astimezone(dt.UTC).date()
+
+
+def of_project(values: Mapping[str, Any]) -> Iterator[tuple[Sum, int]]:
+    """Yield what a project counts for."""
+    created = values["created_at"]
+    day = _day(created)
+    yield Sum(day, "project.status", str(values["status"])), 1
+    if values["framework"] is not None:
+        yield Sum(day, "project.framework", values["framework"]), 1
+    score = values["complexity_score"]
+    if score is not None:
+        yield Sum(day, "project.complexity", f"{min(score // 10 * 10, 90)}"), 1
+    completed = values["completed_at"]
+    if completed is not None:
+        yield Sum(_day(completed), "project.completed", ""), 1
+        seconds = round((completed - created).total_seconds())
+        yield Sum(_day(completed), "project.seconds", ""), seconds
+
+
+def of_conversation(values: Mapping[str, Any]) -> Iterator[tuple[Sum, int]]:
+    """Yield what a conversation counts for."""
+    yield Sum(_day(values["created_at"]), "conversation.phase", values["phase"]), 1
+
+
+def of_message(values: Mapping[str, Any]) -> Iterator[tuple[Sum, int]]:
+    """Yield what a message counts for."""
+    day, role = _day(values["time"]), values["role"]
+    yield Sum(day, "message.role", role), 1
+    yield Sum(day, "message.words", role), values["words"]
+    yield Sum(day, "message.tokens", role), values["tokens"] or 0
+
+
+def of_document(values: Mapping[str, Any]) -> Iterator[tuple[Sum, int]]:
+    """Yield what a document counts for."""
+    day, kind = _day(values["created_at"]), str(values["doc_type"])
+    yield Sum(day, "document.type", kind), 1
+    yield Sum(day, "document.bytes", kind), values["size"]
+
+
+def of_access(values: Mapping[str, Any]) -> Iterator[tuple[Sum, int]]:
+    """Yield what an access to a document counts for."""
+    yield Sum(_day(values["accessed_at"]), "document.access", ""), 1
+
+
+def of_build(values: Mapping[str, Any]) -> Iterator[tuple[Sum, int]]:
+    """Yield what a build counts for."""
+    yield Sum(_day(values["started_at"]), "build.status", str(values["status"])), 1
+
+
+def of_deployment(values: Mapping[str, Any]) -> Iterator[tuple[Sum, int]]:
+    """Yield what a deployment counts for."""
+    yield Sum(_day(values["started_at"]), "deployment.status", str(values["status"])), 1
