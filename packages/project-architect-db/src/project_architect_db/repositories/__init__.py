@@ -3,6 +3,15 @@
 from __future__ import annotations
 
 from project_architect_db.repositories.base import BaseRepository
+from project_architect_db.repositories.conversation import ConversationRepository
+from project_architect_db.repositories.document import DocumentRepository
 from project_architect_db.repositories.project import ProjectRepository
+from project_architect_db.repositories.repository import RepositoryRepository
 
-__all__ = ["BaseRepository", "ProjectRepository"]
+__all__ = [
+    "BaseRepository",
+    "ConversationRepository",
+    "DocumentRepository",
+    "ProjectRepository",
+    "RepositoryRepository",
+]

@@ -1,0 +1,7 @@
+"""Errors, of the database and of what callers pass."""
+
+from __future__ import annotations
+
+from project_architect_db.exceptions.validation import FileRefused
+
+__all__ = ["FileRefused"]

@@ -1,0 +1,51 @@
+"""Errors of the database, by the names that andamios_orm gives them."""
+
+from __future__ import annotations
+
+from andamios_orm.exceptions import (
+    AndamiosError,
+    CheckViolation,
+    CommitOutcomeUnknown,
+    ConstraintViolation,
+    DatabaseCorrupt,
+    DatabaseFault,
+    DatabaseLocked,
+    DatabaseUnavailable,
+    DiskFull,
+    DuplicateKey,
+    ForeignKeyViolation,
+    MigrationFailed,
+    NotFound,
+    NotLoaded,
+    NotNullViolation,
+    PoolExhausted,
+    StaleVersion,
+    StatementRefused,
+    TransactionAborted,
+    WriteConflict,
+    WriteGateTimeout,
+)
+
+__all__ = [
+    "AndamiosError",
+    "CheckViolation",
+    "CommitOutcomeUnknown",
+    "ConstraintViolation",
+    "DatabaseCorrupt",
+    "DatabaseFault",
+    "DatabaseLocked",
+    "DatabaseUnavailable",
+    "DiskFull",
+    "DuplicateKey",
+    "ForeignKeyViolation",
+    "MigrationFailed",
+    "NotFound",
+    "NotLoaded",
+    "NotNullViolation",
+    "PoolExhausted",
+    "StaleVersion",
+    "StatementRefused",
+    "TransactionAborted",
+    "WriteConflict",
+    "WriteGateTimeout",
+]

@@ -1,0 +1,28 @@
+"""What all schemas have in common."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+from pydantic import BaseModel, ConfigDict
+
+__all__ = ["BaseSchema", "TimestampSchema"]
+
+
+class BaseSchema(BaseModel):
+    """A schema that reads rows, strips text, and checks what is assigned to it."""
+
+    model_config = ConfigDict(
+        from_attributes=True,
+        use_enum_values=True,
+        validate_assignment=True,
+        validate_default=True,
+        str_strip_whitespace=True,
+    )
+
+
+class TimestampSchema(BaseSchema):
+    """When a row was created and last changed, in UTC."""
+
+    created_at: dt.datetime
+    updated_at: dt.datetime
