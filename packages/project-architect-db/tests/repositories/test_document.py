@@ -40,7 +40,14 @@ async def test_a_document_is_measured_when_it_is_stored(
 ) -> None:
     with acting_as("ana"):
         document = await documents.create(
-            DocumentCreate(project_id=project.id, name="Plan", content="año uno", doc_type="readme")
+            DocumentCreate.model_validate(
+                {
+                    "project_id": project.id,
+                    "name": "Plan",
+                    "content": "año uno",
+                    "doc_type": "readme",
+                }
+            )
         )
 
     read = DocumentSchema.model_validate(await documents.get_by_id(document.id))

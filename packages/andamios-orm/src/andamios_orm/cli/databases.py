@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 import rich_click as click
 
-from andamios_orm.cli import checking, drawing, reading
+from andamios_orm.cli import checking, drawing
 from andamios_orm.cli.running import FAILED, command
 from andamios_orm.cli.shell import shell_command
+from andamios_orm.core.reading import read
 from andamios_orm.maintenance import backup, restore
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ async def query_command(context: Context, sql: str, *, form: str, output: str | 
     statement = sys.stdin.read() if sql == "-" else sql
     form = "json" if context.as_json else form
     async with context.project.database() as database:
-        names, rows = await reading.read(database, statement)
+        names, rows = await read(database, statement)
     if form == "parquet":
         _write_parquet(names, rows, output)
         return

@@ -76,11 +76,11 @@ class Repository(EntityMixin, Base):
         server_default="backend",
     )
     github_url: Mapped[str | None] = mapped_column(String(1_000))
-    remotes: Mapped[dict[str, str]] = mapped_column(default=dict)
+    remotes: Mapped[dict[str, str]] = mapped_column(default=dict, server_default="{}")
     """Where else it is, by the name of the remote."""
     default_branch: Mapped[str | None] = mapped_column(String(255))
     language: Mapped[str | None] = mapped_column(String(100))
-    languages: Mapped[dict[str, int]] = mapped_column(default=dict)
+    languages: Mapped[dict[str, int]] = mapped_column(default=dict, server_default="{}")
     """Bytes, or lines, of each language."""
     stars: Mapped[int | None]
     forks: Mapped[int | None]
@@ -88,7 +88,9 @@ class Repository(EntityMixin, Base):
     pushed_at: Mapped[dt.datetime | None]
     synced_at: Mapped[dt.datetime | None]
     """When its metadata was taken over."""
-    repo_metadata: Mapped[dict[str, Any]] = mapped_column("metadata", default=dict)
+    repo_metadata: Mapped[dict[str, Any]] = mapped_column(
+        "metadata", default=dict, server_default="{}"
+    )
     """What else is known; ``metadata`` in schemas, a name that SQLAlchemy has taken."""
 
     project: Mapped[Project] = relationship(back_populates="repositories")

@@ -1,0 +1,51 @@
+"""Aggregates and windows, by the names that andamios_orm gives them."""
+
+from __future__ import annotations
+
+from andamios_orm.queries.aggregations import (
+    Aggregate,
+    Bucket,
+    Expression,
+    Unit,
+    Window,
+    avg,
+    bucket,
+    count,
+    count_distinct,
+    dense_rank,
+    lag,
+    lead,
+    max_,
+    median,
+    min_,
+    moving_average,
+    percentile,
+    rank,
+    row_number,
+    running_sum,
+    sum_,
+)
+
+__all__ = [
+    "Aggregate",
+    "Bucket",
+    "Expression",
+    "Unit",
+    "Window",
+    "avg",
+    "bucket",
+    "count",
+    "count_distinct",
+    "dense_rank",
+    "lag",
+    "lead",
+    "max_",
+    "median",
+    "min_",
+    "moving_average",
+    "percentile",
+    "rank",
+    "row_number",
+    "running_sum",
+    "sum_",
+]

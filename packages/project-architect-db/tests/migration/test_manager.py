@@ -1,0 +1,65 @@
+"""The revisions of the package lead to its models, on both databases."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from sqlalchemy import Connection, MetaData, inspect
+
+from andamios_orm import Database
+from andamios_orm.testing.migrations import every_revision_up_down_up, migrations_match_models
+from project_architect_db.migration import MigrationManager
+from project_architect_db.models import Base
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from andamios_orm.testing.prepared import PreparedDatabases
+
+pytestmark = [pytest.mark.integration, pytest.mark.db]
+
+EMPTY = MetaData()
+
+
+@pytest.fixture(params=["duckdb", "postgresql"])
+async def empty(
+    request: pytest.FixtureRequest, andamios_prepared: PreparedDatabases
+) -> AsyncIterator[Database]:
+    """Yield a database without tables, of each system in turn."""
+    with getattr(andamios_prepared, request.param)(EMPTY) as url:
+        async with Database(url) as database:
+            yield database
+
+
+async def test_the_revisions_lead_to_the_models(empty: Database) -> None:
+    await migrations_match_models(MigrationManager(empty))
+
+
+@pytest.mark.slow
+async def test_every_revision_is_undone(empty: Database) -> None:
+    await every_revision_up_down_up(MigrationManager(empty, backup="never"))
+
+
+async def test_the_revisions_make_the_indexes_of_the_models(empty: Database) -> None:
+    await MigrationManager(empty).upgrade()
+
+    async with empty.engine.connect() as connection:
+        found = await connection.run_sync(index_names)
+    on_duckdb = empty.engine.dialect.name == "duckdb"
+    expected = {
+        index.name
+        for table in Base.metadata.tables.values()
+        for index in table.indexes
+        if index.dialect_options["duckdb"]["index"] or not on_duckdb
+    }
+    assert {name for name in found if name.startswith("idx_")} == expected
+    assert ("idx_project_status_created" in expected) is not on_duckdb
+    assert "idx_project_name_search" in expected
+
+
+def index_names(connection: Connection) -> set[str]:
+    """Return the names of all indexes."""
+    found = inspect(connection)
+    tables = Base.metadata.tables
+    return {str(index["name"]) for table in tables for index in found.get_indexes(table)}
