@@ -18,6 +18,7 @@ from project_architect_db.models.document import (
     DocumentType,
     DocumentVersion,
 )
+from project_architect_db.models.paths import checked_path
 from project_architect_db.repositories.base import BaseRepository
 from project_architect_db.repositories.files import Root
 from project_architect_db.schemas.document import (
@@ -27,6 +28,7 @@ from project_architect_db.schemas.document import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from sqlalchemy import ColumnElement
@@ -221,6 +223,14 @@ class DocumentRepository(BaseRepository[Document]):
             document = await self.add_version(key, content)
         return await asyncio.to_thread(root.write, path, document.content)
 
+    async def _insert(self, *instances: Document) -> None:
+        _check_paths(instance.file_path for instance in instances)
+        await super()._insert(*instances)
+
+    async def _change(self, changes: Sequence[tuple[Document, dict[str, Any], Any]]) -> None:
+        _check_paths(values.get("file_path") for _, values, _ in changes)
+        await super()._change(changes)
+
     def _file(self, document: Document) -> tuple[Root, str]:
         if self.root is None:
             raise ConfigurationError(
@@ -285,3 +295,10 @@ class DocumentRepository(BaseRepository[Document]):
     def _of_project(self, project_id: int | None) -> list[ColumnElement[bool]]:
         """Return what documents have to meet to be counted."""
         return self._where((), {} if project_id is None else {"project_id": project_id})
+
+
+def _check_paths(paths: Iterable[str | None]) -> None:
+    """Refuse a path before the flush, after whose error nothing else could be done."""
+    for path in paths:
+        if path is not None:
+            checked_path(path)
