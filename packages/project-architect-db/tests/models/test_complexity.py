@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from project_architect_db.models.complexity import complexity_score, framework_of, points_of
@@ -24,6 +24,7 @@ DOCUMENTS = st.recursive(
 )
 
 
+@settings(max_examples=40, deadline=None)
 @given(DOCUMENTS)
 def test_any_document_has_a_score_or_none(document: object) -> None:
     score = complexity_score(document)

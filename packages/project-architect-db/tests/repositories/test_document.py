@@ -199,8 +199,10 @@ async def test_accesses_are_counted(documents: DocumentRepository, project: Proj
     names = ("often", "once", "never")
     rows = [{"project_id": project.id, "name": name, "content": "two words"} for name in names]
     often, once, _ = (await documents.bulk_create(rows)).ids
-    for key in (often, once, often):
+    for key in (often, once):
         await documents.record_access(key, "eva")
+    with acting_as("ana"):
+        assert (await documents.record_access(often)).accessed_by == "ana"
     other = await documents.create(
         {"project_id": project.id, "name": "other", "doc_type": "readme"}
     )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from andamios_orm.exceptions import CheckViolation, NotFound, ValueRefused
-from project_architect_db.models import Build
+from project_architect_db.models import Build, Repository
 from project_architect_db.repositories import ProjectRepository, RepositoryRepository
 from project_architect_db.schemas import (
     BuildSchema,
@@ -98,7 +98,7 @@ async def test_a_payload_of_github_makes_and_updates_a_repository(
 async def test_a_payload_can_be_meant_for_a_repository_by_key(
     repositories: RepositoryRepository, project: Project
 ) -> None:
-    created = await repositories.create({"project_id": project.id, "name": "old"})
+    created = await repositories.create(Repository(project_id=project.id, name="old"))
 
     synced = await repositories.sync_github_metadata(
         {**PAYLOAD, "pushed_at": "2026-01-31T12:00:00"}, key=created.id

@@ -66,7 +66,7 @@ def points_of(architecture: Mapping[str, object]) -> int:
     >>> points_of({"services": 2, "databases": "PostgreSQL", "languages": []})
     14
     """
-    return sum(each * _number(architecture.get(name)) for name, each in POINTS.items())
+    return sum(POINTS[name] * _number(architecture[name]) for name in architecture.keys() & POINTS)
 
 
 def framework_of(architecture: object) -> str | None:
