@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import duckdb
 import pytest
+import rich_click as click
 
-from andamios_orm.cli import analyzing
-from andamios_orm.cli.analyzing import analyze_command
+from andamios_orm.cli.analyzing import analyze_command, lines
 from andamios_orm.core import SlowStatement
-from andamios_orm.maintenance import Analysis, TableAnalysis
+from andamios_orm.maintenance import Analysis, IndexAnalysis, TableAnalysis
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -95,7 +95,7 @@ def test_programs_get_all_of_it(analyze: Callable[..., Done], project: str, url:
 
 
 def show(found: Analysis) -> list[str]:
-    return list(map(analyzing.click.unstyle, analyzing.lines(found)))
+    return list(map(click.unstyle, lines(found)))
 
 
 def test_of_many_tables_the_largest_are_shown() -> None:
@@ -121,3 +121,30 @@ def test_slow_statements_are_shown() -> None:
     assert shown[3].startswith("SELECT word")
     assert shown[3].endswith("…  1,000    12.35     1.00")
     assert shown[5].startswith("SLOWEST ON THE SERVER")
+
+
+def test_tables_and_indexes_of_a_server_are_shown_with_their_scans() -> None:
+    index = IndexAnalysis("public", "item", "item_pkey", ("id",), unique=True, size=2**14, scans=7)
+    table = TableAnalysis(
+        "public",
+        "item",
+        1_000,
+        2**20,
+        1_000,
+        (index,),
+        index_size=2**14,
+        sequential_scans=1_234,
+        index_scans=7,
+    )
+
+    shown = show(Analysis("postgresql", "shop", (table,), size=2**23))
+
+    assert shown[:7] == [
+        "shop (postgresql): 8.0 MiB, 1 table",
+        "",
+        "TABLE         ROWS     SIZE  INDEXES  DEAD  SEQ SCANS  INDEX SCANS",
+        "public.item  1,000  1.0 MiB   16 KiB   50%      1,234            7",
+        "",
+        "INDEX      ON           SIZE  SCANS  VERDICT",
+        "item_pkey  item (id)  16 KiB      7  ok",
+    ]

@@ -58,7 +58,7 @@ def test_of_a_database_that_is_well_nothing_is_said(analysis: Analysis) -> None:
 
 
 def test_a_long_log_is_told_with_its_cause() -> None:
-    long = {"log_size": 80 * 2**20, "log_limit": 2**24}
+    long: dict[str, Any] = {"log_size": 80 * 2**20, "log_limit": 2**24}
 
     [file] = advice(replace(FILE, **long))
     [server] = advice(replace(SERVER, **long))
@@ -82,7 +82,7 @@ def test_of_another_log_nothing_is_said(log: dict[str, Any]) -> None:
 
 
 def test_free_blocks_are_told_if_they_are_many() -> None:
-    blocks = {"block_size": 2**18, "blocks": 100}
+    blocks: dict[str, Any] = {"block_size": 2**18, "blocks": 100}
 
     assert advice(replace(FILE, **blocks, free_blocks=37)) == [
         "shop.duckdb has 37% free blocks, 9.2 MiB: andamios-orm vacuum writes it anew"

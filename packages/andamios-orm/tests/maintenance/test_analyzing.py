@@ -233,7 +233,9 @@ async def test_an_index_that_would_not_be_used_is_not_missed(duckdb_database: Da
     metadata = sa.MetaData(schema="sales", info={"duckdb_foreign_keys": "none"})
     sa.Table("box", metadata, sa.Column("id", sa.Integer, primary_key=True))
     names = ("few", "many", "own")
-    columns = [sa.Column(name, sa.ForeignKey("sales.box.id")) for name in names]
+    columns: list[sa.Column[int]] = [
+        sa.Column(name, sa.ForeignKey("sales.box.id")) for name in names
+    ]
     sa.Table("item", metadata, *columns)
 
     found = await analyze(duckdb_database, metadata=metadata)

@@ -156,17 +156,16 @@ class _Index:
         return self.serves and ordered and found == {str(key) for key in keys}
 
     def replaces(self, other: _Index) -> bool:
-        """Return whether it does what the other one does, which has fewer columns or the same."""
-        same = self.parts[: len(other.parts)] == other.parts
-        plain = len(other.row.keys.split()) == other.row.width
-        return (
-            same
-            and plain
+        """Return whether it does what the other one does, and is the one to keep of the two."""
+        width, others = len(self.row.keys.split()), len(other.row.keys.split())
+        does = (
+            self.parts[: len(other.parts)] == other.parts
+            and others == other.row.width  # it has nothing besides
             and self.serves
             and other.serves
             and self.row.method == other.row.method == "btree"
-            and (len(self.parts) > len(other.parts) or not self.is_free or self.name < other.name)
         )
+        return does and (width > others or not self.is_free or self.name < other.name)
 
 
 def _table(

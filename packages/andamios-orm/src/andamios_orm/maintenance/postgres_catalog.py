@@ -1,7 +1,8 @@
 """What is asked of PostgreSQL's catalog and statistics, in SQL that every role may run.
 
-The size of a table takes a lock that waits for one who changes the table: of such a table it is
-estimated, and that of its indexes left out.
+The size of a table, and the columns of an index in SQL, take a lock that waits for one who
+changes the table: of such a table, the size is estimated, that of its indexes left out, and
+expressions that are indexed are called by the names that PostgreSQL gave them.
 """
 
 from __future__ import annotations
@@ -69,8 +70,11 @@ INDEXES: Final = text(f"""
             ELSE pg_relation_size(i.indexrelid) END AS size,
         s.idx_scan AS scans,
         ARRAY(
-            SELECT pg_get_indexdef(i.indexrelid, number, true)
-            FROM generate_series(1, i.indnkeyatts) AS number ORDER BY number
+            SELECT CASE WHEN i.indrelid IN (SELECT relation FROM locked) THEN part.attname
+                ELSE pg_get_indexdef(i.indexrelid, part.attnum, true) END
+            FROM pg_attribute part
+            WHERE part.attrelid = i.indexrelid AND part.attnum BETWEEN 1 AND i.indnkeyatts
+            ORDER BY part.attnum
         ) AS columns
     FROM pg_index i
     JOIN pg_class c ON c.oid = i.indexrelid
