@@ -118,6 +118,12 @@ def test_deleted_rows_are_told_if_they_are_many(analysis: Analysis, said: str) -
     assert advice(analysis, deleted_rows=None) == []
 
 
+def test_a_table_in_memory_is_not_to_be_written_anew() -> None:
+    groups = RowGroups(20, 1_000_000, 10, 122_880, 10)
+
+    assert advice(FILE, size=None, deleted_rows=30_000, row_groups=groups) == []
+
+
 def test_statistics_that_are_missing_or_old_are_told() -> None:
     assert advice(SERVER, last_analyzed=None) == [
         '"order" has 100,000 rows and no statistics, so plans for it are guesses: ANALYZE "order"'

@@ -276,7 +276,26 @@ async def test_names_are_taken_as_they_are(duckdb_database: Database) -> None:
     )
     quoted = table(found, 'a "b" c')
     assert (quoted.row_groups, quoted.deleted_rows, quoted.size) == (None, None, None)
-    assert [note for note in found.notes if 'of main.a "b" c were not looked at' in note]
+    assert [note for note in found.notes if '."main"."a ""b"" c" were not looked at' in note]
+
+
+async def test_a_schema_may_have_the_name_of_the_database(duckdb_database: Database) -> None:
+    async with duckdb_database.engine.connect() as connection:
+        name = await connection.scalar(text("SELECT current_database()"))
+    schema = f"{name}.{name}"
+    await run(
+        duckdb_database,
+        f"CREATE SCHEMA {schema}",
+        f"CREATE TABLE {schema}.item AS SELECT 1 AS id",
+    )
+
+    found = await analyze(duckdb_database)
+
+    assert sorted((each.schema == name, each.rows) for each in found.tables) == [
+        (False, 0),
+        (False, 0),
+        (True, 1),
+    ]
 
 
 async def test_a_memory_database_has_rows_and_no_file(andamios_memory_url: str) -> None:
@@ -287,6 +306,7 @@ async def test_a_memory_database_has_rows_and_no_file(andamios_memory_url: str) 
 
     item = table(found, "item")
     assert (item.rows, item.size, item.row_groups) == (10, None, RowGroups(1, 10, 10, 10, 0))
+    assert found.advice == ()
     assert (found.size, found.log_size, found.blocks, found.free_share) == (None, None, None, 0.0)
     assert found.notes[-2] == "a memory database has no file: nothing has a size in it"
 

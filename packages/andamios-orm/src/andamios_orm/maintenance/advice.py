@@ -86,7 +86,7 @@ class _Say:
 
 
 class _OnDuckDB(_Say):
-    """What is said of a DuckDB file."""
+    """What is said of a DuckDB file; a table in memory, of no size, cannot be written anew."""
 
     def of_log(self, analysis: Analysis) -> Iterator[str]:
         if _is_long(analysis):
@@ -98,7 +98,7 @@ class _OnDuckDB(_Say):
             )
 
     def of_rows(self, table: TableAnalysis) -> Iterator[str]:
-        if _is_full_of_deleted(table):
+        if _is_full_of_deleted(table) and table.size is not None:
             yield (
                 f"{self._name(table)} stores {table.deleted_rows:,} deleted rows, "
                 f"{table.deleted_share:.0%} of all, which every scan reads: "
@@ -121,7 +121,9 @@ class _OnDuckDB(_Say):
 
     def of_shape(self, table: TableAnalysis) -> Iterator[str]:
         groups = table.row_groups
-        if groups and groups.count >= _GROUPS and groups.half_empty * 2 >= groups.count:
+        if groups is None or table.size is None:
+            return
+        if groups.count >= _GROUPS and groups.half_empty * 2 >= groups.count:
             yield (
                 f"{groups.half_empty:,} of {groups.count:,} row groups of {self._name(table)} are "
                 f"less than half full: andamios-orm vacuum fills them, and fewer and larger "

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 __all__ = ["look"]
 
 _TABLES: Final = text("""
-    SELECT schema_name, table_name
+    SELECT database_name, schema_name, table_name
     FROM duckdb_tables()
     WHERE database_name = current_database() AND NOT internal AND NOT temporary
     ORDER BY ALL
@@ -114,10 +114,10 @@ async def look(
         names = (await connection.execute(_TABLES)).all()
     limits = _Limits(file.most_rows, file.most_share)
     looker = _Looker(limits, _links(database, models), file.block_size)
-    for done, (schema, name) in enumerate(names, 1):
+    for done, (catalog, schema, name) in enumerate(names, 1):
         # Each in a transaction of its own: a long one would keep the log from being written back.
         async with database.engine.connect() as connection:
-            await connection.run_sync(looker.look_at, schema, name)
+            await connection.run_sync(looker.look_at, catalog, schema, name)
         progress(done, len(names))
     dialect: Any = database.engine.dialect
     opened: DuckDBDatabase = dialect.holder.database
@@ -178,15 +178,16 @@ class _Looker:
         self._links = links
         self._block_size = block_size
 
-    def look_at(self, connection: Connection, schema: str, name: str) -> None:
+    def look_at(self, connection: Connection, catalog: str, schema: str, name: str) -> None:
         """Note what there is to a table, if it is still there."""
         shape = read(connection, name, schema)
         if shape is None:
             return
-        full_name = f"{quoted(schema)}.{quoted(name)}"
+        # Without its database, a schema may have the name of one.
+        full_name = ".".join(map(quoted, (catalog, schema, name)))
         rows = int(connection.scalar(text(f"SELECT count(*) FROM {full_name}")) or 0)  # noqa: S608 - quoted
         values = _Values(rows, _distinct(connection, full_name, shape), self._limits.of(rows))
-        groups, size = self._stored(connection, schema, name)
+        groups, size = self._stored(connection, full_name)
         self.tables.append(
             TableAnalysis(
                 schema,
@@ -203,17 +204,16 @@ class _Looker:
                 self.missing += _missing(connection, shape, schema, link, values)
 
     def _stored(
-        self, connection: Connection, schema: str, name: str
+        self, connection: Connection, full_name: str
     ) -> tuple[RowGroups | None, int | None]:
         """Return the row groups of a table, and the bytes of its blocks."""
-        if '"' in schema + name:
+        if '""' in full_name:
             self.notes.append(
-                f"the row groups of {schema}.{name} were not looked at: DuckDB does not find them "
-                f"by a name with a quotation mark in it"
+                f"the row groups of {full_name} were not looked at: DuckDB does not find them by a "
+                f"name with a quotation mark in it"
             )
             return None, None
-        place = {"name": f"{quoted(schema)}.{quoted(name)}", "full": ROW_GROUP}
-        row = connection.execute(_STORED, place).one()
+        row = connection.execute(_STORED, {"name": full_name, "full": ROW_GROUP}).one()
         groups = RowGroups(
             row.groups, int(row.stored), int(row.smallest), int(row.largest), row.half_empty
         )
