@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
@@ -17,6 +15,7 @@ from sqlalchemy.engine import make_url
 from andamios_orm import Database
 from andamios_orm.maintenance import Analysis, ColumnSkew, MissingIndex, TableAnalysis, analyze
 from andamios_orm.testing import postgres
+from andamios_orm.testing.run import Run
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -343,20 +342,16 @@ async def test_that_statements_are_not_recorded_is_told(server: Database) -> Non
 
 
 @pytest.fixture
-def recording_url() -> Iterator[str]:
+def recording_url(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """Yield the URL of a server that records statements."""
-    programs = postgres.find_programs(postgres.PostgresSettings(source="system"), Path())
-    if programs is None:
+    settings = postgres.PostgresSettings(source="system")
+    if postgres.find_programs(settings, Path()) is None:
         pytest.skip("the embedded PostgreSQL has no pg_stat_statements")
-    folder = Path(tempfile.mkdtemp(prefix="andamios_recording_"))  # which goes with the server
-    folder.chmod(0o755)
-    alive, ours = os.pipe()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(postgres._OPTIONS, "shared_preload_libraries", "pg_stat_statements")
-        url = postgres.start(folder / "server", programs[0], alive)
-    os.close(alive)
-    yield url
-    os.close(ours)
+    library = "pg_stat_statements"
+    monkeypatch.setitem(postgres._OPTIONS, "shared_preload_libraries", library)
+    started = Run.create()
+    yield started.server(settings).url
+    started.close()
 
 
 @pytest.mark.slow
