@@ -42,6 +42,7 @@ COMMANDS: Final[dict[str, dict[str, str]]] = {
         "doctor": "Look for what is wrong, and say how to mend it.",
     },
     "Maintenance": {
+        "analyze": "Show sizes, indexes and the log of the database, and what to do about them.",
         "copy-to": "Copy all rows into another database, and compare both.",
     },
     "Help": {
