@@ -1,7 +1,20 @@
-"""Looking after a database: backups, and putting them back; room given back."""
+"""Looking after a database: backups, and putting them back; room given back; soundness."""
 
 from andamios_orm.maintenance.backups import Backup, backup
 from andamios_orm.maintenance.compacting import Compacted, Occupancy, occupancy, vacuum
+from andamios_orm.maintenance.findings import Finding, Verification
 from andamios_orm.maintenance.restoring import restore
+from andamios_orm.maintenance.verifying import verify
 
-__all__ = ["Backup", "Compacted", "Occupancy", "backup", "occupancy", "restore", "vacuum"]
+__all__ = [
+    "Backup",
+    "Compacted",
+    "Finding",
+    "Occupancy",
+    "Verification",
+    "backup",
+    "occupancy",
+    "restore",
+    "vacuum",
+    "verify",
+]
