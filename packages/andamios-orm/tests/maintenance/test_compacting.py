@@ -443,7 +443,7 @@ async def test_the_room_that_nothing_uses_is_told(file: Path) -> None:
 
 
 @pytest.mark.parametrize("full", [False, True])
-async def test_tables_of_postgresql_are_vacuumed(postgres_url: str, full: bool) -> None:  # noqa: FBT001 - of the parameters
+async def test_tables_of_postgresql_are_vacuumed(postgres_url: str, *, full: bool) -> None:
     told: list[tuple[int, int]] = []
     async with Database(postgres_url) as database:
         async with database.engine.begin() as connection:

@@ -354,9 +354,9 @@ async def test_rows_that_an_index_does_not_find_are_found_and_a_new_file_finds_t
     await vacuum(copy)
 
     assert found == {
-        "t_s does not find rows": (20, 5),
-        "t_low does not find rows": (20, 5),
-        "t_k does not find rows": (20, 5),
+        "t_s does not find rows, of 197 looked up": (20, 5),
+        "t_low does not find rows, of 197 looked up": (20, 5),
+        "t_k does not find rows, of 197 looked up": (20, 5),
     }
     assert told(await verified(copy)) == []
 

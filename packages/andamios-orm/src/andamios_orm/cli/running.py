@@ -8,6 +8,7 @@ import inspect
 import json
 import sys
 import traceback
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -27,7 +28,7 @@ from andamios_orm.exceptions import (
 from andamios_orm.runner import run
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 
 __all__ = ["Context", "command", "exit_code"]
 
@@ -63,6 +64,22 @@ class Context:
         else:
             for line in text:
                 click.echo(line)
+
+    @contextmanager
+    def progress(self, what: str) -> Iterator[Callable[[int, int], None]]:
+        """Show a person how far ``what`` has come: yield what is called with done and total.
+
+        It may be called on another thread.
+        """
+        if self.quiet or not sys.stderr.isatty():
+            yield lambda _done, _total: None
+            return
+        from rich.console import Console
+        from rich.progress import Progress
+
+        with Progress(console=Console(stderr=True), transient=True) as bar:
+            task = bar.add_task(what, total=None)
+            yield lambda done, total: bar.update(task, completed=done, total=total)
 
     def confirm(self, loss: str) -> None:
         """Go on only if a person says so, or ``--yes`` was given.

@@ -51,21 +51,22 @@ async def _in_duckdb(snapshot: Snapshot, table: Table) -> AsyncIterator[Finding]
     name = snapshot.quote(*table.name)
     for index, part in table.lookups:
         try:
-            missing = await _missing(snapshot, name, part)
+            missing, looked_up = await _missing(snapshot, name, part)
         except Unreadable as error:
             yield Finding(table.full_name, f"{index} cannot be read: {error}", 0, (), _ANEW)
             continue
         if missing:
             keys = keys_of([part.strip('"')], missing[:SHOWN])
             lost = sum(count for _, count in missing)
-            yield Finding(table.full_name, f"{index} does not find rows", lost, keys, _ANEW)
+            what = f"{index} does not find rows, of {looked_up} looked up"
+            yield Finding(table.full_name, what, lost, keys, _ANEW)
 
 
-async def _missing(snapshot: Snapshot, name: str, part: str) -> list[tuple[Any, int]]:
-    """Return values that the index does not find, each with the number of rows."""
+async def _missing(snapshot: Snapshot, name: str, part: str) -> tuple[list[tuple[Any, int]], int]:
+    """Return values that the index does not find, each with its rows, and how many were there."""
     [(rows, last)] = await snapshot.rows(f"SELECT count(*), max(rowid) FROM {name}")  # noqa: S608 - quoted names
     if not rows:
-        return []
+        return [], 0
     [(type_,)] = await snapshot.rows(f"SELECT typeof({part}) FROM {name} LIMIT 1")  # noqa: S608 - quoted names
     step = rows // _SPREAD + 1
     picked = await snapshot.rows(
@@ -80,7 +81,7 @@ async def _missing(snapshot: Snapshot, name: str, part: str) -> list[tuple[Any, 
         [(found,)] = await snapshot.rows(query, (written,))
         if found < expected:
             missing.append((value, expected - found))
-    return missing
+    return missing, sum(expected for *_, expected in picked)
 
 
 async def _in_postgresql(snapshot: Snapshot, table: Table) -> AsyncIterator[Finding]:
