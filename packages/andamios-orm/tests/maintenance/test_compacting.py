@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import os
+import resource
 import signal
 import stat
 import subprocess
@@ -26,6 +27,7 @@ from andamios_orm.exceptions import (
     DatabaseAlreadyOpen,
     DatabaseCorrupt,
     DatabaseLocked,
+    DiskFull,
 )
 from andamios_orm.maintenance import Occupancy, compacting, occupancy, rewriting, vacuum
 
@@ -297,6 +299,20 @@ async def test_a_damaged_file_is_left_as_it_is(file: Path, tmp_path: Path) -> No
         await vacuum(file)
 
     assert file.read_bytes() == damaged
+    assert names(tmp_path) == ["shop.duckdb"]
+
+
+async def test_a_disk_without_room_is_told(file: Path, tmp_path: Path) -> None:
+    before = file.read_bytes()
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, hard))
+    try:
+        with pytest.raises(DiskFull, match="no space left"):
+            await vacuum(file)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+    assert file.read_bytes() == before
     assert names(tmp_path) == ["shop.duckdb"]
 
 
