@@ -1,9 +1,9 @@
 """Making a DuckDB file anew, without the room that nothing uses, and putting it in its place.
 
 DuckDB gives free blocks to what is written later; the file becomes smaller only where its
-end is free. So all that is in it is copied into a new file, which takes the name of the
-old one when it is on the disk and was compared with it. Until then nothing happens to the old file, and from its
-first byte on nobody else can open it: DuckDB holds its lock.
+end is free. So all that is in it is copied into a new file, which takes the name of the old
+one when it is on the disk and was compared with it. Until then nothing happens to the old
+file, and from the beginning nobody else can open it: DuckDB holds its lock.
 """
 
 from __future__ import annotations
