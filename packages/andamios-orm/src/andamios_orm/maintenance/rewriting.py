@@ -18,6 +18,7 @@ import duckdb
 from sqlalchemy import create_engine
 from sqlalchemy.engine import URL
 
+from andamios_orm.dialect.database import close_quietly
 from andamios_orm.dialect.files import sync_folder
 from andamios_orm.dialect.options import REFUSABLE
 from andamios_orm.dialect.quoting import literal, quoted
@@ -92,11 +93,14 @@ class Rewriting:
             opened: DuckDBDatabase = engine.dialect.holder.database  # type: ignore[attr-defined]  # ours
             raw, _ = opened.cursor()
             self._remove_draft()  # which one that was killed has left
-            with contextlib.closing(raw), self._named_errors():
-                self._rewrite(opened, raw, tables)
+            try:
+                with self._named_errors():
+                    self._rewrite(opened, raw, tables)
+            finally:
+                self._raw = None
+                close_quietly(raw)
             return len(tables)
         finally:
-            self._raw = None
             engine.dispose()
             self._remove_draft()
 
