@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import duckdb
 import pytest
 import rich_click as click
 
-from andamios_orm.cli.analyzing import analyze_command, lines
+from andamios_orm.cli.analyzing import lines
 from andamios_orm.core import SlowStatement
 from andamios_orm.maintenance import Analysis, IndexAnalysis, TableAnalysis
 
@@ -19,30 +19,11 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.e2e, pytest.mark.db, pytest.mark.sampled(2)]
 
 
-class Done(NamedTuple):
-    """What the command has left."""
-
-    code: int
-    out: str
+Call: TypeAlias = "Callable[..., Any]"
 
 
-@pytest.fixture
-def analyze(capsys: pytest.CaptureFixture[str], project: str) -> Callable[..., Done]:
-    """Return what runs the command."""
-
-    def run(*arguments: str) -> Done:
-        with pytest.raises(SystemExit) as ended:
-            analyze_command(list(arguments))
-        code = ended.value.code
-        return Done(code if isinstance(code, int) else 0, capsys.readouterr().out)
-
-    return run
-
-
-def test_a_database_without_a_table_has_nothing_to_do(
-    analyze: Callable[..., Done], url: str
-) -> None:
-    done = analyze("--url", url)
+def test_a_database_without_a_table_has_nothing_to_do(call: Call, url: str) -> None:
+    done = call("analyze", "--url", url)
 
     heading, *rest = done.out.splitlines()
     assert done.code == 0
@@ -51,14 +32,14 @@ def test_a_database_without_a_table_has_nothing_to_do(
     assert rest[4] == "Not looked at"
 
 
-def test_tables_and_indexes_are_shown_with_advice(analyze: Callable[..., Done]) -> None:
+def test_tables_and_indexes_are_shown_with_advice(call: Call) -> None:
     with duckdb.connect("shop.duckdb") as raw:
         raw.execute("CREATE TABLE item (id INTEGER PRIMARY KEY, box INTEGER)")
         raw.execute("CREATE INDEX ix_two ON item (box, id)")
         raw.execute("CREATE INDEX ix_box ON item (box)")
         raw.execute("INSERT INTO item SELECT range, hash(range) % 90000 FROM range(1000)")
 
-    done = analyze("--url", "duckdb:///shop.duckdb")
+    done = call("analyze", "--url", "duckdb:///shop.duckdb")
 
     _, _, *lines = done.out.splitlines()
     assert lines[:6] == [
@@ -76,16 +57,16 @@ def test_tables_and_indexes_are_shown_with_advice(analyze: Callable[..., Done]) 
     assert all(len(line) <= 80 for line in lines)
 
 
-def test_a_server_tells_more(analyze: Callable[..., Done], postgres_url: str) -> None:
-    done = analyze("--url", postgres_url)
+def test_a_server_tells_more(call: Call, postgres_url: str) -> None:
+    done = call("analyze", "--url", postgres_url)
 
     assert " (postgresql): " in done.out
     assert "of log, 0 tables" in done.out
     assert "pg_stat_statements is not installed" in " ".join(done.out.split())
 
 
-def test_programs_get_all_of_it(analyze: Callable[..., Done], project: str, url: str) -> None:
-    done = analyze("--url", url, "--models", project, "--json")
+def test_programs_get_all_of_it(call: Call, project: str, url: str) -> None:
+    done = call("analyze", "--url", url, "--models", project, "--json")
 
     found = json.loads(done.out)
     [analysis] = found["analysis"]
