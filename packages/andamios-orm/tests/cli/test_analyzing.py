@@ -16,7 +16,12 @@ from andamios_orm.maintenance import Analysis, IndexAnalysis, TableAnalysis
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-pytestmark = [pytest.mark.e2e, pytest.mark.db, pytest.mark.sampled(2)]
+pytestmark = [
+    pytest.mark.e2e,
+    pytest.mark.db,
+    pytest.mark.sampled(2),
+    pytest.mark.usefixtures("project"),
+]
 
 
 Call: TypeAlias = "Callable[..., Any]"
