@@ -59,7 +59,7 @@ def test_examples_lie_in_the_folder_of_a_package() -> None:
 
 
 # A package, and the modules whose public names its examples have to use.
-SHOWN = {"andamios_orm": ("andamios_orm", "andamios_orm.core")}
+SHOWN = {"andamios_orm": ("andamios_orm", "andamios_orm.core", "andamios_orm.repositories")}
 
 
 def used_names(source: str) -> set[str]:

@@ -28,7 +28,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from andamios_orm import Database, fetch_arrow, run
 from andamios_orm.bulk import bulk_create, bulk_delete, bulk_update
-from andamios_orm.core import Observer, StatementRecord, observe, trace_statements
+from andamios_orm.core import Observer, SlowStatement, StatementRecord, observe, trace_statements
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -151,9 +151,11 @@ async def where_the_time_goes(database: Database) -> None:
     end()
     provider.shutdown()
     record = slow[0]
+    slowest: SlowStatement = observer.slowest[0]
     counters = database.observer.counters
     print(f"observed: {record.operation} in {record.seconds * 1000:.1f} ms; its plan begins with")
     print("\n".join((record.plan or "").splitlines()[:4]))
+    print(f"it was slow {slowest.count} time, for {slowest.longest * 1000:.1f} ms at most")
     print(f"spans: {[span.name for span in exporter.get_finished_spans()]}")
     print(f"in all: {counters.statements} statements, {counters.errors} errors")
 

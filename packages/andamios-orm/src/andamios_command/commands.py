@@ -42,6 +42,10 @@ COMMANDS: Final[dict[str, dict[str, str]]] = {
         "doctor": "Look for what is wrong, and say how to mend it.",
     },
     "Maintenance": {
+        "analyze": "Show sizes, indexes and the log of the database, and what to do about them.",
+        "verify": "Read all of the database, and say what is wrong; 5 if something is.",
+        "vacuum": "Give room back: make a DuckDB file anew, or vacuum PostgreSQL.",
+        "snapshot": "Copy a DuckDB file for others to read.",
         "copy-to": "Copy all rows into another database, and compare both.",
     },
     "Help": {

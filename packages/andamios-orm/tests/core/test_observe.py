@@ -10,7 +10,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from andamios_orm import Database
-from andamios_orm.core import StatementRecord, observe
+from andamios_orm.core import SlowStatement, StatementRecord, observe
 
 pytestmark = [pytest.mark.integration, pytest.mark.db, pytest.mark.sampled(2)]
 
@@ -166,6 +166,33 @@ async def test_a_slow_statement_is_logged_without_its_values(
     assert "…" in caplog.text
     assert "canary" not in caplog.text
     assert database.observer.counters.slow == 1
+
+
+async def test_slow_statements_are_remembered_by_their_text(filled: Database) -> None:
+    observer = observe(filled.engine, slow=0)
+
+    for label in ("canary", "bird", "bird"):
+        await run(filled, "SELECT  :label AS label", label=label)
+
+    (slow,) = observer.slowest
+    assert slow.statement.startswith("SELECT ")
+    assert slow == SlowStatement(slow.statement, 3, observer.counters.seconds, slow.longest)
+    assert slow.seconds / 3 <= slow.longest < slow.seconds
+
+
+async def test_of_many_slow_statements_those_that_took_most_are_remembered(
+    andamios_memory_url: str,
+) -> None:
+    async with Database(andamios_memory_url, slow_query=0) as database:
+        await run(database, "SELECT sum(range) AS longest FROM range(30000000)")
+
+        for number in range(101):
+            await run(database, f"SELECT {number}")
+
+        slowest = database.observer.slowest
+    assert len(slowest) == 100
+    assert "longest" in slowest[0].statement
+    assert "SELECT 100" in {each.statement for each in slowest}
 
 
 async def test_a_fast_statement_is_not_logged(url: str, caplog: pytest.LogCaptureFixture) -> None:

@@ -203,6 +203,19 @@ async def test_relative_steps_go_as_far_as_they_say(manage: Manage) -> None:
         await manager.upgrade("+7")
 
 
+async def test_one_of_two_branches_is_undone_by_its_name(manage: Manage) -> None:
+    manager = two(manage(shelf()))
+    write(manager, "c3", "pass", after="a1")
+    write(manager, "d4", "pass", after="c3")
+    await manager.upgrade("heads")
+
+    assert await ids(manager.downgrade("d4@-2")) == ["d4", "c3"]
+    assert await ids(manager.current()) == ["b2"]
+    await manager.upgrade("heads")
+    with pytest.raises(MigrationRefused, match="name the revision to go down to"):
+        await manager.downgrade("-1")
+
+
 async def test_down_from_a_merge_wants_a_name(manage: Manage) -> None:
     manager = two(manage(shelf()))
     write(manager, "c3", "pass", after="a1")

@@ -69,15 +69,19 @@ class Context:
 
     @contextmanager
     def progress(self, what: str) -> Iterator[Callable[[int, int], None]]:
-        """Yield what shows how much of all is done: a bar, if a person looks on."""
+        """Show a person how far ``what`` has come: yield what is called with done and total.
+
+        It may be called on another thread.
+        """
+        if self.quiet or not sys.stderr.isatty():
+            yield lambda _done, _total: None
+            return
         from rich.console import Console
         from rich.progress import Progress
 
-        console = Console(stderr=True)
-        is_seen = console.is_terminal and not self.quiet
-        with Progress(console=console, transient=True, disable=not is_seen) as shown:
-            task = shown.add_task(what, total=None)
-            yield lambda done, total: shown.update(task, completed=done, total=total)
+        with Progress(console=Console(stderr=True), transient=True) as bar:
+            task = bar.add_task(what, total=None)
+            yield lambda done, total: bar.update(task, completed=done, total=total)
 
     def confirm(self, loss: str) -> None:
         """Go on only if a person says so, or ``--yes`` was given.

@@ -8,7 +8,7 @@ from andamios_orm.core.connection import driver_connection, fetch_arrow
 from andamios_orm.core.engine import Database, GateHealth, Health, PoolHealth, create_engine
 from andamios_orm.core.followers import Batch, Follower, FollowerState
 from andamios_orm.core.integrity import Orphan, check_integrity
-from andamios_orm.core.observe import Observer, StatementRecord, observe
+from andamios_orm.core.observe import Observer, SlowStatement, StatementRecord, observe
 from andamios_orm.core.postgresql import guard
 from andamios_orm.core.recording import record_batch
 from andamios_orm.core.session import Session, SessionManager
@@ -36,6 +36,7 @@ __all__ = [
     "Session",
     "SessionManager",
     "Settings",
+    "SlowStatement",
     "StatementRecord",
     "Transaction",
     "check_integrity",

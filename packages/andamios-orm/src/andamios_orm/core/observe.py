@@ -7,6 +7,7 @@ import threading
 import time
 from collections import Counter
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import event
@@ -19,11 +20,13 @@ if TYPE_CHECKING:
 
     from sqlalchemy.engine import Connection, Engine, ExceptionContext
 
-__all__ = ["Observer", "StatementRecord", "observe"]
+__all__ = ["Observer", "SlowStatement", "StatementRecord", "observe"]
 
 logger = logging.getLogger("andamios_orm.statements")
 
 _SHOWN = 500
+_KEPT = 100
+"""Slow statements that are remembered: beyond that, the one that took least is forgotten."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +41,19 @@ class StatementRecord:
     many: bool
     error: str | None = None
     plan: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SlowStatement:
+    """A statement that was slow ``count`` times: seconds in all of them, and in the longest.
+
+    ``statement`` is its text without values, on one line and no longer than the log has it.
+    """
+
+    statement: str
+    count: int
+    seconds: float
+    longest: float
 
 
 @dataclass(slots=True)
@@ -64,6 +80,7 @@ class Observer:
         self.slow = slow
         self.explain = explain
         self.counters = Counters()
+        self._slowest: dict[str, SlowStatement] = {}
         self._subscribers: list[Callable[[StatementRecord], None]] = []
         self._lock = threading.Lock()
         self._system = engine.dialect.name
@@ -76,6 +93,12 @@ class Observer:
     def system(self) -> str:
         """The name of the database system: ``duckdb`` or ``postgresql``."""
         return self._system
+
+    @property
+    def slowest(self) -> tuple[SlowStatement, ...]:
+        """The statements of ``slow`` seconds or more so far, first what took most in all."""
+        with self._lock:
+            return tuple(sorted(self._slowest.values(), key=attrgetter("seconds"), reverse=True))
 
     def subscribe(self, listener: Callable[[StatementRecord], None]) -> Callable[[], None]:
         """Call ``listener`` with every record; return the function that ends it."""
@@ -145,6 +168,8 @@ class Observer:
             counters.seconds += record.seconds
             counters.by_operation[record.operation] += 1
             counters.slow += slow
+            if slow:
+                self._remember(_short(record.statement), record.seconds)
             if record.error is not None:
                 counters.errors += 1
                 counters.by_error[record.error] += 1
@@ -158,6 +183,15 @@ class Observer:
                 subscriber(record)
             except Exception:
                 logger.exception("a subscriber of the observer failed")
+
+    def _remember(self, statement: str, seconds: float) -> None:
+        before = self._slowest.pop(statement, SlowStatement(statement, 0, 0.0, 0.0))
+        if len(self._slowest) >= _KEPT:
+            least = min(self._slowest.values(), key=attrgetter("seconds"))
+            del self._slowest[least.statement]
+        self._slowest[statement] = SlowStatement(
+            statement, before.count + 1, before.seconds + seconds, max(before.longest, seconds)
+        )
 
 
 def observe(

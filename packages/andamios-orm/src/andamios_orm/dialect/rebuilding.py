@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from andamios_orm.dialect.shapes import Quote
 
-__all__ = ["children_of", "read", "rebuild", "rounds", "with_index"]
+__all__ = ["children_of", "parts_of", "read", "rebuild", "rounds", "with_index"]
 
 STASH: Final = "andamios_stash"
 """How the tables begin in which rows wait; they live within one transaction."""
@@ -100,7 +100,7 @@ def read(connection: Connection, name: str, schema: str | None = None) -> TableS
             _constraint(row, found.table_name) for row in connection.execute(_CONSTRAINTS, place)
         ),
         tuple(
-            IndexShape(row.index_name, row.is_unique, _parts(row.expressions), row.comment)
+            IndexShape(row.index_name, row.is_unique, parts_of(row.expressions), row.comment)
             for row in connection.execute(_INDEXES, place)
         ),
         found.comment,
@@ -282,10 +282,10 @@ def _constraint(row: Any, table: str) -> ConstraintShape:
     )
 
 
-def _parts(listed: str) -> tuple[str, ...]:
+def parts_of(listed: str) -> tuple[str, ...]:
     r"""Return the parts of an index, which DuckDB lists as text.
 
-    >>> _parts(r"[a, '(lower(b))', '((a || \'x, y\'))']")
+    >>> parts_of(r"[a, '(lower(b))', '((a || \'x, y\'))']")
     ('a', '(lower(b))', "((a || 'x, y'))")
     """
     return tuple(

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from andamios_orm.dialect.shapes import ColumnShape, TableShape
 
-__all__ = ["columns_of", "export", "parquet"]
+__all__ = ["checksum", "columns_of", "described", "export", "parquet"]
 
 _AS_TEXT: Final = ("HUGEINT", "BIT", "BIGNUM", "INTERVAL", "TIME WITH TIME ZONE", "TIME_NS")
 """Types that Parquet, as DuckDB writes it, cannot hold without loss."""
@@ -78,18 +78,18 @@ def export(copy: Path, folder: Path, progress: Callable[[int, int], None]) -> Ma
     engine = create_engine(URL.create("duckdb+andamios", database=str(copy)))
     try:
         with engine.connect() as connection:
-            described = _described(connection)
+            found = described(connection)
     finally:
         engine.dispose()
-    tables = list(_written(copy, folder / DATA, described.tables, progress))
+    tables = list(_written(copy, folder / DATA, found.tables, progress))
     manifest = Manifest(
         format="andamios-orm backup",
         version=1,
-        schemas=described.schemas,
-        enums=described.enums,
-        sequences=described.sequences,
+        schemas=found.schemas,
+        enums=found.enums,
+        sequences=found.sequences,
         tables=tuple(tables),
-        views=described.views,
+        views=found.views,
     )
     views = (view.sql.rstrip("\n;") for view in manifest.views)
     statements = (*manifest.statements(), *manifest.indexes(), *views)
@@ -111,8 +111,8 @@ def columns_of(shape: TableShape) -> str:
     return ", ".join(quoted(column.name) for column in shape.stored)
 
 
-def _described(connection: Connection) -> Manifest:
-    """Return all but the rows."""
+def described(connection: Connection) -> Manifest:
+    """Return all that is in a database but its rows; a table stands behind its parents."""
     tables = []
     for schema, name in connection.execute(_TABLES).all():
         shape = rebuilding.read(connection, name, schema)
@@ -193,8 +193,8 @@ def _write_rows(raw: duckdb.DuckDBPyConnection, table: Table, name: str, path: P
             f"COPY (SELECT {values} FROM {name}) TO {literal(str(path))} "  # noqa: S608 - quoted names
             f"(FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {ROW_GROUP})"
         )
-        there = _checksum(raw, columns_of(table.shape), name)
-        is_same = _checksum(raw, again, parquet(path)) == there
+        there = checksum(raw, columns_of(table.shape), name)
+        is_same = checksum(raw, again, parquet(path)) == there
     except duckdb.Error as error:
         is_same, reason = False, error
     if not is_same:
@@ -209,7 +209,7 @@ def _write_rows(raw: duckdb.DuckDBPyConnection, table: Table, name: str, path: P
         os.close(descriptor)
 
 
-def _checksum(raw: duckdb.DuckDBPyConnection, values: str, source: str) -> object:
+def checksum(raw: duckdb.DuckDBPyConnection, values: str, source: str) -> object:
     """Return the number of rows, and a sum over them in which their order does not matter."""
     query = f"SELECT count(*), sum(hash({values})::HUGEINT), bit_xor(hash({values})) FROM {source}"  # noqa: S608 - quoted names
     return raw.execute(query).fetchall()

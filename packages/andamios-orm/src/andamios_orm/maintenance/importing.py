@@ -18,7 +18,7 @@ from andamios_orm.maintenance.manifests import DATA, ROW_GROUP, file_of, manifes
 if TYPE_CHECKING:
     from andamios_orm.maintenance.manifests import Manifest, Table
 
-__all__ = ["build", "checked"]
+__all__ = ["build", "checked", "insert_rows"]
 
 _STASH = "temp.andamios_stash"
 
@@ -112,7 +112,7 @@ def _fill(raw: duckdb.DuckDBPyConnection, data: Path, manifest: Manifest) -> Non
     for statement in manifest.statements():
         raw.execute(statement)
     for number, table in enumerate(manifest.tables, 1):
-        _insert(raw, table, parquet(data / file_of(number)))
+        insert_rows(raw, table, parquet(data / file_of(number)))
     for statement in manifest.indexes():
         raw.execute(statement)
     raw.execute("COMMIT")
@@ -135,8 +135,8 @@ def _fill(raw: duckdb.DuckDBPyConnection, data: Path, manifest: Manifest) -> Non
     raw.execute("DETACH restored")
 
 
-def _insert(raw: duckdb.DuckDBPyConnection, table: Table, source: str) -> None:
-    """Put the rows of a file into their table."""
+def insert_rows(raw: duckdb.DuckDBPyConnection, table: Table, source: str) -> None:
+    """Put the rows of ``source``, which is SQL, into their table in the current database."""
     columns = columns_of(table.shape)
     name = table.shape.full_name(quoted)
     if not table.shape.own_keys:

@@ -146,8 +146,7 @@ class MigrationManager:
             RevisionUnknown: there is no such revision.
         """
         scripts = self.folder.scripts()
-        aim = scripts.above(await self._heads(), target)
-        return await self._run(scripts, partial(scripts.upgrade, aim))
+        return await self._run(scripts, scripts.above(await self._heads(), target))
 
     async def downgrade(self, target: str = "-1") -> tuple[Revision, ...]:
         """Undo the revisions behind ``target`` (``-1``: the newest one), and return them.
@@ -158,8 +157,7 @@ class MigrationManager:
             RevisionUnknown: there is no such revision.
         """
         scripts = self.folder.scripts()
-        aim = scripts.below(await self._heads(), target)
-        return await self._run(scripts, partial(scripts.downgrade, aim))
+        return await self._run(scripts, scripts.below(await self._heads(), target))
 
     async def dry_run(self, target: str = "head", *, down: bool = False) -> tuple[Step, ...]:
         """Return the steps to ``target`` with the SQL that they send: run, and rolled back.
@@ -167,8 +165,7 @@ class MigrationManager:
         Rows that a data migration changes in batches are left as they are.
         """
         scripts = self.folder.scripts()
-        aim = (scripts.below if down else scripts.above)(await self._heads(), target)
-        plan = partial(scripts.downgrade if down else scripts.upgrade, aim)
+        plan = (scripts.below if down else scripts.above)(await self._heads(), target)
         steps: list[Step] = []
         async with self._turn() as connection:
             while step := await connection.run_sync(running.run_step, self.target, scripts, plan):

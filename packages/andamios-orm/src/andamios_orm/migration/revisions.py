@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -20,9 +22,12 @@ if TYPE_CHECKING:
     from alembic.runtime.migration import RevisionStep
     from alembic.script import Script
 
+    from andamios_orm.migration.running import Plan
+
 __all__ = ["Folder", "Revision", "Scripts"]
 
 _TEMPLATE: Final = Path(__file__).parent / "template" / "script.py.mako"
+_RELATIVE: Final = re.compile(r"[+-]\d+\Z")
 _FILES: Final = "%(year)d%(month).2d%(day).2d_%(rev)s_%(slug)s"
 
 
@@ -130,23 +135,33 @@ class Scripts:
         with self.refusals():
             return list(self.directory._downgrade_revs(target, heads))  # type: ignore[arg-type, unused-ignore]  # noqa: SLF001 - what alembic.command calls
 
-    def below(self, heads: tuple[str, ...], target: str) -> str:
-        """Return the revision that ``-1`` leads to now: a step later it would lead further."""
-        if not target.startswith("-"):
-            return target
-        if len(heads) > 1:
+    def below(self, heads: tuple[str, ...], target: str) -> Plan:
+        """Return what says, at each step, how it goes on down to ``target``.
+
+        ``-1`` and ``branch@-1`` mean what they lead to now: a step later it would be further.
+        """
+        if target.startswith("-") and len(heads) > 1:
             raise MigrationRefused(
                 f"the database is at {', '.join(heads)}: name the revision to go down to"
             )
-        last: Any = self.downgrade(target, heads)[-1]  # at a merge it is refused as ambiguous
-        return last.revision.down_revision or "base"
+        if not _RELATIVE.search(target):
+            return partial(self.downgrade, target)
+        steps = self.downgrade(target, heads)  # at a merge it is refused as ambiguous
+        return lambda now: [each for each in steps if each.revision.revision in self._applied(now)]
 
-    def above(self, heads: tuple[str, ...], target: str) -> str:
-        """Return the revision that ``+1`` leads to now."""
-        if not target.startswith("+"):
-            return target
-        last: Any = self.upgrade(target, heads)[-1]
-        return str(last.revision.revision)
+    def above(self, heads: tuple[str, ...], target: str) -> Plan:
+        """Return what says, at each step, how it goes on up to ``target``, which may be ``+1``."""
+        if not _RELATIVE.search(target):
+            return partial(self.upgrade, target)
+        steps = self.upgrade(target, heads)
+        return lambda now: [
+            each for each in steps if each.revision.revision not in self._applied(now)
+        ]
+
+    def _applied(self, heads: tuple[str, ...]) -> set[str]:
+        """Return the revisions that a database at ``heads`` has behind it."""
+        found: Any = self.directory.revision_map.iterate_revisions(heads, "base", inclusive=True)
+        return {each.revision for each in found}
 
     @contextmanager
     def refusals(self) -> Iterator[None]:
