@@ -245,3 +245,22 @@ async def test_a_viewer_on_a_database_owns_what_they_create(
     with pytest.raises(QueryRefused, match="not for a viewer"):
         await ana.load([project_values()])
     assert (await ProjectRepository(database).load([project_values()])).created == 1
+
+
+async def test_a_viewer_reads_the_past_of_what_they_see(
+    database: Database, project_values: Values
+) -> None:
+    everything = ProjectRepository(database)
+    own = await everything.create(project_values(owner="ana"))
+    foreign = await everything.create(project_values(owner="leo"))
+    ana = ProjectRepository(database, viewer="ana")
+    await ana.delete(own.id)
+
+    history = await ana.history(own.id)
+
+    assert [version.kind for version in history] == ["create", "delete"]
+    assert await ana.as_of(own.id, history[0].time) is not None
+    with pytest.raises(NotFound):
+        await ana.history(foreign.id)
+    with pytest.raises(NotFound):
+        await ana.as_of(foreign.id, history[0].time)

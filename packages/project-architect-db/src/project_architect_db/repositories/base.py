@@ -12,13 +12,15 @@ from andamios_orm.repositories import operation
 from project_architect_db.models.project import Project, ProjectMember
 
 if TYPE_CHECKING:
+    import datetime as dt
     from collections.abc import Sequence
 
     from sqlalchemy import ColumnElement
     from sqlalchemy.ext.asyncio import AsyncSession
 
     from andamios_orm.bulk import Created, LoadReport
-    from andamios_orm.core import SessionManager
+    from andamios_orm.core import RowVersion, SessionManager
+    from andamios_orm.repositories.keys import Key
     from andamios_orm.repositories.reading import Condition
 
 __all__ = ["BaseRepository", "visible_projects"]
@@ -116,6 +118,36 @@ class BaseRepository(CoreRepository[ModelT]):
         if self.viewer is not None:
             raise QueryRefused("load() is not for a viewer: use bulk_create(), a batch at a time")
         return await super().load(source, **options)
+
+    # ---- the past ---------------------------------------------------------------------
+
+    @operation(commits_itself=True)
+    async def history(self, key: Key, *, since: dt.datetime | None = None) -> list[RowVersion]:
+        """Return the committed versions of a row, the oldest first, each with before and after.
+
+        Raises:
+            NotFound: there is a viewer, who does not see the row.
+            HistoryExpired: older ones were removed; ``since=`` asks for what is kept.
+            ConfigurationError: the model keeps no history.
+        """
+        await self._require_visible(key)
+        return await super().history(key, since=since)
+
+    @operation(commits_itself=True)
+    async def as_of(self, key: Key, time: dt.datetime) -> dict[str, Any] | None:
+        """Return a row as it was at ``time``, by attribute, or None if it did not exist.
+
+        Raises:
+            NotFound: there is a viewer, who does not see the row.
+            HistoryExpired: that is longer ago than history is kept, or it was erased.
+            ConfigurationError: the model keeps no history.
+        """
+        await self._require_visible(key)
+        return await super().as_of(key, time)
+
+    async def _require_visible(self, key: Key) -> None:
+        if self.viewer is not None:
+            await self.get(key, load=(), with_deleted=True)
 
     async def _require_projects(self, keys: Sequence[Any]) -> None:
         """Raise if one of these projects is none that the viewer sees.
