@@ -31,6 +31,7 @@ __all__ = [
 ]
 
 _VERSION: Final = re.compile(r"(?:.*[^0-9a-z])?v?\d+(?:[._]\d+)+.*", re.IGNORECASE)
+_BAD_PORT: Final = re.compile(r":(?!\d*$)[^@\]]*$")
 _SCP: Final = re.compile(r"(?:[^@/\s]+@)?(?P<host>[^:/\s]{2,}):(?P<path>[^/].*)")
 _WEB_HOSTS: Final = re.compile(r"(?:^|\.)(?:github|gitlab|bitbucket|codeberg|gitea|sr)\b")
 
@@ -241,6 +242,8 @@ def without_credentials(url: str) -> str:
     if not separator:
         return url
     authority, slash, path = rest.partition("/")
+    if _BAD_PORT.search(authority) and "@" in path:  # a password with a slash in it
+        authority, slash, path = rest.rpartition("@")[2].partition("/")
     user, at, host = authority.rpartition("@")
     login = user.partition(":")[0] + at if scheme.lower() == "ssh" else ""
     path = re.split("[?#]", path, maxsplit=1)[0]

@@ -21,7 +21,7 @@ from project_architect_db.importers.tree import Notice, is_inside
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from project_architect_db.importers.plumbing import Blobs
+    from project_architect_db.importers.blobs import Blobs
     from project_architect_db.importers.tree import TreeFile
 
 __all__ = ["MAX_MANIFESTS", "Architecture", "read_architecture"]

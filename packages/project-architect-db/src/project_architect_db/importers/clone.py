@@ -19,6 +19,7 @@ from project_architect_db.importers.activity import (
     read_remotes,
 )
 from project_architect_db.importers.architecture import Architecture, read_architecture
+from project_architect_db.importers.blobs import Blobs
 from project_architect_db.importers.documents import (
     MAX_DOCUMENT,
     DocumentIndex,
@@ -46,7 +47,6 @@ if TYPE_CHECKING:
     from project_architect_db.importers.documents import DocumentVersion
     from project_architect_db.importers.history import Commit
     from project_architect_db.importers.phases import Conversation
-    from project_architect_db.importers.plumbing import Blobs
 
 __all__ = ["CloneReading", "first_paragraph", "read_clone"]
 
@@ -69,8 +69,7 @@ class CloneReading:
     iterated to its end. ``notices`` grows while reading; ``is_complete`` is false once
     something could not be read because the clone is damaged or partial.
 
-    ``cursor`` is what ``read_clone`` takes as ``since`` the next time; ``commit_count`` is
-    how many commits there are to read.
+    ``cursor`` is what ``read_clone`` takes as ``since`` the next time.
     """
 
     path: Path
@@ -80,7 +79,6 @@ class CloneReading:
     branch: str | None
     is_bare: bool
     is_shallow: bool
-    commit_count: int
     architecture: Architecture
     remotes: tuple[Remote, ...]
     branches: tuple[Branch, ...]
@@ -111,6 +109,10 @@ class CloneReading:
     def removed_documents(self) -> tuple[str, ...]:
         """Documents that were deleted or renamed in what is read, by their old paths."""
         return self._read()[1].removed(self._files)
+
+    def count_commits(self) -> int:
+        """Return how many commits there are to read, for a progress bar."""
+        return commit_count(self._git, self.tips)
 
     def commits(self) -> Iterator[Commit]:
         """Yield each commit, parents before children.
@@ -147,7 +149,7 @@ class CloneReading:
             ReadingInterrupted: git was ended from outside.
         """
         _, index = self._read()
-        with self._git.blobs() as blobs:
+        with Blobs(self._git) as blobs:
             yield from read_documents(blobs, self._files, index, self.notices)
 
     def _read(self) -> tuple[Activity, DocumentIndex]:
@@ -203,7 +205,7 @@ def read_clone(path: Path, *, since: str | None = None) -> CloneReading:
     oddities = filter(None, (each.oddity for each in files))
     notices += [*_state(git, is_shallow=is_shallow), *of_tags, *oddities]
     remotes = read_remotes(git)
-    with git.blobs() as blobs:
+    with Blobs(git) as blobs:
         architecture = read_architecture(blobs, files, notices)
         readme = _readme(blobs, files)
     return CloneReading(
@@ -214,7 +216,6 @@ def read_clone(path: Path, *, since: str | None = None) -> CloneReading:
         branch=git.line("symbolic-ref", "--quiet", "--short", "HEAD") or None,
         is_bare=git.line("rev-parse", "--is-bare-repository") == "true",
         is_shallow=is_shallow,
-        commit_count=commit_count(git, tips),
         architecture=architecture,
         remotes=remotes,
         branches=read_branches(git),
@@ -234,7 +235,7 @@ def _state(git: Git, *, is_shallow: bool) -> Iterator[Notice]:
     if git.agrees("config", "--local", "--get-regexp", r"^remote\..*\.promisor$"):
         text = "it is a partial clone: contents that were never fetched are left out"
         yield Notice("partial", "", text)
-    own, common = git.line("rev-parse", "--git-dir", "--git-common-dir").splitlines()
+    own, common = git.run("rev-parse", "--git-dir", "--git-common-dir").splitlines()
     if own != common:
         yield Notice("worktree", "", "it is one of several worktrees of the same repository")
 
@@ -264,17 +265,19 @@ def _description(git: Git, architecture: Architecture, readme: str) -> str:
 
 def _described(git: Git) -> str:
     """Return what ``.git/description`` says; it may be anything, so it is opened with care."""
-    folder = git.line("rev-parse", "--path-format=absolute", "--git-common-dir")
+    folder = git.run("rev-parse", "--git-common-dir").decode().rstrip("\n")
     flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
     try:
-        descriptor = os.open(os.path.join(folder, "description"), flags)  # noqa: PTH118
+        descriptor = os.open(git.path / folder / "description", flags)
     except OSError:
         return ""
-    with open(descriptor, "rb") as file:  # noqa: PTH123 - it is open
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            return ""
-        text = (decoded(file.read(_LONGEST_DESCRIPTION)) or "").strip()
-    return "" if text.startswith(_UNNAMED) else text
+    try:
+        is_file = stat.S_ISREG(os.fstat(descriptor).st_mode)
+        text = os.read(descriptor, _LONGEST_DESCRIPTION) if is_file else b""
+    finally:
+        os.close(descriptor)
+    told = (decoded(text) or "").strip()
+    return "" if told.startswith(_UNNAMED) else told
 
 
 def first_paragraph(readme: str) -> str:

@@ -22,8 +22,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
+    from project_architect_db.importers.blobs import Blob, Blobs
     from project_architect_db.importers.history import Tips
-    from project_architect_db.importers.plumbing import Blobs, Git
+    from project_architect_db.importers.plumbing import Git
 
 __all__ = [
     "MAX_DOCUMENT",
@@ -141,6 +142,7 @@ class DocumentIndex:
     _changes: dict[bytes, list[_Change]] = field(default_factory=lambda: defaultdict(list))
     _sources: list[_Source] = field(default_factory=list)
     _last: _Source | None = None
+    _known: dict[bytes, bool] = field(default_factory=dict)  # whether a path is a document
 
     def add(self, commit: Commit) -> None:
         """Note what a commit did to documents, if HEAD leads to it."""
@@ -149,7 +151,7 @@ class DocumentIndex:
         author, when = commit.author, commit.committed_at
         self._last = _Source(commit.id, when, author.name, author.email, commit.subject)
         files = self.merges.get(commit.id, ()) if commit.is_merge else commit.files
-        touched = [each for each in files if _is_touched(each)]
+        touched = [each for each in files if self._is_touched(each)]
         if not touched:
             return
         order = len(self._sources)
@@ -157,6 +159,16 @@ class DocumentIndex:
         for each in touched:
             change = _Change(order, each.status, each.blob, each.mode, each.raw_old_path)
             self._changes[each.raw_path].append(change)
+
+    def _is_touched(self, change: FileChange) -> bool:
+        paths = (change.raw_path, change.raw_old_path)
+        return any(self._is_document(path) for path in paths if path is not None)
+
+    def _is_document(self, raw_path: bytes) -> bool:
+        known = self._known.get(raw_path)
+        if known is None:
+            known = self._known[raw_path] = is_document(raw_path)
+        return known
 
     def changes_of(self, file: TreeFile) -> list[_Found]:
         """Return what made a document what it is at HEAD, oldest first, across renames.
@@ -194,12 +206,6 @@ class DocumentIndex:
                 gone.add(path)
         gone.difference_update(file.raw_path for file in files)
         return tuple(sorted(shown(path) for path in gone if is_document(path)))
-
-
-def _is_touched(change: FileChange) -> bool:
-    return is_document(change.raw_path) or (
-        change.raw_old_path is not None and is_document(change.raw_old_path)
-    )
 
 
 def is_document(raw_path: bytes) -> bool:
@@ -271,8 +277,10 @@ def merge_changes(git: Git, tips: Tips) -> dict[str, list[FileChange]]:
     for token in found:
         if token.startswith(b"\x02"):
             merge = token[1:].decode()
+        entry = token.lstrip(b"\n")
+        if not entry.startswith(b":"):
             continue
-        parts = token.strip(b"\n:").decode().split(" ")
+        parts = entry.lstrip(b":").decode().split(" ")
         raw_path = next(found, b"")
         if is_document(raw_path):
             # Modes of n parents and of the result, their ids, and a letter for each parent.
@@ -299,10 +307,11 @@ def read_documents(
         former = tuple(path for path in paths if path != file.path)
         document = Document(file.path, doc_type(file.path), former)
         told: set[NoticeKind] = set()
-        for raw_path, change, source in changes:
-            if not is_regular(change.mode):
-                continue  # it was a symbolic link then
-            content = _content(blobs, change.blob)
+        # What was a symbolic link then has no content of its own.
+        changes = [each for each in changes if is_regular(each[1].mode)]
+        found = blobs.read_all([change.blob for _, change, _ in changes], MAX_DOCUMENT)
+        for (raw_path, change, source), blob in zip(changes, found, strict=True):
+            content = _content(blob)
             if isinstance(content, str):
                 yield DocumentVersion(document, *source, shown(raw_path), change.blob, content)
             elif content.kind not in told:
@@ -311,9 +320,8 @@ def read_documents(
                 notices.append(replace(content, name=file.path, text=where))
 
 
-def _content(blobs: Blobs, blob: str) -> str | Notice:
+def _content(found: Blob) -> str | Notice:
     """Return a content as text, or what keeps it from being shown."""
-    found = blobs.read(blob, MAX_DOCUMENT)
     if found.size is None:
         return Notice("damaged", "", "its content is missing or damaged")
     if found.content is None:

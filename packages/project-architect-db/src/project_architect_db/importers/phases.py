@@ -22,6 +22,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final, Literal
 
 if TYPE_CHECKING:
@@ -138,6 +139,7 @@ _PATHS: Final[tuple[tuple[Phase, str], ...]] = (
 PATHS: Final = tuple((phase, re.compile(pattern, re.IGNORECASE)) for phase, pattern in _PATHS)
 """What a path that a commit touches tells, the first that matches."""
 
+_ANY_WORD: Final = re.compile("|".join(f"(?:{words})" for _, words in _WORDS), re.IGNORECASE)
 _PREFIX: Final = re.compile(r"(\w+)(?:\([^)]*\))?!?:\s")
 _MERGE: Final = re.compile(r"merge\b|revert\b", re.IGNORECASE)
 # "Merge pull request #7 from someone/branch": the title follows in the body.
@@ -181,9 +183,8 @@ def phase_of(commit: Commit) -> Phase:
         return "review"
     if not commit.parents:
         return "project_idea"
-    for phase, pattern in WORDS:
-        if pattern.search(commit.subject):
-            return phase
+    if _ANY_WORD.search(commit.subject):
+        return next(phase for phase, pattern in WORDS if pattern.search(commit.subject))
     prefix = _PREFIX.match(commit.subject)
     if prefix and (found := PREFIXES.get(prefix[1].lower())):
         return found
@@ -199,6 +200,7 @@ def _phase_of_paths(paths: list[str]) -> Phase:
     return "implementation"
 
 
+@lru_cache(maxsize=4096)  # the same files are changed again and again
 def _phase_of_path(path: str) -> Phase | None:
     return next((phase for phase, pattern in PATHS if pattern.search(path)), None)
 
@@ -228,20 +230,21 @@ def conversations(commits: Iterable[Commit], main_line: AbstractSet[str]) -> Ite
     What waits for its merge is held in memory, and nothing else.
     """
     branches: dict[str, tuple[int, Commit]] = {}
-    week: list[Commit] = []
+    week = ""
+    days: list[Commit] = []
     for place, commit in enumerate(commits):
         if commit.id not in main_line:
             branches[commit.id] = place, commit
         elif commit.is_merge:
             brought = _brought_in(commit, branches)
-            title = _title_of(commit)
-            yield from _pieces(f"merge {commit.id}", title, [*brought, commit])
+            yield from _pieces(f"merge {commit.id}", _title_of(commit), [*brought, commit])
         else:
-            if week and (_week(week[0]) != _week(commit) or len(week) == PIECE):
-                yield from _weekly(week, "week")
-                week = []
-            week.append(commit)
-    yield from _weekly(week, "week")
+            own = _week(commit)
+            if own != week or len(days) == PIECE:
+                yield from _pieces(f"week {week}", f"Week {week}", days)
+                week, days = own, []
+            days.append(commit)
+    yield from _pieces(f"week {week}", f"Week {week}", days)
     yield from _left_over(commit for _, commit in branches.values())
 
 
@@ -261,15 +264,8 @@ def _left_over(commits: Iterable[Commit]) -> Iterator[Conversation]:
     weeks: dict[str, list[Commit]] = {}
     for commit in commits:
         weeks.setdefault(_week(commit), []).append(commit)
-    for week in weeks.values():
-        yield from _weekly(week, "side")
-
-
-def _weekly(commits: list[Commit], kind: str) -> Iterator[Conversation]:
-    if commits:
-        week = _week(commits[0])
-        title = f"Week {week}" if kind == "week" else f"Week {week}, beside the main line"
-        yield from _pieces(f"{kind} {week}", title, commits)
+    for week, found in weeks.items():
+        yield from _pieces(f"side {week}", f"Week {week}, beside the main line", found)
 
 
 def _week(commit: Commit) -> str:

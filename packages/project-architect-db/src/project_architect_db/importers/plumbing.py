@@ -18,7 +18,7 @@ import threading
 import time
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
-from typing import IO, TYPE_CHECKING, Final, NamedTuple, cast
+from typing import IO, TYPE_CHECKING, Final, cast
 
 from project_architect_db.importers.errors import (
     CloneDamaged,
@@ -33,16 +33,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from io import BufferedReader
     from pathlib import Path
-    from types import TracebackType
-    from typing import Self
 
-__all__ = ["CHUNK", "Blob", "Blobs", "Git", "open_git"]
+__all__ = ["CHUNK", "Git", "Process", "open_git"]
 
 CHUNK: Final = 1 << 16
 """Bytes that are read from git at a time."""
 
 _COMPLAINT: Final = 1 << 14
-_PATIENT: Final = 50
 _KEPT: Final = ("PATH", "SYSTEMROOT", "TEMP", "TMP", "TMPDIR")
 _OURS: Final = {
     "GIT_ALLOW_PROTOCOL": "none",  # a partial clone fetches what is missing
@@ -94,7 +91,7 @@ class Git:
             CloneDamaged: git gave up, or never answered.
             ReadingInterrupted: git was ended from outside.
         """
-        with closing(_Process(self, arguments)) as process:
+        with closing(Process(self, arguments)) as process:
             process.write(given)
             process.end_of_input()
             while chunk := process.read_some():
@@ -133,12 +130,8 @@ class Git:
             return False
         return True
 
-    def blobs(self) -> Blobs:
-        """Return a reader of contents, to be used in a ``with``."""
-        return Blobs(self)
 
-
-class _Process:
+class Process:
     """One git that runs, and is ended when it does not answer in time."""
 
     def __init__(self, git: Git, arguments: Sequence[str]) -> None:
@@ -304,81 +297,3 @@ def open_git(path: Path, *, patience: float = 300.0) -> Git:
     git = Git(path.resolve(), program, patience)
     git.run("rev-parse", "--git-dir")
     return git
-
-
-class Blob(NamedTuple):
-    """One content: ``size`` is None where it is missing, ``content`` also where it is too large."""
-
-    size: int | None = None
-    content: bytes | None = None
-
-
-class Blobs:
-    """Reads contents by their ids, with one git that stays open.
-
-    What is damaged, or was never fetched, ends that git; another one takes over. After
-    ``_PATIENT`` of them the rest counts as missing: a partial clone may lack thousands.
-    """
-
-    def __init__(self, git: Git) -> None:
-        self._git = git
-        self._ended = 0
-        self._process = self._start()
-
-    def __enter__(self) -> Self:
-        """Return itself."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """End git."""
-        self._process.close()
-
-    def read(self, blob: str, limit: int) -> Blob:
-        """Return a content of at most ``limit`` bytes.
-
-        Raises:
-            ReadingInterrupted: git was ended from outside.
-        """
-        if self._ended > _PATIENT:
-            return Blob()
-        self._process.write(f"{blob}\n".encode())
-        try:
-            return self._answer(limit)
-        except CloneDamaged:
-            self._ended += 1
-            self._restart()
-            return Blob()
-
-    def _answer(self, limit: int) -> Blob:
-        size = _size(self._process.read_line())
-        if size is None:
-            return Blob()
-        if size > limit:
-            self._restart()  # cheaper than to let it print all of that
-            return Blob(size)
-        content = self._process.read(size)
-        self._process.read_line()
-        return Blob(size, content)
-
-    def _start(self) -> _Process:
-        return _Process(self._git, ("cat-file", "--batch"))
-
-    def _restart(self) -> None:
-        self._process.close()
-        self._process = self._start()
-
-
-def _size(answer: bytes) -> int | None:
-    """Return the size in an answer of ``git cat-file``.
-
-    >>> _size(b"45b983be36b73c0788dc9cbcb76cbb80fc7bb057 blob 3")
-    3
-    >>> _size(b"45b983be36b73c0788dc9cbcb76cbb80fc7bb057 missing")
-    """
-    last = answer.rpartition(b" ")[2]
-    return int(last) if last.isdigit() else None

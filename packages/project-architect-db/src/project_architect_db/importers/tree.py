@@ -9,6 +9,8 @@ from project_architect_db.importers.errors import CloneDamaged
 from project_architect_db.importers.history import shown, tokens
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from project_architect_db.importers.plumbing import Git
 
 __all__ = ["Notice", "NoticeKind", "TreeFile", "is_inside", "read_tree"]
@@ -103,17 +105,21 @@ def read_tree(git: Git, head: str) -> tuple[list[TreeFile], list[Notice]]:
     """
     listing = ("ls-tree", "-r", "-z", "--full-tree")
     try:
-        return _files(git.run(*listing, "--long", head)), []
+        listed = git.run(*listing, "--long", head)
     except CloneDamaged as error:
-        files = _files(git.run(*listing, head))
+        files = [file for file, _ in _files(git.run(*listing, head))]
         return files, [Notice("damaged", "", f"sizes of files are unknown: {error.reason}")]
+    found = list(_files(listed))
+    text = "its content is missing or damaged"
+    bad = [Notice("damaged", file.path, text) for file, size in found if size == b"BAD"]
+    return [file for file, _ in found], bad
 
 
-def _files(listed: bytes) -> list[TreeFile]:
-    found = []
+def _files(listed: bytes) -> Iterator[tuple[TreeFile, bytes]]:
+    """Yield each file and what git says for its size, if anything."""
     for entry in tokens([listed]):
         about, _, path = entry.partition(b"\t")
-        mode, _, blob, *sizes = about.decode().split()
-        size = int(sizes[0]) if sizes and sizes[0].isdigit() else 0
-        found.append(TreeFile(path, blob, mode, size))
-    return found
+        mode, _, blob, *said = about.split()
+        size = b"".join(said)
+        number = int(size) if size.isdigit() else 0
+        yield TreeFile(path, blob.decode(), mode.decode(), number), size
