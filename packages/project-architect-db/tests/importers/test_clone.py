@@ -62,7 +62,7 @@ def test_an_incremental_reading_holds_only_what_is_new(new_clone: NewClone) -> N
     ]
     assert reading.removed_documents == ("b.md", "c.md")
     assert [each.commits for each in reading.activity.days] == [1]
-    assert reading.cursor == git(clone, "rev-parse", "HEAD").decode().strip()
+    assert reading.cursor.split()[0] == git(clone, "rev-parse", "HEAD").decode().strip()
 
 
 def test_nothing_new_is_read_as_nothing(clone: Path, reading: CloneReading) -> None:
@@ -76,12 +76,47 @@ def test_nothing_new_is_read_as_nothing(clone: Path, reading: CloneReading) -> N
 
 def test_parts_of_a_history_add_up_to_the_whole(clone: Path, reading: CloneReading) -> None:
     middle = git(clone, "rev-parse", "HEAD~20").decode().strip()
-    later = {each.id for each in read_clone(clone, since=middle).commits()}
+    later = [each.id for each in read_clone(clone, since=middle).commits()]
 
     earlier = set(git(clone, "rev-list", middle).decode().split())
 
-    assert later.isdisjoint(earlier)
-    assert later | earlier == {each.id for each in reading.commits()}
+    assert earlier.isdisjoint(later)
+    assert sorted([*earlier, *later]) == sorted(each.id for each in reading.commits())
+
+
+def test_a_release_beside_the_main_line_is_read_once(new_clone: NewClone) -> None:
+    clone = new_clone({"a.md": "a\n"})
+    first = read_clone(clone).cursor
+    git(clone, "switch", "--quiet", "--detach")
+    commit_files(clone, {"b.md": "b\n"}, "beside")
+    git(clone, "tag", "v1")
+    git(clone, "switch", "--quiet", "main")
+
+    second = read_clone(clone, since=first)
+    third = read_clone(clone, since=second.cursor)
+    git(clone, "tag", "old", "HEAD")
+    fourth = read_clone(clone, since=third.cursor)
+
+    assert [(each.subject, each.is_on_head) for each in second.commits()] == [("beside", False)]
+    assert list(second.documents()) == []
+    assert list(third.commits()) == list(fourth.commits()) == []
+    assert fourth.cursor.split()[:2] == second.cursor.split()[:2]
+
+
+def test_what_was_read_beside_the_main_line_is_merged_later(new_clone: NewClone) -> None:
+    clone = new_clone({"a.md": "a\n"})
+    git(clone, "switch", "--quiet", "-c", "topic")
+    commit_files(clone, {"b.md": "b\n"}, "beside")
+    git(clone, "tag", "v1")
+    git(clone, "switch", "--quiet", "main")
+    first = read_clone(clone)
+    git(clone, "merge", "--quiet", "--no-ff", "-m", "Merge branch 'topic'", "topic")
+
+    reading = read_clone(clone, since=first.cursor)
+
+    assert [each.subject for each in first.commits()] == ["Initial commit", "beside"]
+    assert [each.subject for each in reading.commits()] == ["Merge branch 'topic'"]
+    assert [(each.path, each.subject) for each in reading.documents()] == [("b.md", "beside")]
 
 
 def test_a_rewritten_history_is_found_out(new_clone: NewClone) -> None:
@@ -161,7 +196,7 @@ def test_a_damaged_content_costs_the_counts_of_lines_from_there_on(new_clone: Ne
     assert [each.files[0].added for each in commits] == [1, None, None]
     assert documents == [("a.md", "one\n"), ("a.md", "three\n"), ("b.md", "b\n")]
     texts = [str(notice) for notice in reading.notices]
-    assert any("from commit 2 on lines are not counted" in text for text in texts)
+    assert any("lines are not counted in all commits" in text for text in texts)
     assert any("a.md: its content is missing or damaged (first at" in text for text in texts)
 
 

@@ -143,7 +143,9 @@ def test_a_document_that_comes_back_has_its_earlier_versions(new_clone: NewClone
     assert read_clone(clone).removed_documents == ()
 
 
-def test_a_name_that_is_used_again_is_another_document(new_clone: NewClone) -> None:
+def test_a_renamed_document_has_none_of_what_came_under_its_old_name_later(
+    new_clone: NewClone,
+) -> None:
     clone = new_clone({"a.md": "one\ntwo\n"})
     (clone / "a.md").rename(clone / "b.md")
     commit_files(clone, {}, "rename")

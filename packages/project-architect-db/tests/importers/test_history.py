@@ -13,7 +13,6 @@ from project_architect_db.importers import (
     HistoryRewritten,
 )
 from project_architect_db.importers.history import (
-    Tips,
     commit_count,
     find_tips,
     main_line,
@@ -123,7 +122,7 @@ def test_a_subject_of_several_lines_is_one(new_clone: NewClone) -> None:
     clone = new_clone({"a.md": "a"})
     git(clone, "commit", "--allow-empty", "-q", "-F", "-", given=b"one\ntwo\n \nthree\n\nfour\n")
 
-    commit = list(read_history(open_git(clone), Tips("HEAD")))[-1]
+    commit = list(read_history(open_git(clone), ["HEAD"]))[-1]
 
     assert (commit.subject, commit.body) == ("one two", "three\n\nfour")
     assert not commit.is_merge
@@ -133,7 +132,7 @@ def test_a_commit_without_a_message_is_read(new_clone: NewClone) -> None:
     clone = new_clone({"a.md": "a"})
     git(clone, "commit", "--allow-empty", "--allow-empty-message", "-q", "-m", "")
 
-    commit = list(read_history(open_git(clone), Tips("HEAD")))[-1]
+    commit = list(read_history(open_git(clone), ["HEAD"]))[-1]
 
     assert (commit.subject, commit.body, commit.files) == ("", "", ())
 
@@ -161,59 +160,49 @@ def test_tokens_are_the_same_however_they_come(size: int) -> None:
     assert list(tokens(cut)) == [b"ab", b"", b"cd", b"e"]
 
 
-def test_only_what_is_new_is_read(new_clone: NewClone) -> None:
+def test_only_what_is_new_is_to_be_read(new_clone: NewClone) -> None:
     clone = new_clone({"a.md": "a"})
     git(clone, "tag", "v1")
     reader = open_git(clone)
-    first = find_tips(reader)
+    cursor = find_tips(reader).cursor([])
     commit_files(clone, {"a.md": "b"}, "second")
     git(clone, "tag", "-m", "release", "v2")
 
-    tips = find_tips(reader, first.cursor)
-    found = [commit.subject for commit in read_history(reader, tips)]
+    tips = find_tips(reader, cursor)
 
-    assert found == ["second"]
     assert commit_count(reader, tips) == 1
     assert main_line(reader, tips) == {tips.head}
+    assert (tips.is_head_new, tips.are_tags_new) == (True, True)
+    assert len(tips.tags) == 2
 
 
-def test_nothing_new_is_nothing_read(clone: Path) -> None:
+def test_nothing_new_is_seen_without_reading(clone: Path) -> None:
     reader = open_git(clone)
 
-    tips = find_tips(reader, find_tips(reader).cursor)
+    tips = find_tips(reader, find_tips(reader).cursor([]))
 
-    assert not tips.is_news
-    assert list(read_history(reader, tips)) == []
-
-
-def test_the_id_of_a_commit_is_a_cursor(clone: Path) -> None:
-    reader = open_git(clone)
-    known = git(clone, "rev-parse", "HEAD~3").decode().strip()
-
-    tips = find_tips(reader, known)
-
-    said = lines_of(clone, "rev-list", "HEAD", "--tags", "--not", known)
-    assert sorted(each.id for each in read_history(reader, tips)) == sorted(said)
+    assert (tips.is_head_new, tips.are_tags_new) == (False, False)
 
 
 def test_a_tag_that_is_gone_is_not_missed(clone: Path) -> None:
     reader = open_git(clone)
 
-    tips = find_tips(reader, f"{find_tips(reader).cursor} {'1' * 40}")
+    tips = find_tips(reader, find_tips(reader).cursor(["1" * 40]))
 
-    assert list(read_history(reader, tips)) == []
+    assert tips.known == (tips.head, "1" * 40)
+    assert list(read_history(reader, [tips.head], tips.known)) == []
 
 
 def test_a_history_that_was_rewritten_is_found_out(new_clone: NewClone) -> None:
     clone = new_clone({"a.md": "a"})
     reader = open_git(clone)
-    known = find_tips(reader).cursor
+    known = find_tips(reader).cursor([])
     git(clone, "commit", "--amend", "--quiet", "-m", "other")
 
     with pytest.raises(HistoryRewritten, match="history was rewritten") as caught:
         find_tips(reader, known)
 
-    assert caught.value.known == known
+    assert caught.value.known == known.split()[0]
 
 
 def test_a_commit_that_never_was_is_found_out_as_well(clone: Path) -> None:
@@ -221,7 +210,7 @@ def test_a_commit_that_never_was_is_found_out_as_well(clone: Path) -> None:
         find_tips(open_git(clone), "1" * 40)
 
 
-@pytest.mark.parametrize("since", ["HEAD", "abc", "--all", "1" * 39])
+@pytest.mark.parametrize("since", ["HEAD", "abc", "--all", "1" * 39, "", "tags-" + "0" * 16])
 def test_what_is_no_cursor_is_refused(clone: Path, since: str) -> None:
     with pytest.raises(ValueError, match="give the cursor of a reading"):
         find_tips(open_git(clone), since)
@@ -265,4 +254,4 @@ def test_what_git_never_prints_is_damage(tmp_path: Path, printed: str) -> None:
     fake.chmod(0o700)
 
     with pytest.raises(CloneDamaged, match="what it never prints"):
-        list(read_history(Git(tmp_path, str(fake)), Tips("1" * 40)))
+        list(read_history(Git(tmp_path, str(fake)), ["1" * 40]))

@@ -7,7 +7,8 @@ import re
 import stat
 from collections import deque
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from itertools import islice
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from project_architect_db.importers.activity import (
     Activity,
@@ -33,6 +34,7 @@ from project_architect_db.importers.history import (
     Tips,
     commit_count,
     find_tips,
+    known_beside,
     main_line,
     read_history,
 )
@@ -41,7 +43,7 @@ from project_architect_db.importers.plumbing import Git, open_git
 from project_architect_db.importers.tree import Notice, TreeFile, read_tree
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from project_architect_db.importers.documents import DocumentVersion
@@ -59,17 +61,23 @@ _NO_PROSE: Final = re.compile(r"[#=~*_`|+-]{3,}\s*$|#|!?\[!?\[|!\[|<|\.\. |:\w+:
 _UNDERLINE: Final = re.compile(r"([=~^\"'*+#-])\1{2,}\s*")
 
 
+class _Past(NamedTuple):
+    """What is known once the history has been read."""
+
+    activity: Activity
+    documents: DocumentIndex
+    cursor: str
+
+
 @dataclass(slots=True)
 class CloneReading:
     """A clone that was opened, and what can be read from it.
 
     ``commits``, ``conversations`` and ``documents`` are read while they are iterated,
-    with bounded memory. Contributors, days and documents come from the history: the first
-    of them that is asked for reads it, unless ``commits`` or ``conversations`` has been
-    iterated to its end. ``notices`` grows while reading; ``is_complete`` is false once
+    with bounded memory. Contributors, days, documents and ``cursor`` come from the history:
+    the first of them that is asked for reads it, unless ``commits`` or ``conversations``
+    has been iterated to its end. ``notices`` grows while reading; ``is_complete`` is false once
     something could not be read because the clone is damaged or partial.
-
-    ``cursor`` is what ``read_clone`` takes as ``since`` the next time.
     """
 
     path: Path
@@ -87,13 +95,12 @@ class CloneReading:
     notices: list[Notice]
     _git: Git = field(repr=False)
     _files: list[TreeFile] = field(repr=False)
-    _activity: Activity | None = field(default=None, repr=False)
-    _index: DocumentIndex | None = field(default=None, repr=False)
+    _past: _Past | None = field(default=None, repr=False)
 
     @property
     def cursor(self) -> str:
-        """Up to where it is read, once it is read."""
-        return self.tips.cursor
+        """Up to where it is read: what the next reading takes as ``since``."""
+        return self._read().cursor
 
     @property
     def is_complete(self) -> bool:
@@ -103,19 +110,19 @@ class CloneReading:
     @property
     def activity(self) -> Activity:
         """Contributors and days of what is read."""
-        return self._read()[0]
+        return self._read().activity
 
     @property
     def removed_documents(self) -> tuple[str, ...]:
         """Documents that were deleted or renamed in what is read, by their old paths."""
-        return self._read()[1].removed(self._files)
+        return self._read().documents.removed(self._files)
 
     def count_commits(self) -> int:
         """Return how many commits there are to read, for a progress bar."""
         return commit_count(self._git, self.tips)
 
     def commits(self) -> Iterator[Commit]:
-        """Yield each commit, parents before children.
+        """Yield each commit, parents before children; at last those that only tags lead to.
 
         Where the contents of files cannot be read, it goes on without counting lines.
 
@@ -123,13 +130,25 @@ class CloneReading:
             CloneDamaged: git cannot read on.
             ReadingInterrupted: git was ended from outside.
         """
-        activity = Activity()
-        index = DocumentIndex(merge_changes(self._git, self.tips) if self.tips.is_news else {})
-        for commit in self._history():
-            activity.add(commit)
-            index.add(commit)
-            yield commit
-        self._activity, self._index = activity, index
+        git, tips = self._git, self.tips
+        unseen = set(tips.tags)
+        activity, index = Activity(), DocumentIndex()
+        if tips.is_head_new:
+            index.merges = merge_changes(git, tips)
+            counted = known_beside(git, tips)  # and merged since
+            for commit in self._history([tips.head], tips.known[:1], is_on_head=True):
+                unseen.discard(commit.id)
+                index.add(commit)
+                if commit.id not in counted:
+                    activity.add(commit)
+                    yield commit
+        beside = set()
+        if tips.are_tags_new and unseen:
+            for commit in self._history(sorted(unseen), [tips.head, *tips.known], is_on_head=False):
+                beside.add(commit.id)
+                activity.add(commit)
+                yield commit
+        self._past = _Past(activity, index, tips.cursor(unseen & beside))
         self._repeat_warnings()
 
     def conversations(self) -> Iterator[Conversation]:
@@ -148,32 +167,31 @@ class CloneReading:
             CloneDamaged: git cannot read the history.
             ReadingInterrupted: git was ended from outside.
         """
-        _, index = self._read()
+        index = self._read().documents
         with Blobs(self._git) as blobs:
             yield from read_documents(blobs, self._files, index, self.notices)
 
-    def _read(self) -> tuple[Activity, DocumentIndex]:
-        if self._activity is None or self._index is None:
+    def _read(self) -> _Past:
+        while self._past is None:
             deque(self.commits(), maxlen=0)
-        assert self._activity is not None  # noqa: S101 - commits() sets both at its end
-        assert self._index is not None  # noqa: S101
-        return self._activity, self._index
+        return self._past
 
-    def _history(self) -> Iterator[Commit]:
-        """Yield the history; from where lines cannot be counted on, without them."""
+    def _history(
+        self, wanted: Sequence[str], known: Sequence[str], *, is_on_head: bool
+    ) -> Iterator[Commit]:
+        """Yield a history; from where lines cannot be counted on, without them."""
         count = 0
         try:
-            for commit in read_history(self._git, self.tips):
+            for commit in read_history(self._git, wanted, known, is_on_head=is_on_head):
                 yield commit
                 count += 1
         except CloneDamaged as error:
-            text = f"from commit {count + 1} on lines are not counted: {error.reason}"
+            text = f"lines are not counted in all commits: {error.reason}"
             self.notices.append(Notice("damaged", "", text))
         else:
             return
-        for place, commit in enumerate(read_history(self._git, self.tips, with_lines=False)):
-            if place >= count:
-                yield commit
+        rest = read_history(self._git, wanted, known, is_on_head=is_on_head, with_lines=False)
+        yield from islice(rest, count, None)
 
     def _repeat_warnings(self) -> None:
         told = {notice.text for notice in self.notices}

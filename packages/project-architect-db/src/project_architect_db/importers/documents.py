@@ -15,7 +15,13 @@ from collections import defaultdict
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
-from project_architect_db.importers.history import Commit, FileChange, shown, tokens
+from project_architect_db.importers.history import (
+    Commit,
+    FileChange,
+    revisions,
+    shown,
+    tokens,
+)
 from project_architect_db.importers.tree import Notice, NoticeKind, TreeFile, is_inside
 
 if TYPE_CHECKING:
@@ -145,9 +151,7 @@ class DocumentIndex:
     _known: dict[bytes, bool] = field(default_factory=dict)  # whether a path is a document
 
     def add(self, commit: Commit) -> None:
-        """Note what a commit did to documents, if HEAD leads to it."""
-        if not commit.is_on_head:
-            return
+        """Note what a commit did to documents; HEAD has to lead to it."""
         author, when = commit.author, commit.committed_at
         self._last = _Source(commit.id, when, author.name, author.email, commit.subject)
         files = self.merges.get(commit.id, ()) if commit.is_merge else commit.files
@@ -270,7 +274,7 @@ def merge_changes(git: Git, tips: Tips) -> dict[str, list[FileChange]]:
     """
     options = ("--stdin", "--ignore-missing", "--merges", "-c", "--raw", "-z", "--no-abbrev")
     plain = ("--no-renames", "--no-color", "--no-show-signature", "--format=%x02%H")
-    given = "".join([f"{tips.head}\n", *(f"^{each}\n" for each in tips.known)]).encode()
+    given = revisions((tips.head,), tips.known[:1])
     merges: dict[str, list[FileChange]] = {}
     merge = ""
     found = tokens(git.stream("log", *options, *plain, given=given))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
@@ -26,9 +27,11 @@ __all__ = [
     "Tips",
     "commit_count",
     "find_tips",
+    "known_beside",
     "main_line",
     "moment",
     "read_history",
+    "revisions",
     "shown",
     "tokens",
 ]
@@ -112,23 +115,38 @@ class Commit:
 class Tips:
     """From where to where a history is read.
 
-    ``side`` are the commits of tags that HEAD does not lead to; ``known`` are the tips
-    of the last reading, from which nothing is read again.
+    ``tags`` are the commits that tags lead to, and ``digest`` stands for all of them.
+    ``known`` is what the cursor of the last reading said: its HEAD, then the tags that this
+    did not lead to; from those nothing is read again.
     """
 
     head: str
-    side: tuple[str, ...] = ()
+    tags: frozenset[str] = frozenset()
     known: tuple[str, ...] = ()
+    known_digest: str = ""
 
     @property
-    def cursor(self) -> str:
-        """What the next reading takes as ``since``: the tips as one text."""
-        return " ".join((self.head, *self.side))
+    def digest(self) -> str:
+        """What changes when a tag does."""
+        return f"tags-{sha256(' '.join(sorted(self.tags)).encode()).hexdigest()[:16]}"
 
     @property
-    def is_news(self) -> bool:
-        """Whether there can be anything new."""
-        return not {self.head, *self.side} <= set(self.known)
+    def is_head_new(self) -> bool:
+        """Whether HEAD has moved."""
+        return self.head not in self.known[:1]
+
+    @property
+    def are_tags_new(self) -> bool:
+        """Whether any tag may have changed."""
+        return bool(self.tags) and self.digest != self.known_digest
+
+    def cursor(self, beside: Iterable[str]) -> str:
+        """Return what the next reading takes as ``since``, as one text.
+
+        ``beside`` are the tags, among those that were read, that HEAD does not lead to.
+        """
+        side = sorted({*self.known[1:], *beside} - {self.head})
+        return " ".join((self.head, *side, self.digest))
 
 
 def shown(raw: bytes) -> str:
@@ -166,17 +184,26 @@ def find_tips(git: Git, since: str | None = None) -> Tips:
     head = git.line("rev-parse", "--verify", "--quiet", "HEAD^{commit}")
     if not head:
         raise _no_head(git)
-    known = tuple(since.split()) if since is not None else ()
-    for each in known:
-        if not _COMMIT_ID.fullmatch(each):
-            raise ValueError(f"since={since!r}: give the cursor of a reading, or a whole commit id")
+    known, digest = _parsed(since)
     if known and not git.agrees("merge-base", "--is-ancestor", known[0], head):
         raise HistoryRewritten(git.path, known[0], head)
     listed = git.run(
-        "for-each-ref", f"--no-merged={head}", "--format=%(objectname) %(*objectname)", "refs/tags"
+        "for-each-ref",
+        "--format=%(objecttype) %(objectname)%0a%(*objecttype) %(*objectname)",
+        "refs/tags",
     )
-    side = {line.split()[-1] for line in listed.decode().splitlines()}
-    return Tips(head, tuple(sorted(side)), known)
+    lines = listed.decode().splitlines()
+    tags = frozenset(line.split()[1] for line in lines if line.startswith("commit "))
+    return Tips(head, tags, known, digest)
+
+
+def _parsed(since: str | None) -> tuple[tuple[str, ...], str]:
+    """Return the commits and the digest in a cursor."""
+    parts = since.split() if since is not None else []
+    digest = parts.pop() if parts[1:] and parts[-1].startswith("tags-") else ""
+    if since is not None and not (parts and all(map(_COMMIT_ID.fullmatch, parts))):
+        raise ValueError(f"since={since!r}: give the cursor of a reading, or a whole commit id")
+    return tuple(parts), digest
 
 
 def _no_head(git: Git) -> EmptyRepository | CloneDamaged:
@@ -199,46 +226,57 @@ def _no_head(git: Git) -> EmptyRepository | CloneDamaged:
 
 def commit_count(git: Git, tips: Tips) -> int:
     """Return how many commits are to be read."""
-    given = _revisions((tips.head, *tips.side), tips.known)
-    options = ("rev-list", "--count", "--ignore-missing", "--stdin")
-    return int(b"".join(git.stream(*options, given=given)))
+    return int(_listed(git, "--count", wanted=(tips.head, *tips.tags), known=tips.known))
 
 
 def main_line(git: Git, tips: Tips) -> frozenset[str]:
     """Return the commits that HEAD leads to by first parents: what others were merged into."""
-    options = ("rev-list", "--first-parent", "--ignore-missing", "--stdin")
-    listed = b"".join(git.stream(*options, given=_revisions((tips.head,), tips.known)))
+    listed = _listed(git, "--first-parent", wanted=(tips.head,), known=tips.known[:1])
     return frozenset(listed.decode().split())
 
 
-def read_history(git: Git, tips: Tips, *, with_lines: bool = True) -> Iterator[Commit]:
-    """Yield each commit once, parents before children, else by time.
+def known_beside(git: Git, tips: Tips) -> frozenset[str]:
+    """Return the commits that were read because of a tag, and not because of HEAD."""
+    if not tips.known[1:]:
+        return frozenset()
+    listed = _listed(git, wanted=tips.known[1:], known=tips.known[:1])
+    return frozenset(listed.decode().split())
 
-    First come those that HEAD leads to, then those that only tags do. ``with_lines``
-    needs all contents; without it no lines are counted, and only files that were moved
-    as they are count as renamed.
+
+def _listed(git: Git, *options: str, wanted: Sequence[str], known: Sequence[str]) -> bytes:
+    given = revisions(wanted, known)
+    return b"".join(git.stream("rev-list", "--ignore-missing", "--stdin", *options, given=given))
+
+
+def read_history(
+    git: Git,
+    wanted: Sequence[str],
+    known: Sequence[str] = (),
+    *,
+    is_on_head: bool = True,
+    with_lines: bool = True,
+) -> Iterator[Commit]:
+    """Yield each commit that ``wanted`` leads to, and ``known`` does not.
+
+    Parents come before children, else the older ones first. ``with_lines`` needs all
+    contents; without it no lines are counted, and only files that were moved as they are
+    count as renamed.
 
     Raises:
         CloneDamaged: git cannot read on.
         ReadingInterrupted: git was ended from outside.
     """
-    if not tips.is_news:
-        return
     counted = ("--numstat", "--find-renames=50%") if with_lines else ("--find-renames=100%",)
-    parts = (((tips.head,), tips.known, True), (tips.side, (tips.head, *tips.known), False))
-    for wanted, known, is_on_head in parts:
-        if not wanted:
-            continue
-        given = _revisions(wanted, known)
-        printed = git.stream("log", *_PLAIN, *counted, given=given)
-        try:
-            yield from _commits(tokens(printed), is_on_head=is_on_head)
-        except _Garbled as error:
-            reason = "git printed what it never prints; check it with 'git fsck'"
-            raise CloneDamaged(git.path, reason) from error
+    printed = git.stream("log", *_PLAIN, *counted, given=revisions(wanted, known))
+    try:
+        yield from _commits(tokens(printed), is_on_head=is_on_head)
+    except _Garbled as error:
+        reason = "git printed what it never prints; check it with 'git fsck'"
+        raise CloneDamaged(git.path, reason) from error
 
 
-def _revisions(wanted: Sequence[str], known: Sequence[str]) -> bytes:
+def revisions(wanted: Iterable[str], known: Iterable[str]) -> bytes:
+    """Return what git reads from where to where it is to go."""
     return "".join([*(f"{each}\n" for each in wanted), *(f"^{each}\n" for each in known)]).encode()
 
 
