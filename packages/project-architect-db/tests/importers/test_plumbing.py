@@ -224,7 +224,7 @@ EVIL = """\
     ls-tree = !touch {mark}
     cat-file = !touch {mark}
 [remote "origin"]
-    url = ext::{program}
+    url = {folder}
     uploadpack = {program}
     promisor = true
     partialclonefilter = blob:none

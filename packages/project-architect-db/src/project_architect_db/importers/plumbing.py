@@ -75,7 +75,7 @@ class Git:
 
     path: Path
     program: str
-    patience: float = 300.0
+    patience: float = 120.0
     said: list[str] = field(default_factory=list, compare=False)
 
     def command(self, *arguments: str) -> list[str]:
@@ -276,7 +276,7 @@ def _fault(path: Path, lines: Sequence[str]) -> CloneRefused:
     return CloneDamaged(path, f"git cannot read it ({reason}); check it with 'git fsck'")
 
 
-def open_git(path: Path, *, patience: float = 300.0) -> Git:
+def open_git(path: Path, *, patience: float = 120.0) -> Git:
     """Return how to ask git about the clone whose root ``path`` is.
 
     A folder inside of a clone is refused: a damaged clone inside of another one would
