@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.importers.make_clone import git, lose
+from tests.importers.make_clone import git, lose, make_clone
 
 from project_architect_db.importers import (
     CloneDamaged,
@@ -59,13 +59,15 @@ def test_a_folder_without_a_repository_is_named(tmp_path: Path) -> None:
         open_git(tmp_path)
 
 
+@pytest.mark.parametrize("name", ["outer", "out:er"])
 def test_a_damaged_clone_inside_of_another_is_not_taken_for_the_outer_one(
-    new_clone: NewClone,
+    tmp_path: Path, name: str
 ) -> None:
-    outer = new_clone({"inner/a.md": "a"})
+    # A colon ends an entry in the list by which git is kept from looking further up.
+    inner = make_clone(tmp_path / name, commits=6) / "docs"
 
     with pytest.raises(NotARepository):
-        open_git(outer / "inner")
+        open_git(inner)
 
 
 def test_a_machine_without_git_is_told_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -132,7 +134,7 @@ def test_a_slow_reader_of_ours_is_no_fault_of_the_clone(program: Callable[[str],
 def test_a_git_that_is_ended_from_outside_is_an_interruption(
     program: Callable[[str], Git],
 ) -> None:
-    with pytest.raises(ReadingInterrupted, match="ended by SIGTERM") as caught:
+    with pytest.raises(ReadingInterrupted, match="ended by signal 15") as caught:
         program("kill -TERM $$").run("log")
 
     assert isinstance(caught.value, InterruptedError)

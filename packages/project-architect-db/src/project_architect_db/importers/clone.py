@@ -301,9 +301,7 @@ def _described(git: Git) -> str:
 def first_paragraph(readme: str) -> str:
     r"""Return the first prose of a readme, in one line.
 
-    >>> first_paragraph(
-    ...     "Thing\\n=====\\n\\n[![badge](x)](y)\\n\\nDoes *this*\\nand that.\\n\\nMore."
-    ... )
+    >>> first_paragraph("Thing\n=====\n\n[![badge](x)](y)\n\nDoes *this*\nand that.")
     'Does *this* and that.'
     """
     for paragraph in re.split(r"\n[ \t]*\n", readme.replace("\r\n", "\n")):

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
 import subprocess
 import tempfile
 import threading
@@ -217,8 +216,7 @@ class Process:
             reason = f"git said nothing for {self._git.patience:g} seconds and was ended"
             raise CloneDamaged(self._git.path, f"{reason}; check it with 'git fsck'")
         if code < 0:
-            name = signal.Signals(-code).name
-            reason = f"git was ended by {name} while it was read; run the import again"
+            reason = f"git was ended by signal {-code} while it was read; run the import again"
             raise ReadingInterrupted(self._git.path, reason)
         raise _fault(self._git.path, lines)
 
@@ -269,11 +267,13 @@ def _fault(path: Path, lines: Sequence[str]) -> CloneRefused:
     said = (marked or [*lines, "git gave no reason"])[-1].partition(": ")
     reason = (said[2] or said[0])[:300]
     if "not a git repository" in reason:
-        return NotARepository(
-            path,
-            "it is not the root of a git repository: give the folder that holds .git",
-        )
+        return _no_root(path)
     return CloneDamaged(path, f"git cannot read it ({reason}); check it with 'git fsck'")
+
+
+def _no_root(path: Path) -> NotARepository:
+    reason = "it is not the root of a git repository: give the folder that holds .git"
+    return NotARepository(path, reason)
 
 
 def open_git(path: Path, *, patience: float = 120.0) -> Git:
@@ -295,5 +295,6 @@ def open_git(path: Path, *, patience: float = 120.0) -> Git:
     if program is None:
         raise GitMissing(path, "git is not on the PATH: install it to import from clones")
     git = Git(path.resolve(), program, patience)
-    git.run("rev-parse", "--git-dir")
+    if git.run("rev-parse", "--show-prefix").strip():
+        raise _no_root(git.path)
     return git
