@@ -293,7 +293,7 @@ LOOP = "a: &a\n  <<: *a\nservices: *a\n"
         ("pom.xml", DEEP_XML),
         ("pom.xml", "<!ENTITY"),
         ("compose.yaml", "a: [b"),
-        ("compose.yaml", "[" * 5000),
+        ("compose.yaml", "- " * 2000),
         ("compose.yaml", "a: 1\n" * (MAX_YAML // 5 + 1)),
         ("compose.yaml", "a: *nowhere"),
     ],

@@ -26,7 +26,7 @@ __all__ = ["MAX_MANIFEST", "MAX_YAML", "Manifest", "parser_of"]
 MAX_MANIFEST: Final = 1 << 20
 """A manifest of more bytes is not read."""
 
-MAX_YAML: Final = 1 << 18
+MAX_YAML: Final = 1 << 16
 """Nor a YAML file of more than this: its parser takes seconds for a megabyte."""
 
 _NAME: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
