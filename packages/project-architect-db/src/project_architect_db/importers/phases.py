@@ -71,27 +71,19 @@ PIECE: Final = 500
 """Messages of one conversation that are handed out at once."""
 
 _WORDS: Final[tuple[tuple[Phase, str], ...]] = (
-    ("done", r"end of life|\beol\b|sunset|archive (?:the |this )?(?:project|repository)"),
-    ("deployment", r"^(?:release|version|bump version|v?\d+\.\d+(?:\.\d+)?$)|\bdeploy|rollout"),
-    ("deployment", r"prepare (?:the |for )?release|\bgo live\b|\bpublish"),
-    (
-        "project_idea",
-        r"^initial (?:commit|import)|\bproject idea|\bproposal\b|brainstorm|\bvision\b",
-    ),
-    (
-        "requirements",
-        r"\brequirements?\b(?!\S)|user stor(?:y|ies)|acceptance criteria|use cases?\b",
-    ),
-    ("architecture", r"architect|\badr\b|decision record|\blayering\b"),
-    ("design", r"\bdesign\b|mock-?up|wireframe|prototype|\bdata model\b"),
-    (
-        "review",
-        r"code review|review (?:comments|feedback|notes|findings)|address(?:ed)? (?:the )?review",
-    ),
+    ("done", r"end of life|eol\b|sunset|archive (?:the |this )?(?:project|repository)"),
+    ("deployment", r"^(?:release|version|bump version|v?\d+\.\d+(?:\.\d+)?$)|deploy|rollout"),
+    ("deployment", r"prepare (?:the |for )?release|go live\b|publish"),
+    ("project_idea", r"^initial (?:commit|import)|project idea|proposal\b|brainstorm|vision\b"),
+    ("requirements", r"requirements?(?!\S)|user stor(?:y|ies)|acceptance criteria|use cases?\b"),
+    ("architecture", r"architect|adr\b|decision record|layering\b"),
+    ("design", r"design\b|mock-?up|wireframe|prototype|data model\b"),
+    ("review", r"code review|review (?:comments|feedback|notes|findings)"),
+    ("review", r"address(?:ed)? (?:the )?review"),
 )
 
-WORDS: Final = tuple((phase, re.compile(pattern, re.IGNORECASE)) for phase, pattern in _WORDS)
-"""What the words of a subject tell, the first that is found."""
+WORDS: Final = tuple((phase, re.compile(rf"\b(?:{words})")) for phase, words in _WORDS)
+"""What the words of a subject tell, in small letters; the first that is found."""
 
 PREFIXES: Final[dict[str, Phase]] = {
     "idea": "project_idea",
@@ -139,7 +131,7 @@ _PATHS: Final[tuple[tuple[Phase, str], ...]] = (
 PATHS: Final = tuple((phase, re.compile(pattern, re.IGNORECASE)) for phase, pattern in _PATHS)
 """What a path that a commit touches tells, the first that matches."""
 
-_ANY_WORD: Final = re.compile("|".join(f"(?:{words})" for _, words in _WORDS), re.IGNORECASE)
+_ANY_WORD: Final = re.compile(rf"\b(?:{'|'.join(words for _, words in _WORDS)})")
 _PREFIX: Final = re.compile(r"(\w+)(?:\([^)]*\))?!?:\s")
 _MERGE: Final = re.compile(r"merge\b|revert\b", re.IGNORECASE)
 # "Merge pull request #7 from someone/branch": the title follows in the body.
@@ -183,8 +175,9 @@ def phase_of(commit: Commit) -> Phase:
         return "review"
     if not commit.parents:
         return "project_idea"
-    if _ANY_WORD.search(commit.subject):
-        return next(phase for phase, pattern in WORDS if pattern.search(commit.subject))
+    subject = commit.subject.lower()
+    if _ANY_WORD.search(subject):
+        return next(phase for phase, pattern in WORDS if pattern.search(subject))
     prefix = _PREFIX.match(commit.subject)
     if prefix and (found := PREFIXES.get(prefix[1].lower())):
         return found
