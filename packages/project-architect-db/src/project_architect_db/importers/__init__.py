@@ -1,0 +1,59 @@
+"""Reading what is outside: a local git clone becomes the records of a project."""
+
+from project_architect_db.importers.activity import (
+    Activity,
+    Branch,
+    Contributor,
+    Day,
+    Release,
+    Remote,
+)
+from project_architect_db.importers.architecture import Architecture
+from project_architect_db.importers.clone import CloneReading, read_clone
+from project_architect_db.importers.complexity import complexity_score
+from project_architect_db.importers.documents import Document, DocumentType, DocumentVersion
+from project_architect_db.importers.errors import (
+    CloneDamaged,
+    CloneRefused,
+    EmptyRepository,
+    GitMissing,
+    HistoryRewritten,
+    NotARepository,
+    PathMissing,
+    ReadingInterrupted,
+)
+from project_architect_db.importers.history import Commit, FileChange, Person
+from project_architect_db.importers.phases import Conversation, Message, Phase
+from project_architect_db.importers.tree import Notice, NoticeKind
+
+__all__ = [
+    "Activity",
+    "Architecture",
+    "Branch",
+    "CloneDamaged",
+    "CloneReading",
+    "CloneRefused",
+    "Commit",
+    "Contributor",
+    "Conversation",
+    "Day",
+    "Document",
+    "DocumentType",
+    "DocumentVersion",
+    "EmptyRepository",
+    "FileChange",
+    "GitMissing",
+    "HistoryRewritten",
+    "Message",
+    "NotARepository",
+    "Notice",
+    "NoticeKind",
+    "PathMissing",
+    "Person",
+    "Phase",
+    "ReadingInterrupted",
+    "Release",
+    "Remote",
+    "complexity_score",
+    "read_clone",
+]

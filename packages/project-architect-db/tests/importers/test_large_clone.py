@@ -1,0 +1,86 @@
+"""Reading a clone with a long history: what it costs, and that nothing is missing."""
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from tests.importers.make_clone import git, make_clone
+
+from project_architect_db.importers import read_clone
+
+pytestmark = [pytest.mark.performance, pytest.mark.slow]
+
+COMMITS = 15_000
+READ = """
+import json, resource, sys, time
+from pathlib import Path
+from project_architect_db.importers import read_clone
+
+start = time.perf_counter()
+reading = read_clone(Path(sys.argv[1]), since=sys.argv[2] or None)
+messages = sum(len(each.messages) for each in reading.conversations())
+versions = sum(1 for _ in reading.documents())
+seconds = time.perf_counter() - start
+unit = 1 if sys.platform == "darwin" else 1024
+print(json.dumps({
+    "seconds": seconds,
+    "resident": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit,
+    "messages": messages,
+    "versions": versions,
+    "contributors": len(reading.activity.contributors),
+    "cursor": reading.cursor,
+}))
+"""
+
+
+@pytest.fixture(scope="module")
+def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_clone(tmp_path_factory.mktemp("large") / "clone", commits=COMMITS)
+
+
+def read_apart(folder: Path, since: str = "") -> dict[str, object]:
+    """Return what a process of its own says about reading a clone."""
+    said = subprocess.run(
+        [sys.executable, "-c", READ, str(folder), since], check=True, capture_output=True
+    )
+    found: dict[str, object] = json.loads(said.stdout)
+    return found
+
+
+def test_a_long_history_is_read_completely_and_in_bounded_memory(
+    large: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    start = time.perf_counter()
+    git(large, "log", "--raw", "--numstat", "HEAD", "--tags")
+    plain = time.perf_counter() - start
+
+    first = read_apart(large)
+    again = read_apart(large, str(first["cursor"]))
+
+    with capsys.disabled():
+        sys.stdout.write(
+            f"\n{COMMITS} commits: git log {plain:.2f} s, read {first['seconds']:.2f} s, "
+            f"again {again['seconds']:.2f} s, {int(str(first['resident'])) >> 20} MiB\n"
+        )
+    emails = git(large, "log", "--format=%aE", "HEAD", "--tags").decode().lower().split()
+    assert first["messages"] == COMMITS
+    assert first["contributors"] == len(set(emails))
+    assert int(str(first["versions"])) > COMMITS // 4
+    assert int(str(first["resident"])) < 400 << 20
+    assert (again["messages"], again["versions"]) == (0, 0)
+
+
+def test_files_and_lines_of_a_long_history_are_those_of_git(large: Path) -> None:
+    said = git(large, "log", "--format=", "--numstat", "HEAD", "--tags").splitlines()
+    counted = [line.split(b"\t") for line in said if line]
+
+    days = (reading := read_clone(large)).activity.days
+    files = sum(len(each.files) for each in reading.commits())
+
+    assert files == len(counted)
+    assert sum(day.added for day in days) == sum(int(a) for a, *_ in counted if a != b"-")
+    assert sum(day.removed for day in days) == sum(int(r) for _, r, _ in counted if r != b"-")
+    assert sum(day.commits for day in days) == COMMITS
