@@ -73,11 +73,14 @@ class Conversation(EntityMixin, Base):
         CheckConstraint("length(phase) BETWEEN 1 AND 50", name="phase"),
         CheckConstraint("message_count >= 0", name="message_count"),
         Index("idx_conversation_project", "project_id"),
+        Index("idx_conversation_source", "project_id", "source", duckdb_index=False),
         Index("idx_conversation_phase", "phase", duckdb_index=False),
     )
 
     project_id: Mapped[int] = mapped_column(ForeignKey("projects.id"))
     title: Mapped[str | None] = mapped_column(String(255))
+    source: Mapped[str | None] = mapped_column(String(255))
+    """What it was imported from: a name that is the same in each import."""
     phase: Mapped[str] = mapped_column(String(50), default=PHASES[0], server_default=PHASES[0])
     phase_entered_at: Mapped[dt.datetime] = derived(
         "phase", lambda _phase: now(), UTCDateTime, given=True
@@ -146,6 +149,8 @@ class ConversationMessage(IntegerKeyMixin, Base):
 
     conversation_id: Mapped[int] = mapped_column(ForeignKey("conversations.id"))
     role: Mapped[str] = mapped_column(String(50))
+    author: Mapped[str | None] = mapped_column(String(255))
+    """Who said it, where the role does not tell."""
     content: Mapped[str] = mapped_column(Text)
     time: Mapped[dt.datetime] = mapped_column(default=now)
     tokens: Mapped[int | None]

@@ -185,6 +185,7 @@ def create_conversations() -> None:
         key(),
         sa.Column("project_id", sa.BigInteger, nullable=False),
         sa.Column("title", sa.String(255)),
+        sa.Column("source", sa.String(255)),
         sa.Column("phase", sa.String(50), server_default="project_idea", nullable=False),
         sa.Column("phase_entered_at", MOMENT, nullable=False),
         sa.Column("message_count", sa.BigInteger, server_default="0", nullable=False),
@@ -199,11 +200,15 @@ def create_conversations() -> None:
     )
     op.create_index("idx_conversation_phase", "conversations", ["phase"], duckdb_index=False)
     op.create_index("idx_conversation_project", "conversations", ["project_id"])
+    op.create_index(
+        "idx_conversation_source", "conversations", ["project_id", "source"], duckdb_index=False
+    )
     op.create_table(
         "conversation_messages",
         key(),
         sa.Column("conversation_id", sa.BigInteger, nullable=False),
         sa.Column("role", sa.String(50), nullable=False),
+        sa.Column("author", sa.String(255)),
         sa.Column("content", sa.Text, nullable=False),
         sa.Column("time", MOMENT, nullable=False),
         sa.Column("tokens", sa.BigInteger),
