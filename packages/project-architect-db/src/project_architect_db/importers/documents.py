@@ -307,8 +307,10 @@ def read_documents(
         if not is_document(file.raw_path) or not is_regular(file.mode):
             continue
         changes = index.changes_of(file)
-        paths = dict.fromkeys(shown(path) for path, _, _ in reversed(changes))
-        former = tuple(path for path in paths if path != file.path)
+        paths = [
+            path for raw, change, _ in reversed(changes) for path in (raw, change.old_path) if path
+        ]
+        former = tuple(path for path in dict.fromkeys(map(shown, paths)) if path != file.path)
         document = Document(file.path, doc_type(file.path), former)
         told: set[NoticeKind] = set()
         # What was a symbolic link then has no content of its own.

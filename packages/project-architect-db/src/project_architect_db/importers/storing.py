@@ -116,10 +116,9 @@ async def _known(database: Database, place: str) -> tuple[int, int, str] | None:
         .order_by(Repository.id)
     )
     async with database.session() as session:
-        for project_id, repository_id, metadata in await session.execute(statement):
-            if _GIT in metadata:
-                return project_id, repository_id, metadata[_GIT]["cursor"]
-    return None
+        found = (await session.execute(statement)).all()
+    imported = (row for row in found if _GIT in row[-1])
+    return next(((row[0], row[1], row[2][_GIT]["cursor"]) for row in imported), None)
 
 
 class _Storing:
@@ -230,7 +229,7 @@ class _Storing:
         statement = select(table.source, table.id).where(
             table.project_id == project_id, table.source.in_([key[:_LONGEST] for key in keys])
         )
-        found = {source: key for source, key in await self._session.execute(statement)}
+        found = dict(map(tuple, await self._session.execute(statement)))
         return {key: found[key[:_LONGEST]] for key in keys if key[:_LONGEST] in found}
 
     @staticmethod
@@ -251,14 +250,13 @@ class _Storing:
         statement = select(Conversation.id, Conversation.phase).where(
             Conversation.id.in_(there.values())
         )
-        phases = {key: phase for key, phase in await self._session.execute(statement)}
+        phases = dict(map(tuple, await self._session.execute(statement)))
         rows = [
             {"id": key, "phase": by_key[name][-1].phase}
             for name, key in there.items()
             if _order(by_key[name][-1].phase) > _order(phases[key])
         ]
-        if rows:
-            await self._rows(Conversation).bulk_update(rows)
+        await self._rows(Conversation).bulk_update(rows)
 
     # ---- documents --------------------------------------------------------------------
 
@@ -376,8 +374,7 @@ class _Storing:
                 changes.append({"id": before.id, **_added(before, row)})
         repository = self._rows(model)
         await repository.bulk_create([row for row in rows if row[key] not in there])
-        if changes:
-            await repository.bulk_update(changes)
+        await repository.bulk_update(changes)
 
     async def _releases(self, report: ImportReport) -> None:
         """Store tags as deployments, once each."""
