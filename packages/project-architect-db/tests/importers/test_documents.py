@@ -161,7 +161,7 @@ def test_a_document_that_was_no_document_before_has_one_version(new_clone: NewCl
 
     (version, *others) = read_clone(clone).documents()
 
-    assert (version.content, version.document.former_paths, others) == ("a\nb\nc\n", (), [])
+    assert (version.content, version.document.former_paths, others) == ("a\nb\nc\n", ("notes",), [])
 
 
 def test_a_link_that_became_a_document_starts_there(new_clone: NewClone) -> None:
