@@ -94,11 +94,21 @@ class ModelFactory(SQLAlchemyFactory[ModelT], Generic[ModelT]):
 
         What a factory says itself is always set.
         """
-        if not isinstance(column, Column) or not super().should_column_be_set(column):
-            return False
+        return (
+            isinstance(column, Column)
+            and super().should_column_be_set(column)
+            and (cls._says(column) or cls._is_free(column))
+        )
+
+    @classmethod
+    def _says(cls, column: Column[Any]) -> bool:
+        """Return whether the factory has a value for a column."""
         own = cls.__mro__[: cls.__mro__.index(ModelFactory)]
-        if any(column.key in vars(each) for each in own):
-            return True
+        return any(column.key in vars(each) for each in own)
+
+    @classmethod
+    def _is_free(cls, column: Column[Any]) -> bool:
+        """Return whether nobody else gives a column its value."""
         return (
             not column.foreign_keys
             and column.default is None
