@@ -35,6 +35,8 @@ def tree(root: Path, tmp_path: Path) -> Path:
         (tmp_path / package / "__init__.py").touch()
     for module in ("dialect", "core", "web", "testing", "bulk", "maintenance"):
         (tmp_path / "andamios_orm" / f"{module}.py").touch()
+    for module in ("core", "models", "repositories"):
+        (tmp_path / "project_architect_db" / f"{module}.py").touch()
     return tmp_path
 
 
@@ -44,6 +46,7 @@ def tree(root: Path, tmp_path: Path) -> Path:
         ("andamios_orm/core", "andamios_orm.dialect"),
         ("andamios_orm/bulk", "andamios_orm.maintenance"),
         ("axai_pg/__init__", "andamios_orm.core"),
+        ("project_architect_db/repositories", "project_architect_db.models"),
     ],
 )
 @pytest.mark.slow
@@ -62,6 +65,7 @@ def test_an_import_that_goes_down_is_kept(tree: Path, module: str, imported: str
         ("andamios_orm/web", "andamios_orm.testing"),
         ("andamios_orm/core", "axai_pg"),
         ("axai_pg/__init__", "project_architect_db"),
+        ("project_architect_db/models", "project_architect_db.repositories"),
     ],
 )
 @pytest.mark.slow

@@ -24,6 +24,7 @@ MODULES = (
     ),
     *(f"queries.{name}" for name in ("builder", "filters", "aggregations")),
     *(f"migration.{name}" for name in ("manager", "versions")),
+    *(f"testing.{name}" for name in ("fixtures", "database", "factories", "parallel")),
     *(f"exceptions.{name}" for name in ("database", "validation")),
 )
 

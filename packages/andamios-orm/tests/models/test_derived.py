@@ -12,6 +12,7 @@ from andamios_orm.bulk import bulk_create, bulk_update, bulk_upsert
 from andamios_orm.exceptions import BulkRefused, ConfigurationError, ValueRefused
 from andamios_orm.models import IntegerKeyMixin, Row, VersionMixin, derived
 from andamios_orm.models.clock import now
+from andamios_orm.models.derived import UNCHANGED
 from andamios_orm.repositories import BaseRepository
 
 if TYPE_CHECKING:
@@ -29,6 +30,11 @@ def framework_of(plan: Any) -> str | None:
     return plan.get("framework") if isinstance(plan, dict) else None
 
 
+def day_of(status: str | None) -> int | None:
+    """Return the number of the day on which something is done."""
+    return now().toordinal() if status == "done" else None
+
+
 class Project(VersionMixin, IntegerKeyMixin, Base):
     """A project with a plan, and what follows from it."""
 
@@ -39,7 +45,9 @@ class Project(VersionMixin, IntegerKeyMixin, Base):
     framework: Mapped[str | None] = derived("plan", framework_of)
     status: Mapped[str] = mapped_column(default="draft")
     ticks: Mapped[int | None] = derived(
-        "status", lambda status: now().toordinal() if status == "done" else None, given=True
+        "status",
+        lambda status: UNCHANGED if status == "kept" else day_of(status),
+        given=True,
     )
     sales: Mapped[int] = mapped_column(default=0, info={"kept": "sales count it"})
 
@@ -135,6 +143,21 @@ async def test_a_value_that_may_be_given_wins(database: Database) -> None:
         await session.refresh(created)
 
     assert created.ticks == 2
+
+
+async def test_a_function_may_leave_it_as_it_is(database: Database) -> None:
+    async with database.transaction() as session:
+        projects = BaseRepository(session, Project)
+        new = await projects.create({"name": "new", "status": "kept"})
+        (bulk,) = (await bulk_create(session, Project, [{"name": "bulk", "status": "kept"}])).ids
+        first = await projects.create({"name": "a", "status": "done", "ticks": 7})
+        second = await projects.create({"name": "b", "status": "done", "ticks": 7})
+        await projects.update(first.id, {"status": "kept"})
+        rows = [{"id": second.id, "status": "kept"}, {"id": bulk, "status": "done"}]
+        await bulk_update(session, Project, rows)
+        await session.refresh(second)
+
+    assert (new.ticks, first.ticks, second.ticks) == (None, 7, 7)
 
 
 async def test_callers_cannot_write_it(database: Database) -> None:

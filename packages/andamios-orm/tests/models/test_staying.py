@@ -9,7 +9,8 @@ from sqlalchemy import ForeignKey, MetaData
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 from andamios_orm.bulk import bulk_delete
-from andamios_orm.models import STAYS, IntegerKeyMixin, Row, SoftDeleteMixin
+from andamios_orm.models import IntegerKeyMixin, Row, SoftDeleteMixin
+from andamios_orm.models.staying import STAYS
 from andamios_orm.repositories import BaseRepository
 
 if TYPE_CHECKING:

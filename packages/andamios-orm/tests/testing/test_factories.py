@@ -14,7 +14,14 @@ from sqlalchemy import ForeignKey, MetaData, String, func, select
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 from andamios_orm.exceptions import ConfigurationError, MissingExtra
-from andamios_orm.models import IntegerKeyMixin, Row, TimestampMixin, UUIDKeyMixin
+from andamios_orm.models import (
+    IntegerKeyMixin,
+    Row,
+    SoftDeleteMixin,
+    TimestampMixin,
+    UUIDKeyMixin,
+    derived,
+)
 from andamios_orm.models.types import EnumByValue, Money, PydanticJSON, UTCDateTime
 from andamios_orm.models.vector import Vector
 from andamios_orm.testing import factories
@@ -67,6 +74,24 @@ class Book(UUIDKeyMixin, Base):
     editor_id: Mapped[int | None] = mapped_column(ForeignKey("authors.id"))
     author: Mapped[Author] = relationship(back_populates="books", foreign_keys=[author_id])
     editor: Mapped[Author | None] = relationship(foreign_keys=[editor_id])
+
+
+class Note(SoftDeleteMixin, IntegerKeyMixin, Base):
+    """What has columns that nobody writes by hand."""
+
+    __tablename__ = "notes"
+    text: Mapped[str]
+    length: Mapped[int] = derived("text", len)
+    reads: Mapped[int | None] = mapped_column(info={"kept": "readers count it"})
+
+
+class Label(IntegerKeyMixin, Base):
+    """What has defaults."""
+
+    __tablename__ = "labels"
+    text: Mapped[str]
+    colour: Mapped[str] = mapped_column(default="white")
+    size: Mapped[int] = mapped_column(default=3)
 
 
 class Shelf(IntegerKeyMixin, Base):
@@ -169,3 +194,26 @@ def test_without_polyfactory_it_says_what_to_install(monkeypatch: pytest.MonkeyP
             __import__(factories.__name__)
     finally:
         sys.modules[factories.__name__] = found
+
+
+@pytest.mark.db
+async def test_what_nobody_writes_by_hand_is_not_made_up(database: Database) -> None:
+    built = factory_of(Note).build()
+
+    async with database.transaction() as session:
+        created = await factory_of(Note).create_batch(session, 2)
+
+    assert (built.deleted_at, built.reads) == (None, None)
+    assert [note.length == len(note.text) for note in created] == [True, True]
+
+
+def test_what_a_factory_says_wins_over_a_default() -> None:
+    class RedFactory(ModelFactory[Label]):
+        colour = "red"
+
+    class LongFactory(RedFactory):
+        text = "More"
+
+    assert RedFactory.build().colour == "red"
+    assert (LongFactory.build().colour, LongFactory.build().text) == ("red", "More")
+    assert LongFactory.build().size is None

@@ -48,6 +48,8 @@ async def test_a_project_that_is_opened_again_is_not_completed(
 
     await projects.update(project.id, {"status": "completed", "name": "Other"})
     assert project.completed_at == first
+    await projects.update(project.id, {"status": "archived"})
+    assert project.completed_at == first
     await projects.update(project.id, {"status": "active"})
 
     assert project.completed_at is None

@@ -9,7 +9,8 @@ import pytest
 
 from andamios_orm.bulk import bulk_create, bulk_update
 from andamios_orm.exceptions import NotFound, NotLoaded, UnknownField, ValueRefused
-from project_architect_db.models import PHASES, Conversation, ConversationMessage
+from project_architect_db.models import Conversation, ConversationMessage
+from project_architect_db.models.conversation import PHASES
 from project_architect_db.repositories import ConversationRepository, ProjectRepository
 from project_architect_db.schemas import ConversationCreate, ConversationSchema, MessageCreate
 

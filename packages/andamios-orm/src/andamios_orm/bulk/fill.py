@@ -132,9 +132,9 @@ def _derived(rule: Derived, rows: list[int], row: _Row) -> list[Any]:
     """Return what follows from another column, which was filled before this one."""
     source = row.context.columns.get(row.target.columns[rule.source].key)
     if source is None:
-        return [rule.function(None) for _ in rows]
+        return [rule.of_new(None) for _ in rows]
     values = source.values() if isinstance(source, ArrowColumn) else source
-    return [rule.function(values[at]) for at in rows]
+    return [rule.of_new(values[at]) for at in rows]
 
 
 def _without_default(

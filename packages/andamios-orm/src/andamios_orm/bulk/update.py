@@ -14,6 +14,7 @@ from andamios_orm.bulk.stage import Given, run, staged
 from andamios_orm.bulk.target import target_of
 from andamios_orm.bulk.work import Work, bind, dialect_of, read_rows
 from andamios_orm.exceptions import NotFound, StaleVersion
+from andamios_orm.models.derived import UNCHANGED
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -101,6 +102,7 @@ def _following(target: Target, batch: Batch) -> dict[str, _Column]:
         if source is not None and name not in batch.columns:
             values = source.values() if isinstance(source, ArrowColumn) else source
             made = [MISSING if value is MISSING else rule.function(value) for value in values]
+            made = [MISSING if value is UNCHANGED else value for value in made]
             found[name] = _Column(made, rule.source)
     return found
 

@@ -223,6 +223,9 @@ def plain(value: Any) -> Any:
     """
     if type(value) in _EXACT:
         return value
+    convert = _BY_TYPE.get(type(value))
+    if convert is not None:  # of its subclasses one would have to ask, one kind after the other
+        return convert(value)
     for kind, convert in _CONVERTERS:
         if isinstance(value, kind):
             return convert(value)
@@ -262,6 +265,12 @@ _CONVERTERS: Final[tuple[tuple[Any, Callable[[Any], Any]], ...]] = (
     ((bytes, bytearray, memoryview), _bytes),
     ((decimal.Decimal, uuid.UUID), str),
 )
+_BY_TYPE: Final[Mapping[type[Any], Callable[[Any], Any]]] = {
+    kind: convert
+    for kinds, convert in _CONVERTERS
+    for kind in (kinds if isinstance(kinds, tuple) else (kinds,))
+    if kind is not enum.Enum
+}
 
 
 def _cut(value: Any) -> Any:

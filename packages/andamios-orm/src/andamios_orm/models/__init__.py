@@ -17,13 +17,11 @@ from andamios_orm.models.mixins import (
     VersionMixin,
     uuid7,
 )
-from andamios_orm.models.staying import STAYS
 from andamios_orm.models.types import EnumByValue, Money, PydanticJSON, UTCDateTime
 from andamios_orm.models.vector import Vector
 from andamios_orm.models.written import WrittenRow
 
 __all__ = [
-    "STAYS",
     "AuditMixin",
     "EncryptedString",
     "EnumByValue",

@@ -23,9 +23,17 @@ if TYPE_CHECKING:
     from sqlalchemy.engine.default import DefaultExecutionContext
     from sqlalchemy.orm import InstrumentedAttribute, MappedColumn
 
-__all__ = ["Derived", "derived", "kept_by_model", "rule_of", "rules_of"]
+__all__ = ["UNCHANGED", "Derived", "derived", "kept_by_model", "rule_of", "rules_of"]
 
 _KEY: Final = "andamios_derived"
+
+
+class _Unchanged:
+    """The type of ``UNCHANGED``."""
+
+
+UNCHANGED: Final = _Unchanged()
+"""What a function returns to leave the column as it is; in a new row it is None."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +58,12 @@ class Derived:
                 "…",
                 self.source,
             ) from None
-        return self.function(row.get(self.source))
+        return self.of_new(row.get(self.source))
+
+    def of_new(self, value: Any) -> Any:
+        """Return the value for a new row whose source is ``value``."""
+        found = self.function(value)
+        return None if found is UNCHANGED else found
 
 
 def derived(
@@ -64,8 +77,9 @@ def derived(
 
     It is set with a new row and again when ``source`` changes: by a flush, by a bulk, by a
     single create. Callers cannot write it; with ``given`` they may, and their value wins.
-    The function takes whatever a caller passes, also None and what will be refused. The
-    rest is for ``mapped_column()``. Statements, such as ``update(Model)``, are not seen.
+    The function takes whatever a caller passes, also None and what will be refused, and may
+    return ``UNCHANGED``. The rest is for ``mapped_column()``. Statements, such as
+    ``update(Model)``, are not seen.
     """
     rule = Derived(source, function, given)
     info = {**options.pop("info", {}), _KEY: rule}
@@ -115,6 +129,8 @@ def _follow(model: type[Any], name: str, attribute: InstrumentedAttribute[Any]) 
             return  # new rows get it when they are stored
         if isinstance(value, ClauseElement):
             raise ValueRefused("other columns follow from it, so it is a value", "…", rule.source)
-        setattr(instance, name, function(value))
+        found = function(value)
+        if found is not UNCHANGED:
+            setattr(instance, name, found)
 
     event.listen(source, "set", changed)

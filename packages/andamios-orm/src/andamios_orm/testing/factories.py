@@ -22,6 +22,8 @@ from sqlalchemy.orm import RelationshipDirection
 
 from andamios_orm.bulk import Created, bulk_create
 from andamios_orm.exceptions import ConfigurationError, MissingExtra
+from andamios_orm.models.derived import kept_by_model
+from andamios_orm.models.mixins import SoftDeleteMixin
 from andamios_orm.models.types import EnumByValue, Money, PydanticJSON, UTCDateTime
 from andamios_orm.models.vector import Vector
 
@@ -88,14 +90,31 @@ class ModelFactory(SQLAlchemyFactory[ModelT], Generic[ModelT]):
 
     @classmethod
     def should_column_be_set(cls, column: Any) -> bool:
-        """Return whether a value is made up: not where the column or a relation has one."""
+        """Return whether it gets a value here: not where the column or a relation has one.
+
+        What a factory says itself is always set.
+        """
         return (
             isinstance(column, Column)
             and super().should_column_be_set(column)
-            and not column.foreign_keys
+            and (cls._says(column) or cls._is_free(column))
+        )
+
+    @classmethod
+    def _says(cls, column: Column[Any]) -> bool:
+        """Return whether the factory has a value for a column."""
+        own = cls.__mro__[: cls.__mro__.index(ModelFactory)]
+        return any(column.key in vars(each) for each in own)
+
+    @classmethod
+    def _is_free(cls, column: Column[Any]) -> bool:
+        """Return whether nobody else gives a column its value."""
+        return (
+            not column.foreign_keys
             and column.default is None
             and column.server_default is None
             and column.identity is None
+            and column.name not in _kept_columns(cls.__model__)
             and column is not column.table.autoincrement_column
             and column is not inspect(cls.__model__).version_id_col
         )
@@ -172,6 +191,13 @@ _vectors: dict[int, type[list[float]]] = {}
 def _vector_of(size: int) -> type[list[float]]:
     """Return the type that stands for vectors of ``size`` numbers."""
     return _vectors.setdefault(size, type(f"Vector{size}", (list,), {}))
+
+
+def _kept_columns(model: type[Any]) -> set[str]:
+    """Return the columns that nobody writes by hand, so that none is made up."""
+    columns = {column.name: column for column in inspect(model).columns}
+    deleted = {"deleted_at"} if issubclass(model, SoftDeleteMixin) else set()
+    return {*kept_by_model(columns), *deleted}
 
 
 _made: dict[type[Any], type[ModelFactory[Any]]] = {}

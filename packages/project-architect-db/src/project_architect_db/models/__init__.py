@@ -5,7 +5,6 @@ from __future__ import annotations
 from project_architect_db.models.base import Base
 from project_architect_db.models.complexity import complexity_score
 from project_architect_db.models.conversation import (
-    PHASES,
     Conversation,
     ConversationMessage,
     ConversationPhase,
@@ -28,7 +27,6 @@ from project_architect_db.models.repository import (
 )
 
 __all__ = [
-    "PHASES",
     "Base",
     "Build",
     "Contributor",

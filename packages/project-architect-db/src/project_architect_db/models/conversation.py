@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, Final, TypedDict
 from sqlalchemy import CheckConstraint, ForeignKey, Index, String, Text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from andamios_orm.models import STAYS, UTCDateTime, derived
+from andamios_orm.models import UTCDateTime, derived
 from andamios_orm.models.clock import now
+from andamios_orm.models.staying import STAYS
 from project_architect_db.models import counting, phases, rollups
 from project_architect_db.models.base import Base
 from project_architect_db.models.mixins import EntityMixin, IntegerKeyMixin

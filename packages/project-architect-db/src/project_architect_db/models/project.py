@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import CheckConstraint, ForeignKey, Index, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from andamios_orm.models import STAYS, EnumByValue, UTCDateTime, current_actor, derived
+from andamios_orm.models import EnumByValue, UTCDateTime, current_actor, derived
 from andamios_orm.models.clock import now
+from andamios_orm.models.derived import UNCHANGED
+from andamios_orm.models.staying import STAYS
 from project_architect_db.models import rollups
 from project_architect_db.models.base import Base
 from project_architect_db.models.complexity import complexity_score, framework_of
@@ -38,8 +40,10 @@ class ProjectStatus(enum.StrEnum):
     ARCHIVED = "archived"
 
 
-def _completion(status: object) -> dt.datetime | None:
+def _completion(status: object) -> object:
     """Return when a project was completed whose status has just become ``status``."""
+    if status == ProjectStatus.ARCHIVED:
+        return UNCHANGED
     return now() if status == ProjectStatus.COMPLETED else None
 
 

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import CheckConstraint, ForeignKey, Index, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from andamios_orm.models import STAYS, EnumByValue
+from andamios_orm.models import EnumByValue
 from andamios_orm.models.clock import now
+from andamios_orm.models.staying import STAYS
 from project_architect_db.models import rollups
 from project_architect_db.models.base import Base
 from project_architect_db.models.mixins import EntityMixin, IntegerKeyMixin
