@@ -10,7 +10,6 @@ from project_architect_db.importers.activity import (
 )
 from project_architect_db.importers.architecture import Architecture
 from project_architect_db.importers.clone import CloneReading, read_clone
-from project_architect_db.importers.complexity import complexity_score
 from project_architect_db.importers.documents import Document, DocumentType, DocumentVersion
 from project_architect_db.importers.errors import (
     CloneDamaged,
@@ -24,6 +23,7 @@ from project_architect_db.importers.errors import (
 )
 from project_architect_db.importers.history import Commit, FileChange, Person
 from project_architect_db.importers.phases import Conversation, Message, Phase
+from project_architect_db.importers.storing import ImportReport, import_clone
 from project_architect_db.importers.tree import Notice, NoticeKind
 
 __all__ = [
@@ -44,6 +44,7 @@ __all__ = [
     "FileChange",
     "GitMissing",
     "HistoryRewritten",
+    "ImportReport",
     "Message",
     "NotARepository",
     "Notice",
@@ -54,6 +55,6 @@ __all__ = [
     "ReadingInterrupted",
     "Release",
     "Remote",
-    "complexity_score",
+    "import_clone",
     "read_clone",
 ]

@@ -84,8 +84,13 @@ def framework_of(architecture: object) -> str | None:
 
 
 def _number(parts: object) -> int:
-    """Return how many parts there are: of a list or an object, or a number or one by itself."""
-    if isinstance(parts, (list, tuple, Mapping)):
+    """Return how many parts there are: of a list or an object, or a number or one by itself.
+
+    An object that groups them in lists, such as dependencies by ecosystem, has those of all.
+    """
+    if isinstance(parts, Mapping):
+        return sum(len(each) if isinstance(each, (list, tuple)) else 1 for each in parts.values())
+    if isinstance(parts, (list, tuple)):
         return len(parts)
     if isinstance(parts, bool):
         return 0
