@@ -16,7 +16,7 @@ from project_architect_db.importers.activity import (
 )
 from project_architect_db.importers.plumbing import open_git
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.sampled(5)]
 
 NewClone = Callable[[dict[str, bytes | str]], Path]
 

@@ -8,7 +8,7 @@ from tests.importers.make_clone import git, lose
 from project_architect_db.importers import Architecture, Notice, read_clone
 from project_architect_db.importers import architecture as architecture_module
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.sampled(5)]
 
 NewClone = Callable[[dict[str, bytes | str]], Path]
 PYPROJECT = """

@@ -7,7 +7,7 @@ from tests.importers.make_clone import git, partial_clone
 from project_architect_db.importers.blobs import Blob, Blobs
 from project_architect_db.importers.plumbing import open_git
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.sampled(5)]
 
 NewClone = Callable[[dict[str, bytes | str]], Path]
 NOWHERE = "1" * 40

@@ -16,7 +16,7 @@ from project_architect_db.importers import (
 from project_architect_db.importers.clone import first_paragraph
 from project_architect_db.models.complexity import complexity_score
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.sampled(5)]
 
 NewClone = Callable[[dict[str, bytes | str]], Path]
 README = "# Thing\n\nDoes this.\n"

@@ -13,7 +13,7 @@ from project_architect_db.importers.documents import (
     is_document,
 )
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.sampled(5)]
 
 NewClone = Callable[[dict[str, bytes | str]], Path]
 

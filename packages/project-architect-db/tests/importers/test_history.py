@@ -22,7 +22,7 @@ from project_architect_db.importers.history import (
 )
 from project_architect_db.importers.plumbing import Git, open_git
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.sampled(5)]
 
 NewClone = Callable[[dict[str, bytes | str]], Path]
 

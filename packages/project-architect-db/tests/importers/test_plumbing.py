@@ -21,7 +21,7 @@ from project_architect_db.importers import (
 )
 from project_architect_db.importers.plumbing import Git, Process, open_git
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.sampled(5)]
 
 NewClone = Callable[[dict[str, bytes | str]], Path]
 

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     NewClone = Callable[..., Path]
 
-pytestmark = [pytest.mark.integration, pytest.mark.db]
+pytestmark = [pytest.mark.integration, pytest.mark.db, pytest.mark.sampled(5)]
 
 README = "# Shop\n\nSells things to people.\n"
 LONG = "".join(f"line {number}\n" for number in range(20))

@@ -8,7 +8,7 @@ from project_architect_db.importers import CloneDamaged
 from project_architect_db.importers.plumbing import open_git
 from project_architect_db.importers.tree import TreeFile, is_inside, read_tree
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.sampled(5)]
 
 NewClone = Callable[[dict[str, bytes | str]], Path]
 

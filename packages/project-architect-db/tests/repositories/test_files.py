@@ -15,7 +15,7 @@ from project_architect_db.repositories.files import Root
 if TYPE_CHECKING:
     from pathlib import Path
 
-pytestmark = pytest.mark.unit
+pytestmark = [pytest.mark.unit, pytest.mark.sampled(3)]
 
 
 @pytest.fixture
