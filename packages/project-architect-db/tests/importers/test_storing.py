@@ -139,7 +139,7 @@ async def test_what_cannot_be_stored_is_named_and_the_rest_is(
 
     report = await import_clone(database, clone)
 
-    assert [(each.kind, each.name) for each in report.notices] == [("path", "docs/a:b.md")]
+    assert [(each.kind, each.name) for each in report.notices] == [("outside", "docs/a:b.md")]
     assert report.documents == 2
     project = await one(database, Project)
     assert project.project_idea == f"x ({report.name}, imported from a clone)"

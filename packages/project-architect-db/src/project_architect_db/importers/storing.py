@@ -229,7 +229,7 @@ class _Storing:
         statement = select(table.source, table.id).where(
             table.project_id == project_id, table.source.in_([key[:_LONGEST] for key in keys])
         )
-        found = dict(map(tuple, await self._session.execute(statement)))
+        found = {row.source: row.id for row in await self._session.execute(statement)}
         return {key: found[key[:_LONGEST]] for key in keys if key[:_LONGEST] in found}
 
     @staticmethod
@@ -250,7 +250,7 @@ class _Storing:
         statement = select(Conversation.id, Conversation.phase).where(
             Conversation.id.in_(there.values())
         )
-        phases = dict(map(tuple, await self._session.execute(statement)))
+        phases = {row.id: row.phase for row in await self._session.execute(statement)}
         rows = [
             {"id": key, "phase": by_key[name][-1].phase}
             for name, key in there.items()
@@ -427,7 +427,7 @@ def _path(report: ImportReport, version: Version) -> str | None:
     try:
         return checked_path(version.document.path)
     except ValueRefused as refused:
-        report.notices.append(Notice("path", version.document.path, refused.reason))
+        report.notices.append(Notice("outside", version.document.path, refused.reason))
         return None
 
 
