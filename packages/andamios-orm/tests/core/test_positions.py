@@ -249,6 +249,10 @@ async def test_one_that_is_aligned_twice_stays_ahead(postgres_url: str) -> None:
             )
         await write(database, "2")
 
-        changes = await ChangeFeed(database, Base).read()
+        feed = ChangeFeed(database, Base)
+        changes = await feed.read()
+        while len(changes) < 3:
+            await asyncio.sleep(0.01)
+            changes = await feed.read()
 
     assert [change.key for change in changes] == ["1", "0", "2"]
