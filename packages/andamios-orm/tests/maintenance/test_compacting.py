@@ -491,3 +491,15 @@ async def test_tables_of_postgresql_are_vacuumed(postgres_url: str, *, full: boo
 
 async def test_a_url_of_postgresql_is_enough(postgres_url: str) -> None:
     assert (await vacuum(postgres_url)).tables == 0
+
+
+def test_what_is_stopped_before_it_begins_changes_nothing(file: Path) -> None:
+    before = file.read_bytes()
+    work = rewriting.Rewriting(file, lambda _done, _total: None)
+    work.stop()
+
+    with pytest.raises(rewriting._Stopped):
+        work.run()
+
+    assert file.read_bytes() == before
+    assert [path.name for path in file.parent.iterdir()] == [file.name]
