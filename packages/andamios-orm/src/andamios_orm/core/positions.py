@@ -354,23 +354,32 @@ def is_settled(tables: FeedTables, dialect_name: str) -> ColumnElement[bool]:
 def _oldest() -> ColumnElement[int]:
     """Return the id of the oldest transaction that may yet store a change.
 
-    Those of the server's other databases cannot; where it may not be seen which
-    database one is in, it counts.
+    Those of the server's other databases cannot, prepared ones included; where it may not
+    be seen which database one is in, it counts.
     """
     running = func.pg_snapshot_xip(func.pg_current_snapshot()).column_valued("running")
     number = cast(cast(running, Text), BigInteger)
-    activity = table("pg_stat_activity", column("datname"), column("backend_xid"))
-    elsewhere = (
+    oldest = select(func.min(number)).where(
+        not_(_is_elsewhere(number, "pg_stat_activity", "datname", "backend_xid")),
+        not_(_is_elsewhere(number, "pg_prepared_xacts", "database", "transaction")),
+    )
+    return func.coalesce(oldest.scalar_subquery(), _snapshot("pg_snapshot_xmax"))
+
+
+def _is_elsewhere(
+    number: ColumnElement[int], view: str, database: str, transaction: str
+) -> ColumnElement[bool]:
+    """Return whether a view of the server shows a transaction in another database."""
+    shown = table(view, column(database), column(transaction))
+    return (
         select(literal(1))
-        .select_from(activity)
+        .select_from(shown)
         .where(
-            activity.c.datname != func.current_database(),
-            cast(cast(activity.c.backend_xid, Text), BigInteger) == number.op("&")(_32_BITS),
+            shown.c[database] != func.current_database(),
+            cast(cast(shown.c[transaction], Text), BigInteger) == number.op("&")(_32_BITS),
         )
         .exists()
     )
-    oldest = select(func.min(number)).where(not_(elsewhere))
-    return func.coalesce(oldest.scalar_subquery(), _snapshot("pg_snapshot_xmax"))
 
 
 def _align(connection: Connection, tables: FeedTables) -> None:
