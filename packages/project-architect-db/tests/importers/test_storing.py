@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import pytest
 from sqlalchemy import func, select
 from tests.importers.make_clone import commit_files, git
 
-from project_architect_db.importers import HistoryRewritten, NotARepository, storing
+from project_architect_db.importers import (
+    HistoryRewritten,
+    NotARepository,
+    documents,
+    phases,
+    storing,
+)
 from project_architect_db.importers.storing import import_clone
 from project_architect_db.models import (
     Contributor,
@@ -23,6 +29,8 @@ from project_architect_db.models import (
     RepositoryActivity,
     RepositoryType,
 )
+from project_architect_db.models.conversation import PHASES
+from project_architect_db.models.document import DocumentType
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -187,3 +195,8 @@ def test_a_repository_is_what_most_of_it_is(
 ) -> None:
     assert storing._type_of(languages) == kind
     assert storing._order("of our own") > storing._order("done")
+
+
+def test_what_importers_call_phases_and_types_is_what_the_models_have() -> None:
+    assert phases.PHASES == PHASES
+    assert set(get_args(documents.DocumentType)) == {*DocumentType}

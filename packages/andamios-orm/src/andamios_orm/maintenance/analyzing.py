@@ -9,6 +9,7 @@ from sqlalchemy import MetaData
 
 from andamios_orm.maintenance import analyzing_duckdb, analyzing_postgres
 from andamios_orm.maintenance.advice import advice_on
+from andamios_orm.maintenance.progress import say_nothing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -35,7 +36,7 @@ async def analyze(
     ``progress(done, total)`` is called after each step.
     """
     models = (metadata,) if isinstance(metadata, MetaData) else metadata
-    told = progress or _say_nothing
+    told = progress or say_nothing
     if database.engine.dialect.name == "duckdb":
         found = await analyzing_duckdb.look(database, models, told)
     else:
@@ -48,7 +49,3 @@ async def analyze(
         )
         seen = replace(seen, notes=(*seen.notes, note))
     return replace(seen, advice=tuple(advice_on(seen, database.engine.dialect)))
-
-
-def _say_nothing(_done: int, _total: int) -> None:
-    """Do nothing: nobody asked for progress."""

@@ -20,6 +20,7 @@ from andamios_orm.exceptions import BackupFailed, ConfigurationError
 from andamios_orm.maintenance.digests import counted, digest_of
 from andamios_orm.maintenance.exporting import export
 from andamios_orm.maintenance.manifests import MANIFEST
+from andamios_orm.maintenance.progress import say_nothing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -70,7 +71,7 @@ async def backup(
         raise ConfigurationError(f"{place} exists: a backup overwrites nothing")
     stopped = threading.Event()
     kind = _Work if form == "file" else _OpenWork
-    work = kind(opened, place, progress or _say_nothing, stopped)
+    work = kind(opened, place, progress or say_nothing, stopped)
     running = asyncio.ensure_future(asyncio.to_thread(work.run))
     try:
         return await asyncio.shield(running)
@@ -207,7 +208,3 @@ class _OpenWork(_Work):
     def _exported(self, _done: int, _total: int) -> None:
         if self._stopped.is_set():
             raise _Stopped
-
-
-def _say_nothing(_done: int, _total: int) -> None:
-    """Do nothing: nobody asked for progress."""

@@ -12,6 +12,7 @@ from sqlalchemy import URL, text
 from andamios_orm.core import Database
 from andamios_orm.dialect.registry import registry
 from andamios_orm.exceptions import ConfigurationError, DatabaseAlreadyOpen
+from andamios_orm.maintenance.progress import say_nothing
 from andamios_orm.maintenance.rewriting import Rewriting
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ async def vacuum(
         DatabaseLocked: another process has it open.
     """
     opened = database if isinstance(database, Database) else Database(_url(database))
-    tell = progress or _say_nothing
+    tell = progress or say_nothing
     try:
         if opened.engine.dialect.name == "postgresql":
             return await _vacuum_tables(opened, tell, full=full)
@@ -181,7 +182,3 @@ async def _vacuum_tables(
             progress(done, len(tables))
         after = (await connection.execute(_TABLES)).all()
     return Compacted(sum(t.size for t in tables), sum(t.size for t in after), len(tables))
-
-
-def _say_nothing(_done: int, _total: int) -> None:
-    """Do nothing: nobody asked for progress."""

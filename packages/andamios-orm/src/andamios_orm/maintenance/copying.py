@@ -15,6 +15,7 @@ from andamios_orm.exceptions import BackupFailed, ConfigurationError
 from andamios_orm.maintenance.contents import Content
 from andamios_orm.maintenance.counterparts import counterparts, in_order, missing, reflected
 from andamios_orm.maintenance.pairs import Pair
+from andamios_orm.maintenance.progress import say_nothing
 from andamios_orm.maintenance.sequences import go_on, next_numbers
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ __all__ = ["Copied", "copy_to"]
 _MARK: Final = "copy of "
 """How the positions of copies begin, in the table of the positions of loads."""
 _REVISION: Final = "alembic_version"
+_LOADS: Final = load_table(MetaData())
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +88,7 @@ async def copy_to(
         pairs = [Pair.of(table, source, target) for table in found.tables]
         totals = [await _count(reading, pair.table) for pair in pairs]
         await _make(target, found)
-        work = _Copying(reading, target, batch_size, progress or _say_nothing, 2 * sum(totals))
+        work = _Copying(reading, target, batch_size, progress or say_nothing, 2 * sum(totals))
         resumed = 0
         for pair, total in zip(pairs, totals, strict=True):
             resumed += await work.copy(pair, total)
@@ -340,10 +342,3 @@ def _end(connection: Connection, found: _Found) -> None:
         connection.execute(insert(_LOADS), loads)
     elif not known and not found.has_loads:
         _LOADS.drop(connection)
-
-
-def _say_nothing(_done: int, _total: int) -> None:
-    """Do nothing: nobody asked for progress."""
-
-
-_LOADS: Final = load_table(MetaData())

@@ -23,7 +23,7 @@ import re
 from collections import Counter
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal, get_args
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -56,16 +56,7 @@ Phase = Literal[
     "done",
 ]
 
-PHASES: Final[tuple[Phase, ...]] = (
-    "project_idea",
-    "requirements",
-    "architecture",
-    "design",
-    "implementation",
-    "review",
-    "deployment",
-    "done",
-)
+PHASES: Final[tuple[Phase, ...]] = get_args(Phase)
 
 PIECE: Final = 500
 """Messages of one conversation that are handed out at once."""

@@ -101,7 +101,7 @@ async def import_clone(
     since = known[2] if known else None
     reading = await asyncio.to_thread(partial(read_clone, Path(place), since=since))
     async with database.transaction(write=True) as session:
-        work = _Storing(session, reading, progress or _say_nothing)
+        work = _Storing(session, reading, progress)
         return await work.run(known, owner)
 
 
@@ -125,7 +125,10 @@ class _Storing:
     """One import."""
 
     def __init__(
-        self, session: AsyncSession, reading: CloneReading, progress: Callable[[int, int], None]
+        self,
+        session: AsyncSession,
+        reading: CloneReading,
+        progress: Callable[[int, int], None] | None,
     ) -> None:
         self._session = session
         self._reading = reading
@@ -222,7 +225,8 @@ class _Storing:
         await self._advance(there, by_key)
         report.conversations += len(new)
         report.messages += len(messages)
-        self._progress(report.messages, max(self._total, report.messages))
+        if self._progress is not None:
+            self._progress(report.messages, max(self._total, report.messages))
 
     async def _there(self, project_id: int, keys: Sequence[str]) -> dict[str, int]:
         table = Conversation
@@ -477,7 +481,3 @@ def _type_of(languages: dict[str, int]) -> RepositoryType:
 
 def _order(phase: str) -> int:
     return PHASES.index(phase) if phase in PHASES else len(PHASES)
-
-
-def _say_nothing(_done: int, _total: int) -> None:
-    """Do nothing: nobody asked for progress."""
