@@ -179,7 +179,7 @@ def counterparts(found: Found, source: Dialect, target: Dialect) -> Found:
     if source.name == target.name:
         raise ConfigurationError(
             f"both are {source.name}: backup() copies a DuckDB file exactly, pg_dump a PostgreSQL "
-            f"database; pass metadata= to copy the tables of models"
+            f"database; pass metadata= (--models) to copy the tables of models"
         )
     metadata, left_out = MetaData(), list(found.left_out)
     for table in found.metadata.sorted_tables:
@@ -268,13 +268,13 @@ def _type(column: Column[Any], source: Dialect, target: Dialect) -> types.TypeEn
     is_open = isinstance(type_, types.Numeric) and not isinstance(type_, types.Float)
     if written in _FINER or not isinstance(member, _KEPT):
         raise ConfigurationError(
-            f"{place} is {written}, and {target.name} has no type that keeps it: pass metadata= "
-            f"with models that say what it becomes"
+            f"{place} is {written}, and {target.name} has no type that keeps it: pass "
+            f"metadata= (--models) with models that say what it becomes"
         )
     if is_open and type_.precision is None:  # type: ignore[attr-defined]  # a Numeric
         raise ConfigurationError(
             f"{place} is {written}, a number of any size, which DuckDB does not have: pass "
-            f"metadata= with models that say how many digits it has"
+            f"metadata= (--models) with models that say how many digits it has"
         )
     if isinstance(type_, types.Enum):  # DuckDB writes it out, PostgreSQL wants a name
         name = type_.name or f"{column.table.name}_{column.name}"
