@@ -6,7 +6,7 @@ import datetime as dt
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from sqlalchemy import BigInteger, Date, DateTime, Double, cast, extract, func, or_, select
+from sqlalchemy import BigInteger, Date, DateTime, Double, case, cast, extract, func, or_, select
 
 from andamios_orm.models.clock import now
 from project_architect_db.models import (
@@ -29,7 +29,16 @@ from project_architect_db.schemas.analytics.periods import DateRange, zone_of
 if TYPE_CHECKING:
     from sqlalchemy import ColumnElement
 
-__all__ = ["Scope", "local_time", "median", "ninth_tenth", "seconds_between", "whole"]
+__all__ = [
+    "Scope",
+    "at_least_zero",
+    "described",
+    "local_time",
+    "median",
+    "ninth_tenth",
+    "seconds_between",
+    "whole",
+]
 
 _PARENTS: Final[dict[type[Any], tuple[Any, type[Any]]]] = {
     ConversationMessage: (ConversationMessage.conversation_id, Conversation),
@@ -168,3 +177,18 @@ def local_time(moment: Any, timezone: str) -> ColumnElement[dt.datetime]:
     """Return what clocks in a time zone show, without a zone."""
     found: ColumnElement[dt.datetime] = func.timezone(timezone, moment, type_=DateTime())
     return found
+
+
+def at_least_zero(value: Any) -> ColumnElement[float]:
+    """Return a number, or 0 if it is negative; NULL stays what it is, unlike in ``greatest()``."""
+    return case((value < 0, 0.0), else_=value)
+
+
+def described(value: Any) -> tuple[ColumnElement[Any], ...]:
+    """Return the columns that a ``Distribution`` is made of: count, mean, median and p90."""
+    return (
+        func.count(value),
+        cast(func.avg(value), Double),
+        median(value),
+        ninth_tenth(value),
+    )

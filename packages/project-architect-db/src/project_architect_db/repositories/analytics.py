@@ -4,30 +4,36 @@ from __future__ import annotations
 
 import copy
 import datetime as dt
-from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self
 
 from andamios_orm.core.cache import Caching
-from andamios_orm.exceptions import ValueRefused
-from andamios_orm.queries.copies import execute
+from andamios_orm.exceptions import NotFound, ValueRefused
 from andamios_orm.repositories import operation
 from andamios_orm.repositories.binding import Bound
-from project_architect_db.analytics import attention as attention_statements
-from project_architect_db.analytics import projects as project_statements
-from project_architect_db.analytics.attention import REASONS
+from project_architect_db.analytics.attention import REASONS, attention
 from project_architect_db.analytics.metrics import METRICS, metric_of
+from project_architect_db.analytics.repositories import health
 from project_architect_db.analytics.scope import Scope
 from project_architect_db.analytics.series import compared_scope, points_of, values_of
-from project_architect_db.analytics.shapes import by_name, most, ratio, tens, totals_of
+from project_architect_db.analytics.shapes import ratio
 from project_architect_db.analytics.sums import sums
-from project_architect_db.models import Project, ProjectStatus
+from project_architect_db.models import Project, Repository
 from project_architect_db.models.conversation import PHASES
+from project_architect_db.repositories import figures
+from project_architect_db.repositories.asking import Asked
 from project_architect_db.schemas.analytics import (
-    AnalyticsResult,
     Attention,
     AttentionItem,
     AttentionReason,
+    ConversationFlowMetrics,
+    ConversationMetrics,
+    CrossEntityMetrics,
     Dashboard,
+    DocumentUsageStats,
+    ProjectAnalytics,
     ProjectMetrics,
+    RepositoryHealth,
+    RepositoryHealthMetrics,
     SeriesChange,
     TimeSeriesData,
 )
@@ -36,7 +42,6 @@ from project_architect_db.schemas.analytics.periods import zone_of
 if TYPE_CHECKING:
     from collections.abc import Hashable, Sequence
 
-    from sqlalchemy import Dialect, SelectBase
     from sqlalchemy.ext.asyncio import AsyncSession
 
     from andamios_orm.core import SessionManager
@@ -46,8 +51,6 @@ if TYPE_CHECKING:
     Range = DateRange | tuple[Moment | None, Moment | None] | None
 
 __all__ = ["AnalyticsRepository"]
-
-ResultT = TypeVar("ResultT", bound=AnalyticsResult)
 
 
 class AnalyticsRepository(Bound[Project]):
@@ -64,8 +67,6 @@ class AnalyticsRepository(Bound[Project]):
     """
 
     model = Project
-    phases: ClassVar[Sequence[str]] = PHASES
-    """The phases of conversations, in order; the last one is where they end."""
 
     def __init__(
         self,
@@ -73,8 +74,11 @@ class AnalyticsRepository(Bound[Project]):
         *,
         viewer: str | None = None,
         timezone: str = "UTC",
+        phases: Sequence[str] = PHASES,
     ) -> None:
         """Work on a session or a database, for everybody or for ``viewer``.
+
+        ``phases`` are those of conversations, in order; in the last one they end.
 
         Raises:
             ConfigurationError: ``source`` is neither of the two.
@@ -83,6 +87,7 @@ class AnalyticsRepository(Bound[Project]):
         super().__init__(source)
         self.viewer = viewer
         self.timezone = zone_of(timezone).key
+        self.phases = tuple(phases)
         self._caching = Caching()
 
     def cached(self, *, ttl: float | None = None, tenant: Hashable = None) -> Self:
@@ -100,34 +105,95 @@ class AnalyticsRepository(Bound[Project]):
         Raises:
             ValueRefused: there is no such range.
         """
-        scope = self._scope(date_range)
-        asked = _Asked(self)
-        found = await self._project_figures(asked, scope)
-        return asked.answer(ProjectMetrics(**_head(scope), **found))
+        scope, asked = self._scope(date_range), self._asked()
+        found = await figures.project_figures(asked, scope)
+        return asked.answer(ProjectMetrics(**figures.head(scope), **found))
 
-    async def _project_figures(self, asked: _Asked, scope: Scope) -> dict[str, Any]:
-        kinds = ("project.status", "project.framework", "project.complexity")
-        totals = totals_of(await asked.rows(sums(kinds, scope)))
-        (row,) = await asked.rows(project_statements.completion(scope))
-        finished, mean, median, p90, complexity = row
-        by_status = by_name(ProjectStatus, totals["project.status"])
-        total = sum(by_status.values())
-        scores = tens(totals["project.complexity"])
-        return {
-            "total_projects": total,
-            "active_projects": by_status[ProjectStatus.ACTIVE],
-            "completed_projects": by_status[ProjectStatus.COMPLETED],
-            "project_by_status": by_status,
-            "finished_projects": finished,
-            "completion_rate": ratio(finished, total),
-            "average_completion_time": mean,
-            "median_completion_time": median,
-            "p90_completion_time": p90,
-            "average_complexity": complexity,
-            "complexity_distribution": scores,
-            "unscored_projects": total - sum(scores.values()),
-            "top_frameworks": most(totals["project.framework"]),
-        }
+    @operation()
+    async def project_analytics(self, date_range: Range = None) -> ProjectAnalytics:
+        """Return the same, with how much belongs to projects.
+
+        Raises:
+            ValueRefused: there is no such range.
+        """
+        scope, asked = self._scope(date_range), self._asked()
+        found = await figures.project_figures(asked, scope)
+        owned = await figures.ownership_figures(asked, scope)
+        return asked.answer(ProjectAnalytics(**figures.head(scope), **found, **owned))
+
+    # ---- conversations -------------------------------------------------------------------
+
+    @operation()
+    async def conversation_metrics(self, date_range: Range = None) -> ConversationMetrics:
+        """Return in which phases conversations are, for how long, and what is said in them.
+
+        Raises:
+            ValueRefused: there is no such range.
+        """
+        scope, asked = self._scope(date_range), self._asked()
+        found = await figures.conversation_figures(asked, scope, self.phases)
+        return asked.answer(ConversationMetrics(**figures.head(scope), **found))
+
+    @operation()
+    async def conversation_flow_analysis(self, date_range: Range = None) -> ConversationFlowMetrics:
+        """Return how conversations go through phases, where they wait, when people write.
+
+        Raises:
+            ValueRefused: there is no such range.
+        """
+        scope, asked = self._scope(date_range), self._asked()
+        found = await figures.conversation_figures(asked, scope, self.phases)
+        more = await figures.flow_figures(asked, scope, self.phases, found)
+        return asked.answer(ConversationFlowMetrics(**figures.head(scope), **found, **more))
+
+    # ---- documents, repositories, and all of it together ---------------------------------
+
+    @operation()
+    async def document_usage_stats(self, date_range: Range = None) -> DocumentUsageStats:
+        """Return which documents there are, how large, how often changed, and who reads them.
+
+        Raises:
+            ValueRefused: there is no such range.
+        """
+        scope, asked = self._scope(date_range), self._asked()
+        found = await figures.document_figures(asked, scope)
+        return asked.answer(DocumentUsageStats(**figures.head(scope), **found))
+
+    @operation()
+    async def repository_health_metrics(self, date_range: Range = None) -> RepositoryHealthMetrics:
+        """Return how healthy repositories are, how builds went, and who contributes.
+
+        Raises:
+            ValueRefused: there is no such range.
+        """
+        scope, asked = self._scope(date_range), self._asked()
+        found = await figures.repository_figures(asked, scope)
+        return asked.answer(RepositoryHealthMetrics(**figures.head(scope), **found))
+
+    @operation()
+    async def repository_health(self, key: int) -> RepositoryHealth:
+        """Return the score of one repository, and what it is made of.
+
+        Raises:
+            NotFound: there is no such repository.
+        """
+        scope, asked = self._scope(None), self._asked()
+        rows = await asked.rows(health(scope, key))
+        if not rows:
+            raise NotFound(Repository.__name__, key)
+        found = figures.health_figures(rows[0])
+        return asked.answer(RepositoryHealth(**figures.head(scope), **found))
+
+    @operation()
+    async def cross_entity_analytics(self, date_range: Range = None) -> CrossEntityMetrics:
+        """Return how projects go from the idea to completion, and which take most.
+
+        Raises:
+            ValueRefused: there is no such range.
+        """
+        scope, asked = self._scope(date_range), self._asked()
+        found = await figures.cross_entity_figures(asked, scope)
+        return asked.answer(CrossEntityMetrics(**figures.head(scope), **found))
 
     # ---- time series -------------------------------------------------------------------
 
@@ -152,14 +218,14 @@ class AnalyticsRepository(Bound[Project]):
         scope = self._scope(date_range)
         wider, back = compared_scope(granularity, scope) if compare else (scope, None)
         points_of(granularity, scope, values_of(counted, ()), back)  # refuses too many steps
-        asked = _Asked(self)
+        asked = self._asked()
         rows = await asked.rows(sums([counted.kind], wider, granularity))
         points = points_of(granularity, scope, values_of(counted, rows), back)
         total = sum(point.value for point in points)
         before = sum(point.previous or 0 for point in points) if compare else None
         return asked.answer(
             TimeSeriesData(
-                **_head(scope),
+                **figures.head(scope),
                 metric=counted.name,
                 granularity=granularity,
                 points=points,
@@ -176,22 +242,22 @@ class AnalyticsRepository(Bound[Project]):
     async def dashboard(self) -> Dashboard:
         """Return the state of everything, the last 30 days, and what needs attention."""
         scope = self._scope(None)
-        asked = _Asked(self)
-        figures = await self._project_figures(asked, scope)
-        totals = totals_of(await asked.rows(sums(_TOTAL_KINDS, scope)))
+        asked = self._asked()
+        found = await figures.project_figures(asked, scope)
+        totals = await asked.totals(_TOTAL_KINDS, scope)
         recent = scope.within(*_last_days(scope))
         return asked.answer(
             Dashboard(
-                **_head(recent),
-                projects=ProjectMetrics(**_head(scope), **figures),
+                **figures.head(recent),
+                projects=ProjectMetrics(**figures.head(scope), **found),
                 totals={name: _total(totals, name) for name in _TOTALS},
-                conversations_by_phase=self._by_phase(totals["conversation.phase"]),
+                conversations_by_phase=figures.by_phase(totals["conversation.phase"], self.phases),
                 recent=await self._recent(asked, recent),
                 attention=await self._attention(asked, scope, _SHOWN),
             )
         )
 
-    async def _recent(self, asked: _Asked, scope: Scope) -> list[SeriesChange]:
+    async def _recent(self, asked: Asked, scope: Scope) -> list[SeriesChange]:
         wider, back = compared_scope("day", scope)
         kinds = list(dict.fromkeys(METRICS[name].kind for name in _RECENT))
         rows = await asked.rows(sums(kinds, wider, "day"))
@@ -221,14 +287,14 @@ class AnalyticsRepository(Bound[Project]):
         given: Any = limit
         if isinstance(given, bool) or not isinstance(given, int) or given < 1:
             raise ValueRefused("pass a whole number from 1 up", given, "limit")
-        asked = _Asked(self)
+        asked = self._asked()
         return asked.answer(await self._attention(asked, self._scope(None), limit))
 
-    async def _attention(self, asked: _Asked, scope: Scope, limit: int) -> Attention:
-        statement = attention_statements.attention(scope, self.phases[-1], limit)
+    async def _attention(self, asked: Asked, scope: Scope, limit: int) -> Attention:
+        statement = attention(scope, self.phases[-1], limit)
         items: dict[int, AttentionItem] = {}
-        total = 0
-        for key, name, status, code, number, since, total in await asked.rows(statement):  # noqa: B007 - the last one is as good as any
+        rows = await asked.rows(statement)
+        for key, name, status, code, number, since, _ in rows:
             reason = AttentionReason(
                 code=code, text=_reason(code, number, since), count=number, since=since
             )
@@ -240,46 +306,17 @@ class AnalyticsRepository(Bound[Project]):
             item.since = min(item.since, since)
         for item in items.values():
             item.reasons.sort(key=lambda reason: REASONS.index(reason.code))
-        return Attention(**_head(scope), total=total, items=list(items.values()))
+        return Attention(
+            **figures.head(scope), total=rows[0][6] if rows else 0, items=list(items.values())
+        )
 
     # ---- what the answers are made of -----------------------------------------------------
 
     def _scope(self, date_range: Any) -> Scope:
         return Scope.of(date_range, self.viewer, self.timezone)
 
-    def _by_phase(self, totals: Any) -> dict[str, int]:
-        others = sorted(phase for phase in totals if phase not in self.phases and totals[phase])
-        return by_name([*self.phases, *others], totals)
-
-
-class _Asked:
-    """The statements of one answer, as they are asked."""
-
-    def __init__(self, repository: AnalyticsRepository) -> None:
-        self.repository = repository
-        self.statements: list[SelectBase] = []
-
-    async def rows(self, statement: Any) -> Sequence[Any]:
-        """Return what the database, or its cache, answers."""
-        self.statements.append(statement)
-        session, caching = self.repository.session, self.repository._caching  # noqa: SLF001 - the two are one
-        return (await execute(session, statement, caching)).all()
-
-    def answer(self, result: ResultT) -> ResultT:
-        """Return ``result`` with the statements that it is from."""
-        dialect: Dialect = self.repository.session.get_bind().dialect
-        result.asked(self.statements, dialect)
-        return result
-
-
-def _head(scope: Scope) -> dict[str, Any]:
-    """Return what every answer says about the question."""
-    return {
-        "timezone": scope.timezone,
-        "start": scope.start,
-        "end": scope.end,
-        "as_of": scope.as_of,
-    }
+    def _asked(self) -> Asked:
+        return Asked(self.session, self._caching)
 
 
 def _last_days(scope: Scope, days: int = 30) -> tuple[dt.datetime, dt.datetime]:

@@ -97,11 +97,11 @@ class ContributorShare(Part):
     email: str
     """Their address, as it is written in ``Contributor``."""
     name: str
-    """The last of their names by code points."""
+    """Their name in the first row of ``Contributor`` with that address, by ``id``."""
     commits: int
     """The sum of their commits; never 0."""
     repositories: int
-    """To how many repositories they have commits."""
+    """In how many repositories they have commits: rows with ``commits`` above 0."""
     share: float
     """``commits`` by the commits of all contributors."""
 
@@ -153,7 +153,8 @@ class RepositoryHealthMetrics(AnalyticsResult):
     contributors: int
     """How many different addresses of contributors there are, in any repository."""
     top_contributors: list[ContributorShare]
-    """The ten with most commits: most first, equals by address (code points)."""
+    """The ten addresses with most commits: most first, equals by the ``id`` of the first row of
+    ``Contributor`` with that address."""
     languages: list[NamedCount]
     """The ten most frequent values of ``language`` of the repositories, most frequent first,
     equals by name (code points)."""
