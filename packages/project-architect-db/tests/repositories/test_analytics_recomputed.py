@@ -88,10 +88,14 @@ class Portfolio:
         status = self.chance.choice([*ProjectStatus])
         is_finished = status == "completed" or (status == "archived" and self.chance.random() < 0.5)
         spent = dt.timedelta(seconds=self.chance.uniform(-1_000, 9e6))
-        plan = {"framework": self.chance.choice("abcdefghijklm"), "services": self.chance.randrange(40)}
+        plan = {
+            "framework": self.chance.choice("abcdefghijklm"),
+            "services": self.chance.randrange(40),
+        }
         return Project(
             **self.values(
-                status=status, architecture=self.chance.choice([None, plan, plan, {"framework": "a"}])
+                status=status,
+                architecture=self.chance.choice([None, plan, plan, {"framework": "a"}]),
             ),
             owner=self.chance.choice(["ana", "ben"]),
             created_at=created,
@@ -253,7 +257,10 @@ class Plain:
         for model, key, parent in (
             *((ConversationMessage, "conversation_id", Conversation),),
             *((ConversationPhase, "conversation_id", Conversation),),
-            *((DocumentVersion, "document_id", Document), (DocumentAccess, "document_id", Document)),
+            *(
+                (DocumentVersion, "document_id", Document),
+                (DocumentAccess, "document_id", Document),
+            ),
             *((Build, "repository_id", Repository), (Deployment, "repository_id", Repository)),
             *((Contributor, "repository_id", Repository),),
             *((RepositoryActivity, "repository_id", Repository),),
@@ -350,9 +357,7 @@ class Plain:
                 }
             )
         roles = tops(Counter(m.role for m in messages), 99)
-        of_role = {
-            role["name"]: [m for m in messages if m.role == role["name"]] for role in roles
-        }
+        of_role = {role["name"]: [m for m in messages if m.role == role["name"]] for role in roles}
         counts = Counter(m.conversation_id for m in self.parts[ConversationMessage])
         return {
             "total_conversations": len(conversations),
@@ -617,7 +622,9 @@ class Plain:
                     "reached": len(reached),
                     "share": per(len(reached), len(projects)),
                     "since_idea": described(between("idea", name)),
-                    "since_previous": nothing if before is None else described(between(before, name)),
+                    "since_previous": nothing
+                    if before is None
+                    else described(between(before, name)),
                 }
             )
         owned = self.project_analytics()
@@ -649,7 +656,11 @@ class Plain:
             },
             "top_projects": {
                 kind: [
-                    {"project_id": each["name"], "name": names[each["name"]], "amount": each["count"]}
+                    {
+                        "project_id": each["name"],
+                        "name": names[each["name"]],
+                        "amount": each["count"],
+                    }
                     for each in tops(amounts[kind])
                 ]
                 for kind in kinds
@@ -680,7 +691,11 @@ class Plain:
             if c.phase in usual and wait > usual[c.phase]:
                 waiting[c.project_id].append(c.phase_entered_at)
         busy = {
-            *(c.project_id for c in self.conversations if max(c.created_at, c.last_message_at or c.created_at) >= quiet),
+            *(
+                c.project_id
+                for c in self.conversations
+                if max(c.created_at, c.last_message_at or c.created_at) >= quiet
+            ),
             *(d.project_id for d in self.documents if max(d.created_at, d.changed_at) >= quiet),
             *(r.project_id for r in self.repositories if r.created_at >= quiet),
             *(
@@ -810,8 +825,7 @@ HEAD = {"timezone", "start", "end", "as_of"}
 async def everything(database: Database) -> dict[type[Any], list[Any]]:
     async with database.session() as session:
         return {
-            model: list(await session.scalars(select(model).order_by(model.id)))
-            for model in MODELS
+            model: list(await session.scalars(select(model).order_by(model.id))) for model in MODELS
         }
 
 
