@@ -279,11 +279,13 @@ class Plain:
         )
 
     def during(self, rows: Iterable[Any], moment: str) -> list[Any]:
+        """Return the rows whose moment is in the range."""
         return [row for row in rows if self.inside(getattr(row, moment))]
 
     # -- projects
 
     def project_metrics(self) -> dict[str, Any]:
+        """Return the fields of ``ProjectMetrics``."""
         projects = self.during(self.projects, "created_at")
         seconds = [
             (p.completed_at - p.created_at).total_seconds()
@@ -316,6 +318,7 @@ class Plain:
         }
 
     def project_analytics(self) -> dict[str, Any]:
+        """Return the fields of ``ProjectAnalytics``."""
         documents = self.during(self.documents, "created_at")
         return {
             **self.project_metrics(),
@@ -329,6 +332,7 @@ class Plain:
     # -- conversations
 
     def conversation_metrics(self) -> dict[str, Any]:
+        """Return the fields of ``ConversationMetrics``."""
         conversations = self.during(self.conversations, "created_at")
         keys = {c.id for c in conversations}
         messages = self.during(self.parts[ConversationMessage], "time")
@@ -381,6 +385,7 @@ class Plain:
         }
 
     def conversation_flow_analysis(self) -> dict[str, Any]:
+        """Return the fields of ``ConversationFlowMetrics``."""
         found = self.conversation_metrics()
         now = [found["conversations_by_phase"][phase] for phase in PHASES]
         funnel = []
@@ -402,10 +407,7 @@ class Plain:
         local = [m.time.astimezone(self.zone) for m in messages]
         limits = {"0-9": 0, "10-49": 10, "50-199": 50, "200-999": 200, "1000+": 1_000}
         lengths = Counter(
-            max(name for name in [*limits] if m.words >= limits[name] and True)
-            if False
-            else [name for name in limits if m.words >= limits[name]][-1]
-            for m in messages
+            [name for name in limits if m.words >= limits[name]][-1] for m in messages
         )
         return {
             **found,
@@ -430,6 +432,7 @@ class Plain:
     # -- documents
 
     def document_usage_stats(self) -> dict[str, Any]:
+        """Return the fields of ``DocumentUsageStats``."""
         documents = self.during(self.documents, "created_at")
         keys = {d.id for d in documents}
         accesses = self.during(self.parts[DocumentAccess], "accessed_at")
@@ -473,6 +476,7 @@ class Plain:
     # -- repositories
 
     def health(self, repository: Repository) -> dict[str, Any]:
+        """Return the fields of ``RepositoryHealth``."""
         mine = {
             model: [r for r in self.parts[model] if r.repository_id == repository.id]
             for model in (Build, Deployment, Contributor, RepositoryActivity)
@@ -527,6 +531,7 @@ class Plain:
         }
 
     def repository_health_metrics(self) -> dict[str, Any]:
+        """Return the fields of ``RepositoryHealthMetrics``."""
         rated = [self.health(repository) for repository in self.repositories]
         scored = [each for each in rated if each["score"] is not None]
         lowest = sorted(scored, key=lambda each: (each["score"], each["id"]))[:10]
@@ -583,6 +588,7 @@ class Plain:
     # -- what belongs together
 
     def cross_entity_analytics(self) -> dict[str, Any]:
+        """Return the fields of ``CrossEntityMetrics``."""
         projects = self.during(self.projects, "created_at")
         of_repository = {r.id: r.project_id for r in self.repositories}
 
@@ -667,7 +673,8 @@ class Plain:
             },
         }
 
-    def needs_attention(self) -> dict[str, Any]:
+    def needs_attention(self) -> dict[str, Any]:  # noqa: C901 - four reasons, one after the other
+        """Return the fields of ``Attention``."""
         mine = [p for p in self.projects if p.status in {"draft", "active"}]
         repositories = {r.id: r.project_id for r in self.repositories}
         quiet = AS_OF - 30 * DAY
@@ -731,7 +738,7 @@ class Plain:
                     }
                 )
         items.sort(key=lambda each: (-len(each["reasons"]), each["since"], each["project_id"]))
-        return {"total": len(items), "items": items[:20]}
+        return {"total": len(items), "items": items}
 
     # -- series
 
@@ -790,7 +797,7 @@ def begin(unit: str, when: dt.datetime) -> dt.datetime:
 def close(found: Any, expected: Any, path: str = "") -> None:
     """Compare two documents; floats to one part in a billion."""
     if isinstance(expected, dict):
-        assert list(found) == list(expected), path
+        assert set(found) == set(expected), path
         for name, each in expected.items():
             close(found[name], each, f"{path}.{name}")
     elif isinstance(expected, list):
@@ -854,40 +861,31 @@ async def portfolio(
 ) -> dict[type[Any], list[Any]]:
     """Return the rows of a portfolio."""
     frozen_clock.move_to(NOW)
-    await fill(database, Portfolio(project_values, 11), rounds(30, 60, 300))
+    await fill(database, Portfolio(project_values, 11), rounds(14, 40, 300))
     return await everything(database)
 
 
+@pytest.mark.sampled(6)
+@pytest.mark.parametrize("name", CASES)
 async def test_every_figure_of_every_method(
-    database: Database, portfolio: dict[type[Any], list[Any]]
+    database: Database, portfolio: dict[type[Any], list[Any]], name: str
 ) -> None:
-    for name, case in CASES.items():
-        analytics, date_range = asked(database, case)
-        plain = Plain(portfolio, **case)
-        for method in METHODS:
-            if method == "needs_attention":
-                if date_range != (None, None):
-                    continue
-                found = await analytics.needs_attention()
-            else:
-                found = await getattr(analytics, method)(date_range)
-            expected = getattr(plain, method)()
-            result = shown(found)
-            close({field: result[field] for field in expected}, expected, f"{name}: {method}")
-            assert set(result) == set(expected)
+    case = CASES[name]
+    analytics, date_range = asked(database, case)
+    plain = Plain(portfolio, **case)
+    for method in METHODS:
+        if method == "needs_attention":
+            found = await analytics.needs_attention(1_000)
+        else:
+            found = await getattr(analytics, method)(date_range)
+        close(shown(found), getattr(plain, method)(), method)
+
+    repositories = RepositoryRepository(database, viewer=case.get("viewer"))
+    for each in plain.repositories[:8]:
+        close((await repositories.health(each.id)).model_dump(exclude=HEAD), plain.health(each))
 
 
-async def test_the_score_of_each_repository(
-    database: Database, portfolio: dict[type[Any], list[Any]]
-) -> None:
-    plain = Plain(portfolio)
-    repositories = RepositoryRepository(database)
-
-    for each in plain.repositories[:5]:
-        found = (await repositories.health(each.id)).model_dump(exclude=HEAD)
-        assert found == plain.health(each)
-
-
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("zone", ["UTC", "Europe/Madrid"])
 async def test_every_series(
     database: Database, portfolio: dict[type[Any], list[Any]], zone: str
