@@ -64,7 +64,15 @@ class Writing:
 
     async def write(self) -> None:
         """Do one of all that can be done."""
-        doors = (self.create, self.create, self.add, self.add, self.change, self.delete, self.restore)
+        doors = (
+            self.create,
+            self.create,
+            self.add,
+            self.add,
+            self.change,
+            self.delete,
+            self.restore,
+        )
         await self.chance.choice(doors)()
         if self.chance.random() < 0.1:
             await rollups.compact(self.session)
