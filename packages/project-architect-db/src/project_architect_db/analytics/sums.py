@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Iterable, Iterator
 
-    from sqlalchemy import ColumnElement, Select, SelectBase, Subquery
+    from sqlalchemy import ColumnElement, CompoundSelect, Select, Subquery
 
 __all__ = ["are_kept", "sums"]
 
@@ -45,7 +45,9 @@ def are_kept(kinds: Iterable[str], scope: Scope, step: str | None = None) -> boo
 
 
 @remembered
-def sums(kinds: tuple[str, ...], scope: Scope, step: str | None = None) -> SelectBase:
+def sums(
+    kinds: tuple[str, ...], scope: Scope, step: str | None = None
+) -> Select[Any] | CompoundSelect[Any]:
     """Return the statement for kind, key, total, and the step, if one is named.
 
     A step is what a clock in the time zone of ``scope`` shows when it begins. Without one it

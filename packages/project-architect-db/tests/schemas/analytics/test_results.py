@@ -173,7 +173,8 @@ def test_arrow_and_parquet_hold_the_same_rows(tmp_path: Path) -> None:
 
     assert table.to_pylist() == result().rows()
     assert [str(field.type) for field in table.schema] == ["string"] * 3 + ["double", "string"]
-    assert parquet.read_table(tmp_path / "result.parquet").equals(table)
+    read: Any = parquet.read_table
+    assert read(tmp_path / "result.parquet").equals(table)
 
 
 def test_without_pyarrow_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -185,7 +186,9 @@ def test_without_pyarrow_the_error_says_what_to_install(monkeypatch: pytest.Monk
 
 def test_sql_is_shown_with_its_parameters_beside_it() -> None:
     found = result()
-    statement = select(column("a")).where(column("b").in_(["x; DROP"]), literal(7) == column("c"))
+    statement: Any = select(column("a")).where(
+        column("b").in_(["x; DROP"]), literal(7) == column("c")
+    )
     found.asked([statement], postgresql.dialect())  # type: ignore[no-untyped-call]  # SQLAlchemy has none
 
     (shown,) = found.sql
