@@ -222,6 +222,7 @@ async def test_a_series_that_cannot_be_is_refused_before_a_query(
         (None, "it needs a start and an end"),
         ((dt.date(2026, 1, 1), None), "it needs a start and an end"),
         ((dt.date(2026, 1, 1), dt.date(2026, 2, 15)), "begin and end with a month"),
+        ((dt.date(1200, 1, 1), dt.date(2500, 1, 1)), "no 15600 steps before it"),
     ],
 )
 async def test_what_has_no_whole_steps_is_not_compared(

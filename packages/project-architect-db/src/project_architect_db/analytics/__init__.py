@@ -6,6 +6,6 @@ in a column of its own, or was summed up by day when it was written.
 
 from __future__ import annotations
 
-from project_architect_db.analytics.metrics import GRANULARITIES, METRICS, Granularity, Metric
+from project_architect_db.analytics.metrics import GRANULARITIES, METRICS
 
-__all__ = ["GRANULARITIES", "METRICS", "Granularity", "Metric"]
+__all__ = ["GRANULARITIES", "METRICS"]

@@ -9,14 +9,14 @@ from sqlalchemy import Double, cast, func, select
 from andamios_orm.queries.times import seconds_between
 from project_architect_db.analytics.quantiles import described
 from project_architect_db.analytics.scope import remembered
-from project_architect_db.models import Project, Repository
+from project_architect_db.models import Project
 
 if TYPE_CHECKING:
     from sqlalchemy import Select
 
     from project_architect_db.analytics.scope import Scope
 
-__all__ = ["completion", "created_repositories"]
+__all__ = ["completion"]
 
 
 @remembered
@@ -30,11 +30,3 @@ def completion(scope: Scope) -> Select[Any]:
         *described(seconds),
         cast(func.avg(Project.complexity_score), Double),
     ).where(*scope.counts(Project), *scope.during(Project.created_at))
-
-
-@remembered
-def created_repositories(scope: Scope) -> Select[Any]:
-    """Return the statement for the number of repositories that were created."""
-    return select(func.count()).where(
-        *scope.counts(Repository), *scope.during(Repository.created_at)
-    )

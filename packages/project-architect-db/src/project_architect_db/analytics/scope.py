@@ -82,10 +82,6 @@ class Scope:
         """Whether sums by day, in UTC and over all projects, can answer."""
         return self.viewer is None and _is_midnight(self.start) and _is_midnight(self.end)
 
-    def at_any_time(self) -> Scope:
-        """Return the same scope without a range."""
-        return replace(self, start=None, end=None)
-
     def within(self, start: dt.datetime | None, end: dt.datetime | None) -> Scope:
         """Return the same scope with another range."""
         return replace(self, start=start, end=end)

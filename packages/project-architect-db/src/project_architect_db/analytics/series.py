@@ -44,7 +44,12 @@ def compared_scope(unit: str, scope: Scope) -> tuple[Scope, int]:
             "date_range",
         )
     count = len(list(steps(unit, shown[0], earlier(unit, shown[1], 1))))
-    start = earlier(unit, shown[0], count).replace(tzinfo=scope.zone).astimezone(dt.UTC)
+    try:
+        start = earlier(unit, shown[0], count).replace(tzinfo=scope.zone).astimezone(dt.UTC)
+    except (ValueError, OverflowError):
+        raise ValueRefused(
+            f"there are no {count} steps before it to compare with", shown[0], "date_range"
+        ) from None
     return scope.within(start, scope.end), count
 
 

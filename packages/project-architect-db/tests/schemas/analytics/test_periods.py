@@ -25,6 +25,7 @@ def test_a_date_is_where_its_day_begins_in_the_time_zone() -> None:
     assert found.start == dt.datetime(2025, 12, 31, 23, tzinfo=dt.UTC)
     assert found.end == dt.datetime(2026, 5, 31, 22, tzinfo=dt.UTC)
     assert found.start.tzinfo is found.end.tzinfo is dt.UTC
+    assert DateRange(MOMENT.astimezone(MADRID)).bounds(MADRID).start == MOMENT
 
 
 @pytest.mark.parametrize(
@@ -49,7 +50,8 @@ def test_a_range_is_said_in_one_of_several_ways(given: Any, expected: DateRange)
         ((JANUARY, JANUARY), "its end has to be after its start"),
         ((dt.datetime(2026, 1, 1), None), "it has no time zone"),  # noqa: DTZ001 - that is the point
         (("2026-01-01", None), "pass a date, an aware datetime, or None"),
-        ((dt.date.min, None), "no clock goes that far"),
+        ((dt.date.min, None), "years go from 1000 to 9000"),
+        ((None, dt.datetime.max.replace(tzinfo=dt.UTC)), "years go from 1000 to 9000"),
     ],
 )
 def test_what_is_no_range_is_refused_with_the_cause(given: Any, reason: str) -> None:

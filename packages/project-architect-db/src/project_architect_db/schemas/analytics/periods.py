@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from andamios_orm.exceptions import ValueRefused
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Bounds", "DateRange", "Moment", "zone_of"]
 
+_YEARS: Final = range(1_000, 9_001)
 Moment: TypeAlias = dt.datetime | dt.date
 """An aware datetime, or a date: the moment at which that day begins in the time zone."""
 
@@ -76,18 +77,17 @@ class DateRange:
 def _moment(bound: Any, zone: dt.tzinfo) -> dt.datetime | None:
     if bound is None:
         return None
-    if isinstance(bound, dt.datetime):
-        if bound.utcoffset() is None:
-            raise ValueRefused(
-                "it has no time zone: pass an aware datetime, or a date", bound, "date_range"
-            )
-        return bound.astimezone(dt.UTC)
-    if isinstance(bound, dt.date):
-        try:
-            return dt.datetime.combine(bound, dt.time(), zone).astimezone(dt.UTC)
-        except OverflowError:
-            raise ValueRefused("no clock goes that far", bound, "date_range") from None
-    raise ValueRefused("pass a date, an aware datetime, or None", bound, "date_range")
+    if not isinstance(bound, dt.date):  # a datetime is one as well
+        raise ValueRefused("pass a date, an aware datetime, or None", bound, "date_range")
+    if bound.year not in _YEARS:
+        raise ValueRefused("years go from 1000 to 9000", bound, "date_range")
+    if not isinstance(bound, dt.datetime):
+        bound = dt.datetime.combine(bound, dt.time(), zone)
+    if bound.utcoffset() is None:
+        raise ValueRefused(
+            "it has no time zone: pass an aware datetime, or a date", bound, "date_range"
+        )
+    return bound.astimezone(dt.UTC)
 
 
 def zone_of(name: Any) -> ZoneInfo:
