@@ -109,14 +109,7 @@ class _Looking:
         if first is not None:
             before = self._all(self._clauses(first, ("title", "body")))
             clauses.append((self.occur.Should, self.query.const_score_query(before, _FIRST)))
-        query = self._all(clauses + self.restrictions)
-        count, repeated = self._repeated(query)
-        if not count or offset >= count:
-            return Page(count - repeated)
-        if not repeated:
-            hits = self.searcher.search(query, limit=limit, offset=offset, count=False).hits
-            return Page(count, [self._found(*hit) for hit in hits])
-        return Page(count - repeated, self._once_each(query, limit, offset))
+        return self._page(self._all(clauses + self.restrictions), limit, offset)
 
     def titles(self, asked: Asked, limit: int) -> list[Found]:
         """Return rows by their titles."""
@@ -227,34 +220,39 @@ class _Looking:
 
     # ---- hits ----------------------------------------------------------------------
 
-    def _repeated(self, query: Any) -> tuple[int, int]:
-        """Return how many entries there are, and how many conversations come again."""
-        count: int = self.searcher.search(query, limit=1).count
+    def _page(self, query: Any, limit: int, offset: int) -> Page:
+        """Return a page in which a conversation comes once, by its best message."""
+        window = offset + limit
+        while True:
+            result = self.searcher.search(query, limit=window)
+            found = self._once_each(result.hits)
+            if len(found) >= offset + limit or window >= result.count:
+                break
+            window *= 2
+        total = len(found) if window >= result.count else result.count - self._repeated(query)
+        return Page(total, found[offset : offset + limit])
+
+    def _once_each(self, hits: Sequence[tuple[float, Any]]) -> list[Found]:
+        found: dict[tuple[str, int], Found] = {}
+        for hit in hits:
+            each = self._found(*hit)
+            found.setdefault((each.kind, each.id), each)
+        return list(found.values())
+
+    def _repeated(self, query: Any) -> int:
+        """Return how many entries are of conversations that others are of as well."""
+        if not self.index.has_talks:
+            return 0
+        talks = self._one_of("kind", [Kind.CONVERSATION.value, Kind.MESSAGE.value])
+        query = self._all([(self.occur.Must, query), (self.occur.Must, talks)])
         groups = {"groups": {"terms": {"field": "talk", "size": _GROUPS}}}
         found = self.searcher.aggregate(query, groups)["groups"]
-        talks = found["sum_other_doc_count"] + sum(each["doc_count"] for each in found["buckets"])
-        distinct = len(found["buckets"])
-        if found["sum_other_doc_count"]:
-            many = {"distinct": {"cardinality": {"field": "talk"}}}
-            distinct = round(self.searcher.aggregate(query, many)["distinct"]["value"])
-        return count, max(talks - distinct, 0)
-
-    def _once_each(self, query: Any, limit: int, offset: int) -> list[Found]:
-        """Return a page in which a conversation comes once, by its best message."""
-        found: list[Found] = []
-        known: set[tuple[str, int]] = set()
-        window, start = 2 * (offset + limit), 0
-        while len(found) < offset + limit:
-            hits = self.searcher.search(query, limit=window, offset=start, count=False).hits
-            for hit in hits:
-                each = self._found(*hit)
-                if (each.kind, each.id) not in known:
-                    known.add((each.kind, each.id))
-                    found.append(each)
-            if len(hits) < window:
-                break
-            start, window = start + window, 2 * window
-        return found[offset : offset + limit]
+        count = found["sum_other_doc_count"] + sum(each["doc_count"] for each in found["buckets"])
+        if not found["sum_other_doc_count"]:
+            return int(count - len(found["buckets"]))
+        many = {"distinct": {"cardinality": {"field": "talk"}}}
+        distinct = self.searcher.aggregate(query, many)["distinct"]["value"]
+        return max(int(count - distinct), 0)
 
     def _found(self, score: float, address: Any) -> Found:
         meta, text = self.index.stored(self.searcher, address)

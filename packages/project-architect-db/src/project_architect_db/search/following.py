@@ -126,7 +126,7 @@ class Following:
         return await self._noting(engine, self._catch_up)
 
     async def _open(self) -> None:
-        if not self._is_open:
+        if not (self._is_open and await self._run(self.index.is_there)):
             await self._run(self.index.open)
             self._is_open = True
 
@@ -157,11 +157,12 @@ class Following:
             pending = pending_of(changes)
             if pending.is_unknown or pending.count > max(_MANY, self.index.count // 2):
                 return await self._rebuild(engine)
-            if not changes:
+            if changes:
+                async with self._writing() as writing, engine.connect() as connection:
+                    written += await _Refresh(self, writing, connection).run(pending)
+                    await self._run(writing.commit, state)
+            if len(changes) < selection.limit:
                 return written
-            async with self._writing() as writing, engine.connect() as connection:
-                written += await _Refresh(self, writing, connection).run(pending)
-                await self._run(writing.commit, state)
 
     async def _rebuild(self, engine: AsyncEngine) -> int:
         feed = _feed(engine)

@@ -78,6 +78,8 @@ class Index:
         self.state: State | None = None
         """How far it has come; None while it has to be made anew."""
         self.searcher: Any = None
+        self.has_talks = False
+        """Whether there are conversations, whose messages are entries of their own."""
         self._index: Any = None
 
     # ---- opening -------------------------------------------------------------------
@@ -95,6 +97,10 @@ class Index:
             if not is_fault(error):
                 raise
             self.reset()
+
+    def is_there(self) -> bool:
+        """Return whether nobody has removed it since it was opened."""
+        return self.folder is None or (self.folder / "meta.json").exists()
 
     def reset(self) -> None:
         """Begin again with an empty index.
@@ -123,6 +129,7 @@ class Index:
     def _reload(self) -> None:
         self._index.reload()
         self.searcher = self._index.searcher()
+        self.has_talks = self.searcher.search(self.term("kind", "conversation"), limit=1).count > 0
         self.state = self._state()
 
     def _state(self) -> State | None:
@@ -270,7 +277,7 @@ class Writing:
         """Forget what was not committed, and wait for what goes on behind the scenes."""
         try:
             self._writer.wait_merging_threads()
-        except ValueError:  # a writer that has failed has nothing to wait for
+        except (RuntimeError, ValueError):  # one that has failed has nothing to wait for
             return
 
     def _document(self, entry: Entry) -> Any:

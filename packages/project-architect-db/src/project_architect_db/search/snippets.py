@@ -21,7 +21,6 @@ _BEFORE: Final = 40
 _MOST_WORDS: Final = 20_000
 # Blanks, and what a terminal would take for a command: C0, C1, and changes of direction.
 _UNSEEN: Final = re.compile(r"[\s\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]+")
-_WHOLE: Final = r"(?<![^\W_])(?:{})(?![^\W_])"
 
 Place = tuple[int, int]
 
@@ -68,10 +67,10 @@ class Finder:
 
     @cached_property
     def _pattern(self) -> re.Pattern[str]:
-        """What the words look like in a text of ASCII alone."""
-        parts = [re.escape(word) for word in sorted(self.words)]
-        parts += [f"{re.escape(word)}[^\\W_]*" for word in self.prefixes]
-        return re.compile(_WHOLE.format("|".join(parts)), re.IGNORECASE | re.ASCII)
+        """What the words look like in a text of small letters in ASCII, or are part of."""
+        parts = [re.escape(word) for word in sorted(self.words, reverse=True)]
+        parts += [f"{re.escape(word)}[a-z0-9]*" for word in self.prefixes]
+        return re.compile("|".join(parts))
 
     def snippet(self, text: str) -> Snippet:
         """Return the piece of ``text`` with most of the words; its beginning, if it has none."""
@@ -85,7 +84,12 @@ class Finder:
     def places(self, text: str) -> list[Place]:
         """Return where the words are in ``text``."""
         if text.isascii():
-            return [found.span() for found in self._pattern.finditer(text)]
+            # Half as many steps as if the expression itself asked for whole words.
+            return [
+                (start, end)
+                for start, end in (found.span() for found in self._pattern.finditer(text.lower()))
+                if not (text[start - 1 : start].isalnum() or text[end : end + 1].isalnum())
+            ]
         return [
             (start, end)
             for _, (start, end, found) in zip(

@@ -147,4 +147,5 @@ async def _insert(
     chosen = select(word).distinct().order_by(word)
     chosen = chosen.where(word.regexp_match("^[^0-9]+$"), func.length(word) <= LONGEST)
     statement = insert(search_words).from_select(["word"], chosen)
-    return int((await connection.execute(statement.on_conflict_do_nothing())).rowcount)
+    statement = statement.on_conflict_do_nothing().execution_options(preserve_rowcount=True)
+    return int((await connection.execute(statement)).rowcount)
