@@ -27,7 +27,7 @@ from project_architect_db.repositories import (
     ProjectRepository,
     SearchRepository,
 )
-from project_architect_db.search import Following
+from project_architect_db.search import Following, duckdb, following, index
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     Agree = Callable[[Database], Awaitable[bool]]
 
-pytestmark = [pytest.mark.integration, pytest.mark.db]
+pytestmark = [pytest.mark.integration, pytest.mark.db, pytest.mark.sampled(4)]
 
 CHILD = Path(__file__).parent / "children" / "write_and_search.py"
 IDEA = "an idea of ten letters"
@@ -230,8 +230,8 @@ async def test_an_index_that_turns_out_to_be_damaged_is_made_anew(
 ) -> None:
     await fill(database, "apples")
     await total(database, "apples")
-    following = await Following.of(database.engine)
-    following.index.searcher = Broken(following.index.searcher)
+    found = (await Following.of(database.engine)).index
+    found.searcher = Broken(found.searcher)
 
     assert await total(database, "apples") == 1
     assert await agree(database)
@@ -244,6 +244,7 @@ class Broken:
         self.num_docs = searcher.num_docs
 
     def search(self, *_arguments: object, **_options: object) -> None:
+        """Raise what tantivy raises."""
         message = "Data corrupted"
         raise ValueError(message)
 
@@ -251,8 +252,7 @@ class Broken:
 async def test_an_error_that_is_no_damage_is_raised(database: Database) -> None:
     await fill(database, "apples")
     await total(database, "apples")
-    following = await Following.of(database.engine)
-    following.index.searcher = None
+    (await Following.of(database.engine)).index.searcher = None
 
     with pytest.raises(AttributeError):
         await total(database, "apples")
@@ -289,6 +289,37 @@ async def test_a_file_that_is_restored_to_what_the_index_has_needs_nothing(
     async with Database(url) as database:
         assert await SearchRepository(database).catch_up() == 0
         assert await total(database, "apples") == 1
+
+
+async def test_many_changes_are_followed_some_at_a_time(
+    database: Database, agree: Agree, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("_CHANGES", "_PAGE", "_AT_ONCE"):
+        monkeypatch.setattr(following, name, 2)
+    project = await fill(database, "apple 1", "apple 2", "apple 3")
+    assert await total(database, "apple") == 3
+    await add(database, project, "apple 4", "apple 5", "apple 6")
+    await ProjectRepository(database).delete(project)
+    await ProjectRepository(database).restore(project)
+
+    assert await SearchRepository(database).catch_up() > 6
+    assert await total(database, "apple") == 6
+    assert await agree(database)
+
+
+async def test_of_very_many_conversations_the_total_is_estimated(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(duckdb, "_GROUPS", 2)
+    project = await fill(database)
+    said = [{"role": "user", "content": "an apple"}] * 2
+    for _ in range(4):
+        values = {"project_id": project, "title": "Talk", "messages": said}
+        await ConversationRepository(database).create(values)
+
+    results = await SearchRepository(database).search("apple", limit=2)
+
+    assert (results.total, len(results.hits)) == (4, 2)
 
 
 # ---- what the feed does not tell ---------------------------------------------------------
@@ -362,6 +393,22 @@ async def test_a_folder_that_has_gone_comes_back(
     assert folder.is_dir()
 
 
+async def test_what_writes_to_the_folder_is_waited_for(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(index, "_PATIENCE", 0.05)
+    project = await fill(database, "apples")
+    await total(database, "apples")
+    writing = (await Following.of(database.engine)).index.writing()
+    await add(database, project, "pears")
+
+    with pytest.raises(SearchUnavailable, match="LockBusy"):
+        await total(database, "pears")
+
+    writing.close()
+    assert await total(database, "pears") == 1
+
+
 async def test_the_lock_of_a_process_that_has_gone_does_not_matter(url: str, folder: Path) -> None:
     async with Database(url) as database:
         await fill(database, "apples")
@@ -400,24 +447,29 @@ class Writer:
         self.spoken: list[int] = []
 
     async def begin(self) -> None:
+        """Store what the others change."""
         for _ in range(3):
             values = {"name": "Shelf", "project_idea": IDEA}
             self.owners.append((await self.projects.create(values)).id)
         await self.create()
 
     async def write(self) -> None:
+        """Do one of it."""
         await self.chance.choice(self.kinds)()
 
     @property
     def word(self) -> str:
+        """A word."""
         return f"w{self.chance.randrange(100)}"
 
     async def create(self) -> None:
+        """Store a document and a conversation."""
         owner = {"project_id": self.chance.choice(self.owners)}
         self.texts.append((await self.documents.create({**owner, "name": self.word})).id)
         self.spoken.append((await self.talks.create({**owner, "title": self.word})).id)
 
     async def update(self) -> None:
+        """Change a document, and move a conversation."""
         text, talk = self.chance.choice(self.texts), self.chance.choice(self.spoken)
         if await self.documents.exists(id=text):
             await self.documents.update(text, {"content": self.word})
@@ -426,21 +478,25 @@ class Writer:
             await self.talks.update(talk, {"title": self.word, "project_id": owner})
 
     async def delete(self) -> None:
+        """Delete a document, or restore it."""
         text = self.chance.choice(self.texts)
         if not await self.documents.delete(text):
             await self.documents.restore(text)
 
     async def project(self) -> None:
+        """Delete a project with all that is in it, or restore it."""
         owner = self.chance.choice(self.owners)
         if not await self.projects.delete(owner):
             await self.projects.restore(owner)
 
     async def say(self) -> None:
+        """Add a message."""
         talk = self.chance.choice(self.spoken)
         if await self.talks.exists(id=talk):
             await self.talks.add_message(talk, {"role": "user", "content": self.word})
 
     async def bulk(self) -> None:
+        """Store some documents at once."""
         rows = [{"project_id": self.chance.choice(self.owners), "name": self.word}] * 3
         self.texts += (await self.documents.bulk_create(rows)).ids
 

@@ -116,3 +116,24 @@ def test_only_files_of_an_index_are_removed(tmp_path: Path) -> None:
     assert (folder / "mine.txt").exists()
     assert not (folder / f"{'a' * 32}.term").exists()
     assert index.count == 0
+
+
+def test_an_index_in_memory_can_begin_again() -> None:
+    index = Index(None)
+    index.open()
+    writing = index.writing()
+    writing.add([entry(1, "one")])
+    writing.commit(State(7, None))
+    writing.close()
+
+    index.reset()
+
+    assert (index.count, index.state) == (0, None)
+
+
+def test_an_error_that_is_no_damage_is_raised(monkeypatch: pytest.MonkeyPatch) -> None:
+    index = Index(None)
+    monkeypatch.setattr(index, "_state", {}.popitem)
+
+    with pytest.raises(KeyError):
+        index.open()

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from andamios_orm.testing.prepared import PreparedDatabases
 
-pytestmark = [pytest.mark.integration, pytest.mark.db, pytest.mark.sampled(3)]
+pytestmark = [pytest.mark.integration, pytest.mark.db, pytest.mark.sampled(4)]
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.unit
     [
         ("", []),
         ("The API's first_draft: v2.0", ["the", "api", "s", "first", "draft", "v2", "0"]),
-        ("Ünïcode ﬁne ２nd", ["unicode", "fine", "2nd"]),
+        ("Ünïcode ﬁne \uff12nd", ["unicode", "fine", "2nd"]),
         ("a\x00b\ud800c", ["a", "b", "c"]),
         ("日本語、テスト", ["日本語", "テスト"]),
         ("x" * LONGEST, ["x" * LONGEST]),

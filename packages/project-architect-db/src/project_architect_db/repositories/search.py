@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession
 
 from andamios_orm.core import SessionManager
 from andamios_orm.exceptions import ConfigurationError, ValueRefused
@@ -58,6 +58,8 @@ class SearchRepository:
         engine: Any = source.engine if isinstance(source, SessionManager) else None
         if self._session is not None:
             engine = self._session.bind
+        if isinstance(engine, AsyncConnection):
+            engine = engine.engine
         if not isinstance(engine, AsyncEngine):
             raise ConfigurationError(
                 "SearchRepository() takes a database, or a session that is bound to an engine"

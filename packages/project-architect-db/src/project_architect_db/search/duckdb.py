@@ -34,7 +34,6 @@ _TITLE: Final = 3.0
 _OTHER: Final = 0.5
 _FIRST: Final = 1_000.0
 _SAMPLE: Final = 50
-_ROUNDS: Final = 5
 _MOST_SIMILAR: Final = 20
 _GROUPS: Final = 10_000
 _FAR: Final = 2**62
@@ -126,7 +125,7 @@ class _Looking:
         ]
         wanted = [(self.occur.Must, self._all(fuzzy)), *self.restrictions]
         known = {word}
-        for _ in range(_ROUNDS):
+        while True:
             seen = [(self.occur.MustNot, self._word(each, ("title", "body"))) for each in known]
             query = self._all(wanted + (seen if len(known) > 1 else []))
             texts = self._texts(query)

@@ -41,6 +41,7 @@ ResultT = TypeVar("ResultT")
 _POLL: Final = 0.001
 _PAGE: Final = 2_000
 _AT_ONCE: Final = 1_000
+_CHANGES: Final = 1_000
 _MANY: Final = 2_000
 """Changed rows that are always worth following; more than half of all are not."""
 
@@ -143,7 +144,7 @@ class Following:
         if state is None:
             return await self._rebuild(engine)
         feed = _feed(engine)
-        selection = Selection(frozenset(ENTITIES))
+        selection = Selection(frozenset(ENTITIES), limit=_CHANGES)
         written = 0
         while True:
             try:

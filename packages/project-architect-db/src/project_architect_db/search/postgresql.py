@@ -120,8 +120,6 @@ class PostgreSQLBackend:
         offset: int,
     ) -> list[Found]:
         ranked = [self._ranked(kind, wanted, first) for kind in self._kinds()]
-        if not ranked:
-            return []
         every = union_all(*ranked).subquery().c
         place = func.row_number().over(
             partition_by=(every.owner_kind, every.owner), order_by=(every.score.desc(), every.id)
