@@ -19,7 +19,7 @@ from andamios_orm.queries.files import FORMS, Form
 if TYPE_CHECKING:
     from andamios_orm import Session
 
-pytestmark = [pytest.mark.integration, pytest.mark.db, pytest.mark.sampled(2)]
+pytestmark = [pytest.mark.integration, pytest.mark.db, pytest.mark.sampled(7)]
 
 FIELDS = ("id", "name", "price", "active", "size", "made_at", "blob", "extra")
 

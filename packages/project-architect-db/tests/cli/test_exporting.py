@@ -16,7 +16,7 @@ from pyarrow import ipc, parquet
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-pytestmark = [pytest.mark.e2e, pytest.mark.db, pytest.mark.sampled(8)]
+pytestmark = [pytest.mark.e2e, pytest.mark.db, pytest.mark.sampled(16)]
 
 Call: TypeAlias = "Callable[..., Any]"
 FILL = """
@@ -166,6 +166,7 @@ def test_bytes_do_not_go_to_a_terminal(on: Call, monkeypatch: pytest.MonkeyPatch
     assert "parquet is nothing to read on a terminal" in done.said
 
 
+@pytest.mark.slow
 def test_a_reader_who_has_had_enough_is_no_error(on: Call) -> None:
     fill = """
 from project_architect_db.queries.builder import BulkOperations
