@@ -50,8 +50,7 @@ class Pipe(io.BytesIO):
 
 
 def parquet(table: Any) -> bytes:
-    from pyarrow import parquet as pq
-
+    pq: Any = pytest.importorskip("pyarrow.parquet")
     file = io.BytesIO()
     pq.write_table(table, file, row_group_size=2)
     return file.getvalue()

@@ -161,7 +161,7 @@ async def test_builds_and_deployments_belong_to_repositories(database: Database)
     await make_project(database)
     await make_project(database, "Desk")
     page = "https://github.com/ana/shop"
-    repositories = [
+    repositories: list[dict[str, Any]] = [
         {"name": "api", "project": "Shop", "github_url": page, "stars": 3, "metadata": {"a": 1}},
         {"name": "web", "project": "Shop", "remotes": {"origin": "u"}},
         {"name": "web", "project": 0, "repo_type": "frontend"},
@@ -205,8 +205,8 @@ async def test_builds_and_deployments_belong_to_repositories(database: Database)
 @pytest.mark.parametrize("form", ["parquet", "arrow"])
 async def test_columns_become_rows(duckdb_file: Database, tmp_path: Path, form: str) -> None:
     pa = pytest.importorskip("pyarrow")
-    from pyarrow import feather, parquet
-
+    feather: Any = pytest.importorskip("pyarrow.feather")
+    parquet: Any = pytest.importorskip("pyarrow.parquet")
     await make_project(duckdb_file)
     talk = [[{"role": "user", "content": "hello", "time": None, "tokens": 2}], None]
     table = pa.table({"title": ["a", None], "project": ["Shop", "Shop"], "messages": talk})
@@ -493,8 +493,7 @@ def test_rows_come_through_standard_input(form: str) -> None:
     given = ndjson(*rows).getvalue()
     if form == "parquet":
         pa = pytest.importorskip("pyarrow")
-        from pyarrow import parquet
-
+        parquet: Any = pytest.importorskip("pyarrow.parquet")
         file = io.BytesIO()
         parquet.write_table(pa.Table.from_pylist(rows), file)
         given = file.getvalue()

@@ -104,7 +104,7 @@ async def test_a_piece_is_bounded_in_bytes_as_well(
     path.write_text(f'{{"name": "{"x" * 9_000}"}}\n' * 20, encoding="utf-8")
 
     with opened(path) as file:
-        shares = [file.share() async for _ in file.pieces()]
+        shares = [file.share() or 0 async for _ in file.pieces()]
 
     assert len(shares) >= 10
     assert shares == sorted(shares)

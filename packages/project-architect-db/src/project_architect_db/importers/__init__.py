@@ -30,6 +30,7 @@ from project_architect_db.importers.errors import (
     SourceRefused,
 )
 from project_architect_db.importers.files import FilesReport, import_files
+from project_architect_db.importers.github import GithubReport, import_github
 from project_architect_db.importers.history import Commit, FileChange, Person
 from project_architect_db.importers.phases import Conversation, Message, Phase
 from project_architect_db.importers.storing import ImportReport, import_clone
@@ -55,6 +56,7 @@ __all__ = [
     "FilesReport",
     "FormatUnknown",
     "GitMissing",
+    "GithubReport",
     "HistoryRewritten",
     "ImportReport",
     "Message",
@@ -75,5 +77,6 @@ __all__ = [
     "SourceRefused",
     "import_clone",
     "import_files",
+    "import_github",
     "read_clone",
 ]

@@ -237,8 +237,6 @@ class Naming:
         Raises:
             LookupError: it is none.
         """
-        if name in self._known:
-            return self._known[name]
         field: str | None = self._mapping.get(name, name)
         if name in self._mapping:
             self._unseen.discard(name)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import BinaryIO
 
-__all__ = ["LONGEST", "Found", "Text", "csv_rows", "json_rows", "ndjson_rows"]
+__all__ = ["LONGEST", "Found", "Text", "csv_rows", "json_rows", "json_values", "ndjson_rows"]
 
 Found: TypeAlias = "tuple[int | None, dict[str, Any] | str]"
 """A line, and the row that begins there; or, as text, why it is no row."""
@@ -142,7 +142,7 @@ def json_rows(text: Text, names: frozenset[str], others: frozenset[str]) -> Iter
     """
     scan = _Scan(text)
     if scan.peek() == "[":
-        yield from scan.items()
+        yield from ((line, _row(item)) for line, item in scan.items())
     elif scan.peek() == "{":
         yield from _of_object(scan, names, others)
     else:
@@ -159,13 +159,23 @@ def _of_object(scan: _Scan, names: frozenset[str], others: frozenset[str]) -> It
         listed = scan.peek() == "["
         if listed and key in names | others:
             is_row = False
-            for found in scan.items():
+            for at, item in scan.items():
                 if key in names:
-                    yield found
+                    yield at, _row(item)
         else:
             row[key] = scan.value()
     if is_row:
         yield line, row
+
+
+def json_values(text: Text) -> Iterator[Found]:
+    """Yield objects that follow each other, by themselves or in arrays, or arrays of arrays."""
+    scan = _Scan(text)
+    while scan.peek():
+        found = scan.items() if scan.peek() == "[" else [(scan.line, scan.value())]
+        for line, value in found:
+            listed = value if isinstance(value, list) else [value]
+            yield from ((line, _row(item)) for item in listed)
 
 
 class _Scan:
@@ -191,7 +201,7 @@ class _Scan:
             if not self._more(_CHUNK):
                 return ""
 
-    def items(self) -> Iterator[Found]:
+    def items(self) -> Iterator[tuple[int, Any]]:
         """Yield the items of an array."""
         self._expect("[")
         is_first = True
@@ -200,8 +210,7 @@ class _Scan:
                 self._expect(",")
                 self.peek()
             is_first = False
-            line = self.line
-            yield line, _row(self.value())
+            yield self.line, self.value()
         self._expect("]")
 
     def each_key(self) -> Iterator[str]:
