@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
-from benchmarks.andamios_orm.measure import Bound, Code, Figure, Places, Values, code_of
+from benchmarks.measure import Bound, Code, Figure, Places, Values, code_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
