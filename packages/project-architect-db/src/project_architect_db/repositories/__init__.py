@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from project_architect_db.repositories.analytics import AnalyticsRepository
 from project_architect_db.repositories.base import BaseRepository
 from project_architect_db.repositories.conversation import ConversationRepository
 from project_architect_db.repositories.document import DocumentRepository
@@ -9,6 +10,7 @@ from project_architect_db.repositories.project import ProjectRepository
 from project_architect_db.repositories.repository import RepositoryRepository
 
 __all__ = [
+    "AnalyticsRepository",
     "BaseRepository",
     "ConversationRepository",
     "DocumentRepository",
