@@ -213,7 +213,9 @@ def comparison(result: Result, figures: Sequence[Figure]) -> Iterator[str]:
     yield f"|---|{'---|' * len(names)}"
     for figure in chosen:
         values = result.values(figure, result.places(figure)[0], "hot")
-        cells = (f"{_number(values[name])} {figure.unit}" for name in names)
+        cells = (
+            f"{_number(values[name])} {figure.unit}" if name in values else "-" for name in names
+        )
         yield f"| {figure.title} | {' | '.join(cells)} |"
 
 
