@@ -114,7 +114,6 @@ def by_sqlite(connection: sqlite3.Connection) -> Any:
     ).fetchall()
 
 
-
 _WAYS: dict[str, Any] = {
     "ours": by_rollup,
     "typed column": by_column,
@@ -180,9 +179,7 @@ async def _measure(folder: Path, scale: Scale) -> dict[str, dict[str, Values]]:
     return found
 
 
-async def _answer(
-    contenders: Contenders, name: str, scale: Scale
-) -> dict[str, dict[str, Values]]:
+async def _answer(contenders: Contenders, name: str, scale: Scale) -> dict[str, dict[str, Values]]:
     """Return the figures of one answer."""
     database = contenders.database
     answer = await asked_anew(database, name)

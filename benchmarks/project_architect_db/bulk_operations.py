@@ -203,9 +203,7 @@ async def _arrow(contenders: Contenders, table: Any, scale: Scale) -> dict[str, 
     )
 
 
-async def _dicts(
-    contenders: Contenders, rows: Rows, ours: Any, scale: Scale
-) -> dict[str, Values]:
+async def _dicts(contenders: Contenders, rows: Rows, ours: Any, scale: Scale) -> dict[str, Values]:
     return await measured(
         {
             "raw": lambda: raw_dicts(contenders.raw, rows),

@@ -1,4 +1,4 @@
-"""Many tasks at once on one file: new projects, messages in one conversation, reads, a dashboard."""
+"""Many tasks at once on one file: new projects, messages, reads, a dashboard."""
 
 from __future__ import annotations
 
@@ -102,9 +102,7 @@ async def _measure(folder: Path, scale: Scale) -> dict[str, Values]:
             },
             "project_reads": {
                 "raw": await _alone(lambda: raw_get_all(raw, next(keys[0])), bursts),
-                "ours": await _together(
-                    lambda: get_all(database, next(keys[1])), READERS, bursts
-                ),
+                "ours": await _together(lambda: get_all(database, next(keys[1])), READERS, bursts),
             },
             "project_dashboards": {
                 "ours": await _together(lambda: dashboard(database), READERS, bursts)
@@ -139,8 +137,8 @@ async def _messages(contenders: Contenders, bursts: int) -> dict[str, Values]:
 async def _counted(database: DatabaseEngine, key: int) -> tuple[int, int]:
     """Return how many messages a conversation has, and how many it says that it has."""
     (row,) = await database.execute_raw(
-        "SELECT (SELECT count(*) FROM conversation_messages WHERE conversation_id = :key) AS there, "
-        "message_count AS counted FROM conversations WHERE id = :key",
+        "SELECT (SELECT count(*) FROM conversation_messages WHERE conversation_id = :key) "
+        "AS there, message_count AS counted FROM conversations WHERE id = :key",
         {"key": key},
     )
     return row["there"], row["counted"]

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sqlalchemy import func, inspect, select
 
-from andamios_orm import Database
 from andamios_orm.core.changes import Change, ChangeFeed
 from andamios_orm.core.records import Entity
 from andamios_orm.exceptions import ValueRefused
@@ -24,7 +23,7 @@ from project_architect_db.schemas.project import Project as ProjectSchema
 from project_architect_db.seeding import seed, unseed
 
 if TYPE_CHECKING:
-    from andamios_orm import Session
+    from andamios_orm import Database, Session
     from andamios_orm.testing.prepared import PreparedDatabases
 
 pytestmark = [pytest.mark.integration, pytest.mark.db]
@@ -120,7 +119,9 @@ def check_projects(rows: dict[str, list[dict[str, Any]]]) -> None:
 def check_conversations(rows: dict[str, list[dict[str, Any]]]) -> None:
     """Check the counts of conversations, and that their phases follow one another."""
     for talk in rows["conversations"]:
-        said = [row for row in rows["conversation_messages"] if row["conversation_id"] == talk["id"]]
+        said = [
+            row for row in rows["conversation_messages"] if row["conversation_id"] == talk["id"]
+        ]
         assert talk["message_count"] == len(said)
         assert talk["word_count"] == sum(row["words"] for row in said)
         assert talk["token_count"] == sum(row["tokens"] for row in said)
@@ -169,9 +170,7 @@ def check_repositories(rows: dict[str, list[dict[str, Any]]]) -> None:
 
 
 @SLOW
-async def test_both_databases_get_the_same_rows(
-    database: Database, duckdb_file: Database
-) -> None:
+async def test_both_databases_get_the_same_rows(database: Database, duckdb_file: Database) -> None:
     await seed(duckdb_file, projects=40, until=UNTIL)
 
     await seed(database, projects=40, until=UNTIL)

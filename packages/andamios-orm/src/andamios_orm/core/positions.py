@@ -233,7 +233,7 @@ def _write_texts(
         form.format(f"${number}") for number, (form, _) in enumerate(values.values(), 1)
     )
     target = _quoted(connection, table)
-    statement = f"INSERT INTO {target} ({names}) SELECT {parts}"  # noqa: S608 # nosec B608 - quoted names
+    statement = f"INSERT INTO {target} ({names}) SELECT {parts}"  # nosec B608 - quoted names
     before_commit(connection, statement, tuple(value for _, value in values.values()))
 
 

@@ -69,10 +69,9 @@ def texts_of(
 
     None if they are few, or unlike each other: then each is converted by itself.
     """
-    given = [_columns(entity, rows) for rows in (before, after)]
-    if len(keys) < _FEW or given[0] is given[1] is None:
-        return None
-    if any(rows is not None and columns is None for rows, columns in zip((before, after), given)):
+    sides = [rows for rows in (before, after) if rows is not None]
+    given = [None if rows is None else _columns(entity, rows) for rows in (before, after)]
+    if len(keys) < _FEW or not sides or given.count(None) != 2 - len(sides):
         return None
     latest: Mapping[str, Sequence[Any]] = given[1] or given[0] or {}
     numbers = latest.get(entity.version_name or "", [None] * len(keys))
@@ -91,11 +90,9 @@ def _keys(entity: Entity, keys: Sequence[Any], dialect: Dialect) -> list[str]:
 
 
 def _columns(
-    entity: Entity, rows: Sequence[Mapping[str, Any] | None] | None
+    entity: Entity, rows: Sequence[Mapping[str, Any] | None]
 ) -> dict[str, Sequence[Any]] | None:
     """Return the columns of rows that all have the same ones, without secrets."""
-    if rows is None:
-        return None
     if isinstance(rows, ColumnRows):
         return {name: each for name, each in rows.columns.items() if name in entity.columns}
     first = rows[0] if rows else None

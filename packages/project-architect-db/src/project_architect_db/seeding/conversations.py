@@ -36,7 +36,7 @@ def _talks(plan: Plan, span: Span) -> Subquery:
     reached = case(
         (row.fate < DRAFTS, plan.draw(row.n, "draft", 2)),
         (row.over & (row.fate < ABANDONED), 1 + plan.draw(row.n, "abandoned", 5)),
-        (row.over, case((plan.draw(row.n, "done", 100) < 85, _LAST), else_=_LAST - 1)),
+        (row.over, case((plan.happens(row.n, "done", 85), _LAST), else_=_LAST - 1)),
         else_=plan.draw(row.n, "reached", _LAST),
     )
     rows = plan.with_columns(rows, started=started, reached=cast(reached, BigInteger))
@@ -136,7 +136,7 @@ def _messages(plan: Plan, span: Span) -> Subquery:
         author=("people", person % plan.sizes["people"]),
     )
     row = rows.c
-    is_long = (row.answers == 1) | (plan.draw(row.n, "long", 100) < 40)
+    is_long = (row.answers == 1) | (plan.happens(row.n, "long", 40))
     return plan.with_columns(
         rows,
         is_long=is_long,

@@ -59,7 +59,9 @@ def _documents(plan: Plan, span: Span) -> Subquery:
     part = row.place * 10 + plan.draw(row.n, "written", 8)
     started = row.began + whole((row.ended - row.began) * part, row.siblings * 12)
     last = len(_HEADS) - 1
-    rows = plan.with_columns(rows, started=started, head=case((row.place < last, row.place), else_=last))
+    rows = plan.with_columns(
+        rows, started=started, head=case((row.place < last, row.place), else_=last)
+    )
     rows = plan.with_columns(rows, left=rows.c.ended - rows.c.started, document=rows.c.n)
     return plan.counted("versions", rows)
 
@@ -67,7 +69,9 @@ def _documents(plan: Plan, span: Span) -> Subquery:
 def _written(plan: Plan, rows: Subquery, version: ColumnElement[int]) -> Subquery:
     """Return the rows with the content that their document had: what, when, and by whom."""
     row = rows.c
-    part = version * 10 + case((version > 0, plan.draw(row.document * _MOST_VERSIONS + version, "v", 8)), else_=0)
+    part = version * 10 + case(
+        (version > 0, plan.draw(row.document * _MOST_VERSIONS + version, "v", 8)), else_=0
+    )
     rows = plan.with_columns(
         rows,
         number=row.document * _MOST_VERSIONS + version,
@@ -87,7 +91,7 @@ def _written(plan: Plan, rows: Subquery, version: ColumnElement[int]) -> Subquer
     )
     row = rows.c
     parts = [row[f"{name}_text"] for name in _PARTS]
-    content = parts[0]
+    content: ColumnElement[Any] = parts[0]
     for each in parts[1:]:
         content = content + _BETWEEN + each
     return plan.with_columns(rows, content=content)
@@ -98,11 +102,13 @@ def _of_content(plan: Plan, row: Any) -> dict[str, ColumnElement[Any]]:
     changed = row.version > 0
     return {
         "content": row.content,
-        "size": sum((row[f"{name}_size"] for name in _PARTS), literal(len(_BETWEEN) * 4, BigInteger)),
+        "size": sum(
+            (row[f"{name}_size"] for name in _PARTS), literal(len(_BETWEEN) * 4, BigInteger)
+        ),
         "digest": plan.digest(row.content),
         "changed_at": plan.time(row.changed),
         "changed_by": row.writer_address,
-        "note": case((changed & (plan.draw(row.number, "noted", 100) < 60), row.opening_text)),
+        "note": case((changed & (plan.happens(row.number, "noted", 60)), row.opening_text)),
         "revision": null(),
     }
 

@@ -36,7 +36,8 @@ class ProjectHistory(Entry):
     def settle(cls, connection: Connection, entries: Sequence[ProjectHistory]) -> None:
         """Write the history of all of them with one statement each, in the hop of COMMIT."""
         tables = feed_tables(Base.metadata)
-        table, change = Project.__table__, tables.changes.c
+        table: Any = Project.__table__
+        change = tables.changes.c
         own = change.entity == table.name
         dialect = connection.dialect.name
         if dialect == "postgresql":  # others may have committed later positions

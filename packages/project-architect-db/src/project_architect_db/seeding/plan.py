@@ -114,9 +114,7 @@ class Plan:
     ) -> Subquery:
         """Return the rows with the columns of others that match, but for ``parent``."""
         more = (each for each in others.c if each.name != "parent")
-        return self._kept(
-            select(*rows.c, *more).join_from(rows, others, matches, isouter=isouter)
-        )
+        return self._kept(select(*rows.c, *more).join_from(rows, others, matches, isouter=isouter))
 
     def chosen(self, rows: FromClause, **places: tuple[str, ColumnElement[int]]) -> Subquery:
         """Return the rows with what is at a place of a list: ``text_words`` and so on."""
@@ -139,6 +137,10 @@ class Plan:
     def draw(self, number: ColumnElement[int], name: str, below: int) -> ColumnElement[int]:
         """Return a number from 0 to ``below`` - 1 that follows from another one."""
         return self.chance.draw(number, name, below)
+
+    def happens(self, number: ColumnElement[int], name: str, percent: int) -> ColumnElement[bool]:
+        """Return whether something is the case, as it is of so many in a hundred."""
+        return self.draw(number, name, 100) < percent
 
     def place_in(self, kind: str, number: ColumnElement[int], name: str) -> ColumnElement[int]:
         """Return a place of a list."""

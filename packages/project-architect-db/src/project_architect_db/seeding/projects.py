@@ -45,14 +45,14 @@ def project_rows(plan: Plan, span: Span) -> Mapping[str, ColumnElement[Any]]:
     )
     row = rows.c
     status = _status(row)
-    planned = case((status == "draft", plan.draw(row.n, "planned", 100) < 45), else_=true())
+    planned = case((status == "draft", plan.happens(row.n, "planned", 45)), else_=true())
     began, ended = plan.time(row.began), plan.time(row.ended)
     completed = status.in_(("completed", "archived")) & (row.fate >= ABANDONED)
     touched = row.began + whole((row.ended - row.began) * plan.draw(row.n, "touched", 97), 100)
     return {
         "id": plan.key("projects", row.n),
         "name": row.title_name,
-        "description": case((plan.draw(row.n, "described", 100) < 90, row.about_text)),
+        "description": case((plan.happens(row.n, "described", 90), row.about_text)),
         "project_idea": row.opening_text + " " + row.idea_text,
         "architecture": cast(case((planned, row.plan_document)), Project.architecture.type),
         "status": status,
@@ -93,6 +93,6 @@ def member_rows(plan: Plan, span: Span) -> Mapping[str, ColumnElement[Any]]:
         "id": plan.key("project_members", row.n),
         "project_id": plan.key("projects", row.parent),
         "member": row.person_address,
-        "role": case((plan.draw(row.n, "role", 100) < 15, "reviewer"), else_="member"),
+        "role": case((plan.happens(row.n, "role", 15), "reviewer"), else_="member"),
         "added_at": plan.time(joined),
     }

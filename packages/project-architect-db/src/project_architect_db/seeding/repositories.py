@@ -26,6 +26,9 @@ __all__ = [
 ]
 
 _ENDINGS: Final = (("", "backend"), ("-web", "frontend"), ("-infra", "infrastructure"))
+_SUCCEEDED: Final = 81
+_FAILED: Final = 14
+"""Runs of a hundred; the others are cancelled."""
 _LATE: Final = 8
 """Last builds of a hundred that are still running or waiting, where a project goes on."""
 
@@ -101,7 +104,7 @@ def _runs(plan: Plan, kind: str, span: Span) -> Subquery:
         lasted=30 + plan.skewed(row.n, f"{kind} lasted", 1_800),
         is_late=(row.place == row.siblings - 1)
         & ~row.over
-        & (plan.draw(row.n, f"{kind} late", 100) < _LATE),
+        & plan.happens(row.n, f"{kind} late", _LATE),
     )
     number = cast(rows.c.n, String)
     commit = func.md5(literal(f"{kind} ") + number, type_=String())
@@ -115,10 +118,10 @@ def _of_run(plan: Plan, row: Any) -> dict[str, ColumnElement[Any]]:
     return {
         "repository_id": plan.key("repositories", row.parent),
         "status": case(
-            (row.is_late & (row.chance < 50), "running"),
+            (row.is_late & (row.chance % 2 == 0), "running"),
             (row.is_late, "queued"),
-            (row.chance < 81, "succeeded"),
-            (row.chance < 95, "failed"),
+            (row.chance < _SUCCEEDED, "succeeded"),
+            (row.chance < _SUCCEEDED + _FAILED, "failed"),
             else_="cancelled",
         ),
         "started_at": plan.time(row.run),
@@ -134,7 +137,7 @@ def build_rows(plan: Plan, span: Span) -> Mapping[str, ColumnElement[Any]]:
     issue = literal("feature/") + cast(100 + plan.draw(row.n, "branch", 900), String)
     return {
         "id": plan.key("builds", row.n),
-        "branch": case((plan.draw(row.n, "main", 100) < 62, "main"), else_=issue),
+        "branch": case((plan.happens(row.n, "main", 62), "main"), else_=issue),
         "url": row.url + "/actions/runs/" + number,
         **_of_run(plan, row),
     }
@@ -147,7 +150,7 @@ def deployment_rows(plan: Plan, span: Span) -> Mapping[str, ColumnElement[Any]]:
     return {
         "id": plan.key("deployments", row.n),
         "environment": case(
-            (plan.draw(row.n, "environment", 100) < 58, "production"), else_="staging"
+            (plan.happens(row.n, "environment", 58), "production"), else_="staging"
         ),
         "release": release,
         "url": null(),

@@ -56,7 +56,9 @@ def slots_of(kind: str, seed: int) -> list[Slot]:
     found = []
     for shape in range(SHAPES):
         weights = [_EVEN + chance.random() ** 3 * 4 for _ in range(BLOCK)]
-        chosen = chance.choices(range(BLOCK), cum_weights=list(accumulate(weights)), k=CHILDREN[kind])
+        chosen = chance.choices(
+            range(BLOCK), cum_weights=list(accumulate(weights)), k=CHILDREN[kind]
+        )
         counts = [chosen.count(parent) for parent in range(BLOCK)]
         places = ((parent, place) for parent in range(BLOCK) for place in range(counts[parent]))
         found += [

@@ -6,7 +6,6 @@ behind the ones that are there. Nothing is read from the clock but ``until`` if 
 
 from __future__ import annotations
 
-import datetime as dt
 from contextlib import AsyncExitStack
 from dataclasses import astuple, dataclass, field
 from typing import TYPE_CHECKING, Any, Final
@@ -36,6 +35,7 @@ from project_architect_db.seeding.shapes import BLOCK, CHILDREN, count_of, slots
 from project_architect_db.seeding.sums import sums
 
 if TYPE_CHECKING:
+    import datetime as dt
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
@@ -51,6 +51,7 @@ MOST: Final = 10_000_000
 """Projects that can be asked for at once."""
 _AT_ONCE: Final = BLOCK * 2 * 2_000
 """Projects of one transaction: whole blocks, also of what is half as many."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Sown:
@@ -188,9 +189,7 @@ class _Sowing:
         start, stop = (count_of(sown.kind, at, self._chance) for at in (of.start, of.stop))
         return Span(start, stop)
 
-    async def _count_phases(
-        self, connection: AsyncConnection, plan: Plan, projects: Span
-    ) -> Span:
+    async def _count_phases(self, connection: AsyncConnection, plan: Plan, projects: Span) -> Span:
         """Return the numbers of phases, which are as many as conversations have come far."""
         self._first[_PHASES.name] = 0
         rows = select(*_PHASES.columns(plan, projects).values()).subquery()
@@ -261,13 +260,9 @@ def _lists(chance: Chance) -> dict[str, dict[str, Sequence[Any]]]:
         "people": _columns(("name", "address"), words.people()),
         "openings": _columns(texts, words.openings(seed)),
         "paragraphs": _columns(texts, words.paragraphs(seed)),
-        "architectures": _columns(
-            ("document", "framework", "score"), words.architectures(seed)
-        ),
+        "architectures": _columns(("document", "framework", "score"), words.architectures(seed)),
         "tongues": _columns(("main", "all"), words.tongues(seed)),
-        "heads": _columns(
-            ("name", "type", "path", "text", "words", "size"), documents.heads()
-        ),
+        "heads": _columns(("name", "type", "path", "text", "words", "size"), documents.heads()),
         "sections": _columns(("text", "words", "size"), documents.sections()),
     }
     for columns in chosen.values():

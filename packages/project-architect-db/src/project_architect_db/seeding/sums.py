@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from sqlalchemy import BigInteger, Date, Integer, String, cast, func, insert, literal, select
+from sqlalchemy import BigInteger, Date, String, cast, func, insert, literal, select
 
 from project_architect_db.models import (
     Build,

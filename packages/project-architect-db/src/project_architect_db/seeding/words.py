@@ -16,33 +16,38 @@ if TYPE_CHECKING:
 
 __all__ = ["architectures", "openings", "paragraphs", "people", "titles", "tongues"]
 
-_CLIENTS: Final = """
+
+def _words(text: str) -> list[str]:
+    return text.split()
+
+
+_CLIENTS: Final = _words("""
 Meridian Northwind Halden Brightwater Calloway Ostrava Lindqvist Redfern Kestrel Marlowe
 Fairholm Thornbury Solano Vantage Juniper Corvid Ashgrove Bellweather Castell Dunmore
 Eastlake Foxglove Granary Harrow Islington Jasper Kingsway Larkspur Midland Newbridge
 Oakhurst Pendle Quayside Riverton Stonegate Tamarind Umber Verity Wexford Yarrow
-""".split()
-_SUBJECTS: Final = """
+""")
+_SUBJECTS: Final = _words("""
 invoice order booking claim fleet parcel stock ticket payroll lease grant permit patient
 menu energy tender loyalty donation audit ledger catalogue course exam survey roster
 warehouse voucher contract refund delivery inspection sensor customs newsletter pension
 recipe archive map weather cargo visitor parking incident asset budget forecast quality
-""".split()
-_KINDS: Final = """
+""")
+_KINDS: Final = _words("""
 portal tracker planner service dashboard gateway registry exchange assistant desk archive
 monitor marketplace calendar console explorer
-""".split()
-_FIRST: Final = """
+""")
+_FIRST: Final = _words("""
 Maria Jonas Aiko Tomas Leila Peter Ingrid Samuel Chiara Omar Nadia Viktor Elena Hugo Priya
 Daniel Sofia Mateo Hannah Lukas Amara Felix Rosa Andrei Clara Kofi Marta Emil Yasmin Oscar
 Julia Ravi
-""".split()
-_LAST: Final = """
+""")
+_LAST: Final = _words("""
 Lindqvist Okafor Tanaka Novak Rossi Haddad Keller Silva Brandt Moreau Petrov Jensen Castillo
 Mbeki Larsen Fischer Dubois Kowalski Romano Sharma Eriksen Vargas Walker Bauer Ito Schmidt
 Hansen Costa Weber Nowak Murphy Laurent
-""".split()
-_VERBS: Final = """
+""")
+_VERBS: Final = _words("""
 accept add allow approve archive assign balance batch build cache cancel change check clean
 close collect compare confirm convert copy count create decide delay delete deliver deploy
 describe detect display document drop encrypt export extract fetch filter fix group handle
@@ -52,8 +57,8 @@ remove rename render repair replace report request reserve reset resolve restore
 review roll route sample save scale schedule search secure select send serve share sign
 skip sort split start stop store stream submit suspend sync tag test throttle trace track
 transfer translate trigger trust update upload validate verify watch wrap write
-""".split()
-_THINGS: Final = """
+""")
+_THINGS: Final = _words("""
 account address adapter alert amount answer attachment backlog backup bucket button calendar
 cart certificate change channel client cluster code column comment component consumer
 container cookie cost country currency customer day deadline decision device digest document
@@ -70,8 +75,8 @@ setting shard signature site slot snapshot source stage statement status storage
 stream summary supplier table tag target task team template tenant test text theme thread
 threshold token tool topic trace transaction unit update upload user value vendor version
 view volume wallet warning window worker workflow zone
-""".split()
-_QUALITIES: Final = """
+""")
+_QUALITIES: Final = _words("""
 asynchronous atomic automatic available broken cheap clean clear common complete concurrent
 consistent critical current daily direct distributed duplicate dynamic early empty encrypted
 exact expected expensive external fast final first flat former fresh full global idempotent
@@ -80,10 +85,13 @@ nested new obsolete offline old open optional partial persistent plain private p
 random raw recent redundant regional reliable remote rough safe scheduled secure separate
 shared short silent simple slow small stable stale static strict temporary tenant typed
 unique unknown unused urgent valid vertical visible weekly wrong
-""".split()
-_PARTS: Final = "service worker api client gateway store cache queue job page model event".split()
-_PLACES: Final = "in production,on staging,after the release,before lunch,by Friday,this week,for \
-now,in the pilot,on both sides,at night,at peak times,for every tenant".split(",")
+""")
+_PARTS: Final = _words("service worker api client gateway store cache queue job page model event")
+_PLACES: Final = (
+    *("in production", "on staging", "after the release", "before lunch", "by Friday"),
+    *("this week", "for now", "in the pilot", "on both sides", "at night", "at peak times"),
+    "for every tenant",
+)
 _OPENERS: Final = (
     "We should {verb} the {noun} {place}.",
     "Could somebody {verb} the {quality} {noun}?",
@@ -102,6 +110,7 @@ _SENTENCES: Final = (
     "It is {quality}: nobody can {verb} a {noun} without the {noun2}.",
     "Each {noun} has a {quality} {noun2} that {field} refers to.",
     "We measured how long it takes to {verb} a {noun}, and it was {quality}.",
+    "It answers under /{subject}/{path} with the {noun} and its {noun2}.",
     "Without a {quality} {noun2} the {compound} cannot {verb} the {noun}.",
 )
 _STACKS: Final = (
@@ -150,6 +159,8 @@ class _Chooser:
             quality=self.one(_QUALITIES),
             compound=f"{subject}-{self.one(_PARTS)}",
             field=f"{subject}_{self.one(_THINGS)}",
+            path=f"{self.one(_QUALITIES)}-{self.one(_THINGS)}",
+            subject=subject,
             place=self.one(_PLACES),
         )
 
