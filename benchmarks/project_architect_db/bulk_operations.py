@@ -113,8 +113,9 @@ def as_arrow(rows: Rows) -> Any:
 async def insert_projects(database: DatabaseEngine, rows: Any) -> list[int]:
     """Insert dicts or Arrow, checked by the column, and get their keys."""
     async with database.transaction() as session:
-        created = await BulkOperations.bulk_insert_projects(session, rows)
-    return created.ids
+        created: Any = await BulkOperations.bulk_insert_projects(session, rows)
+    keys: list[int] = created.ids
+    return keys
 
 
 async def bulk_create(database: DatabaseEngine, rows: Any) -> list[int]:

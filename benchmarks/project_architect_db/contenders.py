@@ -65,7 +65,7 @@ async def opened(folder: Path, projects: int) -> AsyncIterator[Contenders]:
     for name in ("raw", "ours"):
         shutil.copyfile(source, folder / f"{name}.duckdb")
     threads = default_threads()
-    config = {"threads": str(threads), "checkpoint_threshold": LOG}
+    config: dict[str, Any] = {"threads": str(threads), "checkpoint_threshold": LOG}
     raw = duckdb.connect(str(folder / "raw.duckdb"), config=config)
     url = f"duckdb:///{folder / 'ours.duckdb'}"
     async with DatabaseEngine(url, threads=threads, checkpoint_threshold=LOG) as database:

@@ -10,15 +10,19 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from benchmarks.measure import Bound, Figure, Places, Scale
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 __all__ = ["FIGURES", "whole_run"]
 
 ROOT = Path(__file__).parent.parent.parent
 
 
-def raw_open(path: str) -> object:
+def raw_open(path: str) -> Any:
     """Open a file with the driver."""
     import duckdb
 
@@ -27,7 +31,7 @@ def raw_open(path: str) -> object:
     return connection
 
 
-async def ours_open(path: str) -> object:
+async def ours_open(path: str) -> Any:
     """Open it as its commands do, and create its tables."""
     from project_architect_db.core.engine import DatabaseEngine
 
@@ -36,7 +40,7 @@ async def ours_open(path: str) -> object:
     return database
 
 
-def raw_bulk(path: str) -> object:
+def raw_bulk(path: str) -> Any:
     """Insert 10,000 projects of Arrow with the driver."""
     import asyncio
 
@@ -44,34 +48,34 @@ def raw_bulk(path: str) -> object:
     from benchmarks.project_architect_db.contenders import values
 
     async def close() -> None:
-        await (await ours_open(path)).close()  # type: ignore[attr-defined]  # a database
+        await (await ours_open(path)).close()
 
     asyncio.run(close())
     connection = raw_open(path)
-    raw_dicts(connection, [values(number) for number in range(10_000)])  # type: ignore[arg-type]  # a connection
+    raw_dicts(connection, [values(number) for number in range(10_000)])
     return connection
 
 
-async def ours_bulk(path: str) -> object:
+async def ours_bulk(path: str) -> Any:
     """Insert them as dicts."""
     from benchmarks.project_architect_db.bulk_operations import insert_projects
     from benchmarks.project_architect_db.contenders import values
 
     database = await ours_open(path)
-    await insert_projects(database, [values(number) for number in range(10_000)])  # type: ignore[arg-type]  # a database
+    await insert_projects(database, [values(number) for number in range(10_000)])
     return database
 
 
-async def ours_import(path: str) -> object:
+async def ours_import(path: str) -> Any:
     """Import the clone that this repository is."""
     from project_architect_db.importers import import_clone
 
     database = await ours_open(path)
-    await import_clone(database, ROOT)  # type: ignore[arg-type]  # a database
+    await import_clone(database, ROOT)
     return database
 
 
-CONTENDERS = {
+CONTENDERS: dict[str, dict[str, Callable[[str], Any]]] = {
     "project_memory": {"raw": raw_open, "ours": ours_open},
     "project_memory_bulk": {"raw": raw_bulk, "ours": ours_bulk},
     "project_memory_import": {"ours": ours_import},
@@ -136,8 +140,8 @@ def hold_open(figure: str, contender: str, path: str) -> None:
 
     from andamios_orm import run
 
-    started = CONTENDERS[figure][contender](path)  # type: ignore[operator]  # all take a path
-    kept = run(started) if inspect.isawaitable(started) else started
+    started = CONTENDERS[figure][contender](path)
+    kept = run(started) if inspect.iscoroutine(started) else started
     print("ready", flush=True)
     sys.stdin.read()
     del kept

@@ -135,7 +135,9 @@ def _alike(
     for side in sides:
         if isinstance(side, ColumnRows):
             nothing = [None] * len(side)
-            found: Iterable[tuple[Any, ...]] = zip(*(side.columns.get(name, nothing) for name in names), strict=True)
+            found: Iterable[tuple[Any, ...]] = zip(
+                *(side.columns.get(name, nothing) for name in names), strict=True
+            )
         else:
             there = (row for row in side or () if row is not None)
             found = (tuple([row.get(name) for name in names]) for row in there)
