@@ -10,7 +10,7 @@ from contextlib import AsyncExitStack
 from dataclasses import astuple, dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import BigInteger, Text, func, insert, select
+from sqlalchemy import BigInteger, Text, func, insert, select, text
 
 from andamios_orm.bulk.generated import take_range
 from andamios_orm.bulk.stage import Given, run, staged
@@ -152,6 +152,8 @@ class _Sowing:
     async def _seed(self, session: AsyncSession, span: Span) -> None:
         """Seed some projects with all that belongs to them."""
         connection = await session.connection()
+        if connection.dialect.name == "postgresql":  # to compile such statements takes seconds
+            await connection.execute(text("SET LOCAL jit = off"))
         if not self._first:
             await self._take_keys(connection)
         spans, keys = {"projects": span}, {}

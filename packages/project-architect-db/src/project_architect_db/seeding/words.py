@@ -6,8 +6,7 @@ from itertools import accumulate, product
 from random import Random
 from typing import TYPE_CHECKING, Any, Final
 
-import orjson
-
+from andamios_orm.dialect.types import encode_json
 from project_architect_db.models.complexity import complexity_score, framework_of
 from project_architect_db.models.texts import count_words
 
@@ -207,7 +206,7 @@ def architectures(seed: int, count: int = 1_024) -> list[tuple[str, str | None, 
     chance = Random(seed + 2)  # noqa: S311
     chooser = _Chooser(chance)
     made = [_architecture(chance, chooser) for _ in range(count)]
-    return [(_json(each), framework_of(each), complexity_score(each)) for each in made]
+    return [(encode_json(each), framework_of(each), complexity_score(each)) for each in made]
 
 
 def _architecture(chance: Random, chooser: _Chooser) -> dict[str, Any]:
@@ -234,9 +233,5 @@ def tongues(seed: int, count: int = 256) -> list[tuple[str, str]]:
         _, main, _ = chance.choices(_STACKS, weights=[each[2] for each in _STACKS])[0]
         size = 4_000 + int(chance.random() ** 3 * 2_000_000)
         beside = {name: size // (at + 7) for at, name in enumerate(_BESIDE[: int(size % 5)])}
-        found.append((main, _json({main: size, **beside})))
+        found.append((main, encode_json({main: size, **beside})))
     return found
-
-
-def _json(value: object) -> str:
-    return orjson.dumps(value).decode()
