@@ -56,6 +56,42 @@ FIGURES = {
     "fairness",
     "loop_health",
     "memory",
+    "project_create",
+    "project_get",
+    "project_get_all",
+    "project_message",
+    "project_update",
+    "project_delete",
+    "projects_arrow",
+    "projects_dicts",
+    "projects_bulk_create",
+    "projects_models",
+    "project_creates",
+    "project_messages",
+    "project_messages_lost",
+    "project_reads",
+    "project_dashboards",
+    "project_memory",
+    "project_memory_bulk",
+    "project_memory_import",
+    "analytics_frameworks",
+    "analytics_roles",
+    *(
+        f"analytics_{answer}{when}"
+        for answer in (
+            "project_metrics",
+            "project_analytics",
+            "conversation_metrics",
+            "conversation_flow_analysis",
+            "document_usage_stats",
+            "repository_health_metrics",
+            "cross_entity_analytics",
+            "time_series_analysis",
+            "needs_attention",
+            "dashboard",
+        )
+        for when in ("", "_written", "_repeated")
+    ),
 }
 # Advanced Alchemy uses what SQLAlchemy 2.1 has deprecated.
 tolerating_peers = pytest.mark.filterwarnings("ignore:The declarative_mixin decorator")
@@ -65,7 +101,7 @@ ENVIRONMENT = {"Python": "3.11", "duckdb": "1.5.5"}
 def bench(*arguments: str) -> subprocess.CompletedProcess[str]:
     """Run the benchmarks as make does."""
     return subprocess.run(
-        [sys.executable, "-m", "benchmarks.andamios_orm", *arguments],
+        [sys.executable, "-m", "benchmarks", *arguments],
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -77,7 +113,7 @@ def bench(*arguments: str) -> subprocess.CompletedProcess[str]:
 def module(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     """Return the report of the benchmarks, which are no installed package."""
     monkeypatch.syspath_prepend(str(ROOT))
-    return importlib.import_module("benchmarks.andamios_orm.report")
+    return importlib.import_module("benchmarks.report")
 
 
 def kept(folder: Path, *, connecting: float, runs: int = 5) -> Path:
@@ -153,11 +189,12 @@ def test_a_ratio_worse_than_the_baseline_by_half_fails(
 @pytest.mark.unit
 def test_the_baseline_holds_ratios_of_bounds_that_exist(module: ModuleType) -> None:
     pytest.importorskip("advanced_alchemy")
-    program = importlib.import_module("benchmarks.andamios_orm.__main__")
+    suites = importlib.import_module("benchmarks.suites")
     known = json.loads((ROOT / "benchmarks" / "baseline.json").read_text(encoding="utf-8"))
     bounds = {
         f"{figure.name}: {bound.name}"
-        for figure in program.figures_of(program.MODULES)
+        for suite in suites.SUITES
+        for figure in suites.figures_of(suite.modules)
         for bound in figure.bounds
         if bound.floor is not None
     }
@@ -197,13 +234,49 @@ def test_what_only_compares_has_a_table_of_its_own(module: ModuleType, tmp_path:
 
 @tolerating_peers
 @pytest.mark.unit
-def test_the_page_takes_the_figures_of_a_result(module: ModuleType, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("package", "figure", "ratio", "cell"),
+    [
+        ("ANDAMIOS_ORM", "acquire", 0.4, "| 0.40 (0.40, 0.40, 0.40, 0.40, 0.40) | met |"),
+        ("PROJECT_ARCHITECT_DB", "project_get", 9.0, "| 9.00 (9.00, 9.00, 9.00, 9.00, 9.00) | UN"),
+    ],
+)
+def test_the_page_takes_the_figures_of_a_result(
+    module: ModuleType, tmp_path: Path, package: str, figure: str, ratio: float, cell: str
+) -> None:
     pytest.importorskip("advanced_alchemy")
-    page = importlib.import_module("benchmarks.andamios_orm.page")
-    text = page.PAGE.read_text(encoding="utf-8")
+    page = importlib.import_module("benchmarks.page")
+    suite = getattr(importlib.import_module("benchmarks.suites"), package)
+    text = suite.page.read_text(encoding="utf-8")
+    values = {"raw": 1.0, "sync": 1.0, "ours": ratio}
+    path = kept_values(tmp_path, figure, {"file": {"hot": values, "idle": values}})
 
-    once = page.written(text, module.Result.read(kept(tmp_path, connecting=0.4)))
+    once = page.written(suite, text, module.Result.read(path))
 
-    assert "| 0.40 (0.40, 0.40, 0.40, 0.40, 0.40) | met |" in once
-    assert page.written(once, module.Result.read(kept(tmp_path, connecting=0.4))) == once
+    assert cell in once
+    assert page.written(suite, once, module.Result.read(path)) == once
     assert once.startswith(text.partition(page.BEGIN)[0])
+
+
+@tolerating_peers
+@pytest.mark.unit
+def test_figures_of_all_packages_have_names_of_their_own(module: ModuleType) -> None:
+    pytest.importorskip("advanced_alchemy")
+    suites = importlib.import_module("benchmarks.suites")
+
+    names = [figure.name for suite in suites.SUITES for figure in suites.figures_of(suite.modules)]
+
+    assert set(names) == FIGURES
+    assert len(names) == len(set(names))
+    assert module.TOLERANCE > 1
+
+
+@pytest.mark.unit
+def test_a_module_is_found_with_and_without_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(ROOT))
+    suites = importlib.import_module("benchmarks.suites")
+
+    found = [list(suite.named("memory_usage")) for suite in suites.SUITES]
+
+    assert found == [["andamios_orm.memory_usage"], ["project_architect_db.memory_usage"]]
+    assert list(suites.ANDAMIOS_ORM.named("project_architect_db.memory_usage")) == []

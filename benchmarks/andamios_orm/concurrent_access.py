@@ -13,7 +13,8 @@ from sqlalchemy import text, update
 
 from andamios_orm import AndamiosError, Database, run
 from benchmarks.andamios_orm.contenders import Contenders, Project, opened, projects, values
-from benchmarks.andamios_orm.measure import (
+from benchmarks.andamios_orm.query_performance import core_get, raw_get
+from benchmarks.measure import (
     IDLE,
     Bound,
     Figure,
@@ -25,7 +26,6 @@ from benchmarks.andamios_orm.measure import (
     keys,
     milliseconds,
 )
-from benchmarks.andamios_orm.query_performance import core_get, raw_get
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Mapping

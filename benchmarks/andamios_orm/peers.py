@@ -42,7 +42,6 @@ from benchmarks.andamios_orm.documents import (
     opened,
     values,
 )
-from benchmarks.andamios_orm.measure import Code, Figure, Places, Scale, Values, keys, measured
 from benchmarks.andamios_orm.repository_operations import (
     raw_create,
     raw_list,
@@ -54,6 +53,7 @@ from benchmarks.andamios_orm.repository_operations import (
     sync_list,
     sync_update,
 )
+from benchmarks.measure import Code, Figure, Places, Scale, Values, keys, measured
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping

@@ -1,1 +1,1 @@
-"""How fast project_architect_db is, beside the engines that it stands on."""
+"""Benchmarks of project_architect_db: single rows, bulks, analytics, tasks, memory."""
