@@ -13,12 +13,13 @@ from sqlalchemy import Column, Sequence, cast, func, literal_column, select
 from sqlalchemy.dialects.postgresql import REGCLASS
 
 from andamios_orm.bulk.stage import run
+from andamios_orm.exceptions import WriteConflict
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
     from sqlalchemy.sql.elements import ColumnElement
 
-__all__ = ["make_values"]
+__all__ = ["make_values", "take_range"]
 
 _NEXTVAL = re.compile(r"nextval\('(?:[^']|'')+'\)")
 
@@ -28,15 +29,39 @@ async def make_values(connection: AsyncConnection, column: Column[Any], count: i
     expression, counts = _default(connection, column)
     series = func.generate_series(1, count).table_valued("n")
     if counts:
-        inner = select(expression.label("value")).select_from(series).subquery()
-        bounds = select(func.min(inner.c.value), func.max(inner.c.value))
-        row: Any = (await run(connection, bounds)).one()
-        first, last = int(row[0]), int(row[1])
-        if last - first == count - 1:
-            return list(range(first, last + 1))
+        taken = await _bounds(connection, expression, series)
+        if len(taken) == count:
+            return list(taken)
     result = await run(connection, select(expression).select_from(series))
     values = list(result.scalars())
     return sorted(values) if counts else values
+
+
+async def take_range(connection: AsyncConnection, column: Column[Any], count: int) -> range:
+    """Return ``count`` values that the column's sequence has given in a row.
+
+    Raises:
+        WriteConflict: somebody else has taken some at the same time; asked again, it gives
+            others.
+    """
+    if not count:
+        return range(0)
+    expression, _ = _default(connection, column)
+    taken = await _bounds(connection, expression, func.generate_series(1, count).table_valued("n"))
+    if len(taken) != count:
+        raise WriteConflict(
+            f"{column.table.name}.{column.name} gave no {count} values in a row: somebody else "
+            "took some at the same time, so begin again"
+        )
+    return taken
+
+
+async def _bounds(connection: AsyncConnection, expression: Any, series: Any) -> range:
+    """Return the values from the lowest to the highest that a sequence has given."""
+    inner = select(expression.label("value")).select_from(series).subquery()
+    bounds = select(func.min(inner.c.value), func.max(inner.c.value))
+    row: Any = (await run(connection, bounds)).one()
+    return range(int(row[0]), int(row[1]) + 1)
 
 
 def _default(connection: AsyncConnection, column: Column[Any]) -> tuple[ColumnElement[Any], bool]:

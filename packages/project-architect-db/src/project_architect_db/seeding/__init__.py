@@ -1,0 +1,5 @@
+"""Sample data: a portfolio of any size that one could believe, the same each time."""
+
+from project_architect_db.seeding.sowing import SeedReport, seed
+
+__all__ = ["SeedReport", "seed"]
