@@ -1,9 +1,8 @@
-"""Write the page of the commands from what they say of themselves.
+"""Write the pages of the commands from what they say of themselves.
 
-``python scripts/commands.py`` prints it; ``--write`` puts it into the documentation.
+``python scripts/commands.py`` prints them; ``--write`` puts them into the documentation.
 """
 
-import importlib
 import inspect
 import sys
 from collections.abc import Iterator
@@ -11,39 +10,49 @@ from pathlib import Path
 
 import click
 
-from andamios_command import commands
+import andamios_command
+import project_architect_command
+from andamios_command.program import Program
 
-PAGE = Path(__file__).resolve().parent.parent / "docs" / "reference" / "commands.md"
+REFERENCE = Path(__file__).resolve().parent.parent / "docs" / "reference"
+PAGES = {
+    REFERENCE / "commands.md": andamios_command.PROGRAM,
+    REFERENCE / "project-architect-commands.md": project_architect_command.PROGRAM,
+}
 BEGIN = "<!-- the commands: written by scripts/commands.py -->\n"
 
 
-def page() -> str:
-    """Return the text of the page: what stands before the mark, and the commands."""
-    before, _, _ = PAGE.read_text(encoding="utf-8").partition(BEGIN)
-    return "\n".join([before + BEGIN, *_groups()])
+def page(path: Path) -> str:
+    """Return the text of a page: what stands before the mark, and the commands."""
+    before, _, _ = path.read_text(encoding="utf-8").partition(BEGIN)
+    return "\n".join([before + BEGIN, *_groups(PAGES[path])])
 
 
-def _groups() -> Iterator[str]:
-    for group, names in commands.COMMANDS.items():
-        module = importlib.import_module(commands._MODULES[group])  # noqa: SLF001 - its own page
+def _groups(program: Program) -> Iterator[str]:
+    for group, names in program.commands.items():
         yield f"## {group}\n"
         for name in names:
-            yield from _command(module.COMMANDS[name])
+            yield from _command(program, program.command(name), program.name)
 
 
-def _command(command: click.Command) -> Iterator[str]:
+def _command(program: Program, command: click.Command, parent: str) -> Iterator[str]:
     text, _, examples = inspect.cleandoc(command.help or "").partition("\b\nExamples:\n")
     arguments = "".join(
         f" {name}" if each.required else f" [{name}]"
         for each in command.params
-        if isinstance(each, click.Argument) and (name := str(each.name).upper())
+        if isinstance(each, click.Argument) and (name := each.metavar or str(each.name).upper())
     )
-    yield f"### `andamios-orm {command.name}{arguments}`\n"
+    full = f"{parent} {command.name}"
+    yield f"### `{full}{arguments}`\n"
     yield f"{text.strip()}\n"
+    if isinstance(command, click.Group):
+        for each in command.commands.values():
+            yield from _command(program, each, full)
+        return
     yield "```shell"
     yield inspect.cleandoc(examples).rstrip()
     yield "```\n"
-    common = {"url", "env", "models", "folder", "as_json", "quiet", "verbose", "debug"}
+    common = {"env", "as_json", "quiet", "verbose", "debug", *program.variables}
     own = [
         each
         for each in command.params
@@ -56,7 +65,8 @@ def _command(command: click.Command) -> Iterator[str]:
 
 
 if __name__ == "__main__":
-    if sys.argv[1:] == ["--write"]:
-        PAGE.write_text(page(), encoding="utf-8")
-    else:
-        print(page())
+    for found in PAGES:
+        if sys.argv[1:] == ["--write"]:
+            found.write_text(page(found), encoding="utf-8")
+        else:
+            print(page(found))

@@ -37,7 +37,10 @@ def test_a_package_installs_for_development(
 
 def test_a_wheel_holds_the_package_and_nothing_else(package: str, wheels: Path) -> None:
     module = package.replace("-", "_")
-    beside = {"andamios-orm": {"andamios_command", "andamios_pytest"}}.get(package, set())
+    beside = {
+        "andamios-orm": {"andamios_command", "andamios_pytest"},
+        "project-architect-db": {"project_architect_command"},
+    }.get(package, set())
     (wheel,) = wheels.glob(f"{module}-*.whl")
 
     with zipfile.ZipFile(wheel) as archive:

@@ -1,5 +1,9 @@
-"""The command ``andamios-orm``, beside the package: its help imports none of that."""
+"""The command ``andamios-orm``, beside the package: its help imports none of that.
 
-from andamios_command.commands import COMMANDS, main
+A library that brings tables of its own makes a command of the same kind: see
+``andamios_command.program``.
+"""
 
-__all__ = ["COMMANDS", "main"]
+from andamios_command.commands import COMMANDS, PROGRAM, main
+
+__all__ = ["COMMANDS", "PROGRAM", "main"]

@@ -12,7 +12,8 @@ catch, so ``except IntegrityError`` keeps working::
     ├── MigrationFailed
     ├── MigrationLocked                     TimeoutError
     ├── MigrationRefused                    ValueError
-    │   └── RevisionUnknown                 LookupError
+    │   ├── RevisionUnknown                 LookupError
+    │   └── RevisionsPending
     ├── MoreThanOne                         sqlalchemy MultipleResultsFound
     ├── NotLoaded                           sqlalchemy InvalidRequestError
     ├── ValueRefused                        ValueError
@@ -107,6 +108,7 @@ __all__ = [
     "PoolExhausted",
     "QueryRefused",
     "RevisionUnknown",
+    "RevisionsPending",
     "StaleVersion",
     "StatementRefused",
     "StatementTimeout",
@@ -383,6 +385,18 @@ class RevisionUnknown(MigrationRefused, LookupError):
         """Return "no revision is called 'x'", and the ids there are."""
         known = ", ".join(self.known) or "none"
         return f"no revision is called {self.name!r}; there are: {known}"
+
+
+class RevisionsPending(MigrationRefused):
+    """The database is not at the newest revision. Attributes: ``current``, ``pending`` (ids)."""
+
+    def __init__(
+        self, message: str, *, current: Sequence[str] = (), pending: Sequence[str] = ()
+    ) -> None:
+        """Keep where the database is, and what has not been run on it."""
+        self.current = tuple(current)
+        self.pending = tuple(pending)
+        super().__init__(message)
 
 
 class MigrationFailed(AndamiosError):

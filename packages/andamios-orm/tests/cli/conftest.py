@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
-from andamios_orm.cli.commands import main
+from andamios_command import PROGRAM
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from andamios_command.program import Program
 
 MODELS = """
 import sqlalchemy as sa
@@ -43,9 +45,9 @@ class Done(NamedTuple):
 def call(capsys: pytest.CaptureFixture[str]) -> Callable[..., Done]:
     """Return what runs the command."""
 
-    def run(*arguments: str) -> Done:
+    def run(*arguments: str, program: Program = PROGRAM) -> Done:
         with pytest.raises(SystemExit) as ended:
-            main(arguments)
+            program.run(arguments)
         printed = capsys.readouterr()
         code = ended.value.code
         return Done(code if isinstance(code, int) else 0, printed.out, printed.err)

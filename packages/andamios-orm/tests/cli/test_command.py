@@ -62,8 +62,8 @@ print(sorted({"sqlalchemy", "duckdb", "alembic", "pydantic", "andamios_orm"} & s
 
 @pytest.mark.parametrize("name", NAMES)
 def test_each_command_begins_as_the_list_says_and_has_examples(call: Call, name: str) -> None:
-    group = next(key for key, names in commands.COMMANDS.items() if name in names)
-    module = importlib.import_module(commands._MODULES[group])
+    group, listed = commands.PROGRAM.listed[name]
+    module = importlib.import_module(listed.module)
 
     done = call(name, "--help")
 
@@ -71,7 +71,7 @@ def test_each_command_begins_as_the_list_says_and_has_examples(call: Call, name:
     assert done.code == 0
     assert f"andamios-orm {name}" in done.out
     if group != "Development":
-        first, second, *_ = commands.COMMANDS[group][name].rstrip(".").split()
+        first, second, *_ = listed.summary.rstrip(".").split()
         assert f" {first} {second}" in " ".join(done.out.split())
 
 
@@ -196,9 +196,8 @@ def test_the_examples_of_a_command_run(
     monkeypatch: pytest.MonkeyPatch,
     request: pytest.FixtureRequest,
 ) -> None:
-    group = next(key for key, names in commands.COMMANDS.items() if name in names)
-    command = importlib.import_module(commands._MODULES[group]).COMMANDS[name]
-    lines = re.findall(r"^ *(andamios-orm .*)$", command.help, re.MULTILINE)
+    command = commands.PROGRAM.command(name)
+    lines = re.findall(r"^ *(andamios-orm .*)$", command.help or "", re.MULTILINE)
     Path("pyproject.toml").write_text(
         f'[tool.andamios]\nurl = "duckdb:///shop.duckdb"\nmodels = "{project}"\n'
         f"[tool.andamios.environments.test]\n[tool.andamios.environments.production]\n"

@@ -148,3 +148,62 @@ def test_a_failure_is_one_line_with_a_hint(on: Call, begun: str) -> None:
         f"  andamios-orm explain RevisionUnknown says more\n"
     )
     assert traced.err.startswith("Traceback")
+
+
+def test_migrate_goes_down_as_well(on: Call, begun: str) -> None:
+    on("migrate", "--to", begun)
+    shown = on("migrate", "--down", "1", "--dry-run")
+    refused = on("migrate", "--down", "1")
+    done = on("migrate", "--down", "1", "--yes")
+
+    assert f"downgrade {begun} first tables" in shown.out
+    assert refused.code == 2
+    assert f"this undoes {begun}" in " ".join(refused.err.replace("│", " ").split())
+    assert (done.code, done.out) == (0, f"{begun} first tables\n")
+    assert on("current").err == "the database is at no revision\n"
+
+
+def test_migrate_may_only_look(on: Call, begun: str) -> None:
+    pending = on("migrate", "--check")
+    on("migrate")
+    done = on("migrate", "--check")
+
+    assert (pending.code, pending.out) == (3, f"{begun} first tables\n")
+    assert (done.code, done.out, done.err) == (0, "", "nothing is pending\n")
+
+
+def test_migrate_goes_one_way(on: Call) -> None:
+    done = on("migrate", "head", "--down", "1")
+
+    assert done.code == 2
+    assert "TARGET, --to and --down exclude each other" in done.err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("migrate", "--check"),
+        ("migrate", "--dry-run"),
+        ("check",),
+        ("current",),
+        ("history",),
+        ("doctor",),
+        ("schema",),
+        ("backup", "copy.duckdb"),
+        ("analyze",),
+        ("migrate", "--down", "1", "--dry-run"),
+    ],
+    ids=" ".join,
+)
+def test_what_only_looks_makes_no_file(
+    call: Call, project: str, arguments: tuple[str, ...]
+) -> None:
+    named = ("--models", project, "--url", "duckdb:///new.duckdb")
+    call("init", *named)
+    Path("new.duckdb").unlink(missing_ok=True)
+
+    name, *rest = arguments
+    done = call(name, *named, *rest)
+
+    assert done.code in {0, 2, 3}, done.err
+    assert not Path("new.duckdb").exists()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import textwrap
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Final
 
 import rich_click as click
@@ -37,9 +37,11 @@ async def analyze_command(context: Context) -> None:
     """
     project = context.project
     metadata = project.metadata() if project.models.value is not None else None
-    async with project.database() as database:
+    async with project.existing() as database:
         with context.progress("looked at") as progress:
             found = await analyze(database, metadata=metadata, progress=progress)
+    worded = context.program.worded
+    found = replace(found, advice=tuple(map(worded, found.advice)))
     row = {**asdict(found), "free_share": found.free_share}
     context.show("analysis", [row], lines(found))
 

@@ -12,6 +12,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
 from andamios_orm._compat import installed
+from andamios_orm.cli.project import imported
 from andamios_orm.exceptions import AndamiosError, DatabaseLocked
 
 if TYPE_CHECKING:
@@ -44,32 +45,35 @@ class Finding:
 
 async def findings(project: Project) -> AsyncIterator[Finding]:
     """Yield what is found, one thing after another."""
-    there = ", ".join(f"{name} {version}" for name, version in installed(_PACKAGES).items())
+    packages = dict.fromkeys((project.program.name, *_PACKAGES))
+    there = ", ".join(f"{name} {version}" for name, version in installed(packages).items())
     yield Finding("versions", "ok", f"Python {platform.python_version()}, {there}")
     if project.url.value is None:
-        yield Finding("settings", "fail", "no database is named", "pass --url, or set ANDAMIOS_URL")
+        remedy = f"pass --url, or set {project.program.variables['url']}"
+        yield Finding("settings", "fail", "no database is named", remedy)
         return
     yield Finding("settings", "ok", f"{project.settings().safe_url} from {project.url.origin}")
-    async with project.database() as database:
-        for finding in _files(database):
+    async with project.looked_at() as database:
+        for finding in _files(project.path):
             yield finding
-        access = await _access(database)
+        access = await _access(database, project.program.name)
         yield access
         if access.state == "ok":
             yield await _migrations(project, database)
+        if project.program.findings is not None:
+            async for finding in imported(project.program.findings)(project, database, access):
+                yield finding
 
 
-def _files(database: Database) -> list[Finding]:
-    name = database.engine.url.database
-    if database.engine.dialect.name != "duckdb" or not name or ":memory:" in name:
+def _files(path: Path | None) -> list[Finding]:
+    if path is None:
         return []
-    path = Path(name)
     found: list[Finding] = []
     if path.parent.is_dir():
         free = shutil.disk_usage(path.parent).free
         state, remedy = ("ok", "") if free > _ENOUGH else ("warn", "make room on this disk")
         found.append(Finding("disk", state, f"{free >> 20} MiB free beside {path.name}", remedy))
-    log = Path(f"{name}.wal")
+    log = Path(f"{path}.wal")
     size = log.stat().st_size if log.exists() else 0
     if size > _LONG_LOG:
         remedy = "open and close the database once: that writes the log back"
@@ -79,8 +83,8 @@ def _files(database: Database) -> list[Finding]:
     return found
 
 
-async def _access(database: Database) -> Finding:
-    """Return whether the database answers and can be written."""
+async def _access(database: Database, name: str) -> Finding:
+    """Return whether the database answers and can be written; ``name`` is the program's."""
     try:
         async with database.engine.connect() as connection:
             await connection.execute(text("CREATE TEMPORARY TABLE andamios_doctor (a INTEGER)"))
@@ -91,19 +95,19 @@ async def _access(database: Database) -> Finding:
         return Finding("access", "fail", f"{holder} has the file open", remedy)
     except (AndamiosError, SQLAlchemyError, OSError) as error:
         first = str(error).splitlines()[0]
-        return Finding("access", "fail", first, f"andamios-orm explain {type(error).__name__}")
+        return Finding("access", "fail", first, f"{name} explain {type(error).__name__}")
     return Finding("access", "ok", "it answers, and can be written")
 
 
 async def _migrations(project: Project, database: Database) -> Finding:
     """Return whether the database is at the newest revision."""
-    if project.models.value is None:
+    if project.models.value is None and project.program.manager is None:
         return Finding("migrations", "warn", "no models are named", "pass --models app.models:Base")
     try:
         pending = await project.manager(database).pending()
     except AndamiosError as error:
-        return Finding("migrations", "warn", str(error))
+        return Finding("migrations", "warn", project.program.worded(str(error)))
     if pending:
         listed = ", ".join(each.id for each in pending)
-        return Finding("migrations", "warn", f"{listed} pending", "andamios-orm migrate")
+        return Finding("migrations", "warn", f"{listed} pending", f"{project.program.name} migrate")
     return Finding("migrations", "ok", "the database is at the newest revision")

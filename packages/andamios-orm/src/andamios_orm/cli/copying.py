@@ -32,7 +32,7 @@ async def copy_to_command(context: Context, target: str, *, batch_size: int) -> 
     """
     metadata = context.project.metadata() if context.project.models.value else None
     other = Database(settings=Settings(url=target))
-    async with context.project.database() as database, other:
+    async with context.project.existing() as database, other:
         with context.progress("copied and compared") as progress:
             copied = await copy_to(
                 database, other, metadata=metadata, batch_size=batch_size, progress=progress

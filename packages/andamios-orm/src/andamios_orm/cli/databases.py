@@ -46,7 +46,7 @@ async def query_command(context: Context, sql: str, *, form: str, output: str | 
     """Run SQL that only reads, and print the rows; - reads it from the standard input."""
     statement = sys.stdin.read() if sql == "-" else sql
     form = "json" if context.as_json else form
-    async with context.project.database() as database:
+    async with context.database() as database:
         names, rows = await read(database, statement)
     if form == "parquet":
         _write_parquet(names, rows, output)
@@ -159,7 +159,7 @@ async def schema_command(context: Context, *, form: str, output: str | None) -> 
 )
 async def backup_command(context: Context, target: Path, *, form: Literal["file", "open"]) -> None:
     """Copy a DuckDB file to TARGET while others write; the copy is opened and counted."""
-    async with context.project.database() as database:
+    async with context.project.existing() as database:
         copy = await backup(database, target, form=form)
     rows = [{"path": str(copy.path), "size": copy.size, "sha256": copy.digest, "rows": copy.rows}]
     context.show("backup", rows, [f"{copy.path} {copy.size} bytes, {sum(copy.rows.values())} rows"])

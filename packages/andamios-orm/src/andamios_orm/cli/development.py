@@ -7,9 +7,12 @@ import shlex
 import subprocess
 import sys
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import rich_click as click
+
+if TYPE_CHECKING:
+    from andamios_command.program import Program
 
 __all__ = ["COMMANDS", "program"]
 
@@ -46,22 +49,30 @@ def program(name: str, folder: Path) -> list[str]:
     return [sys.executable, "-m", *_MODULES[name]]
 
 
-def _made(name: str) -> click.Command:
-    @click.command(name, context_settings={"ignore_unknown_options": True})
-    @click.option("--dry-run", is_flag=True, help="Say what would be run.")
-    @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
-    def run_it(arguments: tuple[str, ...], *, dry_run: bool) -> None:
-        found = [*program(name, Path.cwd()), *arguments]
-        click.echo(f"andamios-orm: {shlex.join(found)}", err=True)
-        if not dry_run:
-            sys.exit(subprocess.run(found, check=False).returncode)
+class _Runs:
+    """A task that runs a program; ``key`` is what it is called here."""
 
-    default = shlex.join(_MODULES[name])
-    run_it.help = (
-        f"Run the make target of this project that is called so, else python -m {default}.\n\n"
-        f"\b\nExamples:\n  andamios-orm {name} --dry-run\n"
-    )
-    return run_it
+    def __init__(self, key: str) -> None:
+        self._key = key
+
+    def of(self, whose: Program, name: str) -> click.Command:
+        """Return it as the command ``name`` of a program."""
+
+        @click.command(name, context_settings={"ignore_unknown_options": True})
+        @click.option("--dry-run", is_flag=True, help="Say what would be run.")
+        @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+        def run_it(arguments: tuple[str, ...], *, dry_run: bool) -> None:
+            found = [*program(self._key, Path.cwd()), *arguments]
+            click.echo(f"{whose.name}: {shlex.join(found)}", err=True)
+            if not dry_run:
+                sys.exit(subprocess.run(found, check=False).returncode)
+
+        default = shlex.join(_MODULES[self._key])
+        run_it.help = (
+            f"Run the make target of this project that is called so, else python -m {default}.\n\n"
+            f"\b\nExamples:\n  {whose.name} {name} --dry-run\n"
+        )
+        return run_it
 
 
-COMMANDS: Final = {name: _made(name) for name in _MODULES}
+COMMANDS: Final = {name: _Runs(name) for name in _MODULES}

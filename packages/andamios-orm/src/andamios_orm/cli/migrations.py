@@ -47,7 +47,7 @@ async def init_command(context: Context) -> None:
     async with context.project.database() as database:
         folder = MigrationManager(database, MetaData(), str(context.project.folder.value)).init()
     context.show("folder", [{"path": str(folder)}], [str(folder)])
-    context.say("next: andamios-orm revision 'first tables'")
+    context.say(f"next: {context.program.name} revision 'first tables'")
 
 
 @command(examples=["revision 'add prices'", "revision 'fill slugs' --empty"])
@@ -62,23 +62,51 @@ async def revision_command(context: Context, message: str, *, empty: bool) -> No
         context.say("the database is as the models say: there is nothing to write")
         return
     context.show("revisions", [{"id": found.id, "path": str(found.path)}], [str(found.path)])
-    context.say("next: read it, then andamios-orm migrate")
+    context.say(f"next: read it, then {context.program.name} migrate")
 
 
-@command(examples=["migrate", "migrate --dry-run", "migrate head --env test"])
-@click.argument("target", default="head")
+@command(
+    destructive=True,
+    examples=["migrate", "migrate --dry-run", "migrate --check", "migrate head --env test"],
+)
+@click.argument("target", required=False)
+@click.option("--to", metavar="REV", help="The same as TARGET.")
+@click.option("--down", metavar="N", type=click.IntRange(1), help="Undo the N newest instead.")
 @click.option("--dry-run", is_flag=True, help="Print the SQL; change nothing.")
+@click.option("--check", is_flag=True, help="Say what is pending; end with 3 if something is.")
 @click.option("--sql", is_flag=True, help="Print the SQL from the beginning, without a database.")
-async def migrate_command(context: Context, target: str, *, dry_run: bool, sql: bool) -> None:
-    """Run the revisions that are pending, up to TARGET."""
-    async with context.project.database() as database:
-        manager = context.project.manager(database, progress=lambda step: context.say(str(step)))
+async def migrate_command(  # noqa: PLR0913 - one for each option
+    context: Context,
+    target: str | None,
+    *,
+    to: str | None,
+    down: int | None,
+    dry_run: bool,
+    check: bool,
+    sql: bool,
+) -> int | None:
+    """Run the revisions that are pending, up to TARGET, else to the newest."""
+    if sum(each is not None for each in (target, to, down)) > 1:
+        raise click.UsageError("TARGET, --to and --down exclude each other")
+    if down is not None:
+        await _down(context, f"-{down}", dry_run=dry_run)
+        return 0
+    target = target or to or "head"
+    looks = dry_run or check or sql
+    project = context.project
+    async with project.looked_at() if looks else project.database() as database:
+        manager = project.manager(database, progress=lambda step: context.say(str(step)))
         if sql:
             click.echo(await manager.sql(target), nl=False)
+        elif check:
+            pending = await manager.pending()
+            _show(context, pending, "nothing is pending")
+            return DIFFERS if pending else 0
         elif dry_run:
             _show_steps(context, await manager.dry_run(target))
         else:
             _show(context, await manager.upgrade(target), "nothing is pending")
+    return 0
 
 
 @command(destructive=True, examples=["downgrade --dry-run -- -1", "downgrade base --yes"])
@@ -86,7 +114,11 @@ async def migrate_command(context: Context, target: str, *, dry_run: bool, sql: 
 @click.option("--dry-run", is_flag=True, help="Print the SQL; change nothing.")
 async def downgrade_command(context: Context, target: str, *, dry_run: bool) -> None:
     """Undo revisions, down to TARGET: a revision, -1 for the newest, or base."""
-    async with context.project.database() as database:
+    await _down(context, target, dry_run=dry_run)
+
+
+async def _down(context: Context, target: str, *, dry_run: bool) -> None:
+    async with context.project.existing() as database:
         manager = context.project.manager(database, progress=lambda step: context.say(str(step)))
         steps = await manager.dry_run(target, down=True)
         if dry_run:
@@ -109,7 +141,7 @@ async def stamp_command(context: Context, target: str) -> None:
 @command(examples=["current", "current --json"])
 async def current_command(context: Context) -> None:
     """Show the revision that the database is at."""
-    async with context.project.database() as database:
+    async with context.project.looked_at() as database:
         found = await context.project.manager(database).current()
     _show(context, found, "the database is at no revision")
 
@@ -117,7 +149,7 @@ async def current_command(context: Context) -> None:
 @command(examples=["history", "history --json"])
 async def history_command(context: Context) -> None:
     """Show all revisions, the first one first; * marks those that are pending."""
-    async with context.project.database() as database:
+    async with context.project.looked_at() as database:
         manager = context.project.manager(database)
         pending = {each.id for each in await manager.pending()}
         found = manager.history()
@@ -132,7 +164,7 @@ async def history_command(context: Context) -> None:
 @command(examples=["check", "check --json --env production"])
 async def check_command(context: Context) -> int:
     """Compare the models with the database; end with 3 if they differ or revisions are pending."""
-    async with context.project.database() as database:
+    async with context.project.looked_at() as database:
         manager = context.project.manager(database)
         pending = await manager.pending()
         differences = await manager.check()

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["REMEDIES"]
+from andamios_orm import exceptions
+
+__all__ = ["ERRORS", "REMEDIES"]
 
 REMEDIES: Final = {
     "AndamiosError": "Catch it to catch all errors of this package; what is beneath says more.",
@@ -88,6 +90,7 @@ REMEDIES: Final = {
     ),
     "QueryRefused": "Take one of the names in known.",
     "RevisionUnknown": "Take one of the names in known; andamios-orm history shows them.",
+    "RevisionsPending": "Run them: andamios-orm migrate; with --dry-run it prints the SQL first.",
     "StaleVersion": "Read the row again, apply the change to what it is now, and write that.",
     "StatementRefused": (
         "A hardened engine reads no files and changes no settings: use load() for files, "
@@ -117,3 +120,6 @@ REMEDIES: Final = {
     ),
 }
 """By the name of the error's class."""
+
+ERRORS: Final = {name: getattr(exceptions, name) for name in REMEDIES}
+"""The classes, by name."""

@@ -8,14 +8,14 @@ import inspect
 import json
 import sys
 import traceback
-from contextlib import contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import rich_click as click
 from sqlalchemy.exc import SQLAlchemyError
 
-from andamios_orm.cli.project import Project
+from andamios_orm.cli.project import Project, imported
 from andamios_orm.exceptions import (
     AndamiosError,
     BackupFailed,
@@ -24,15 +24,26 @@ from andamios_orm.exceptions import (
     DatabaseCorrupt,
     DatabaseUnavailable,
     QueryRefused,
+    RevisionsPending,
 )
 from andamios_orm.runner import run
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import (
+        AsyncIterator,
+        Callable,
+        Coroutine,
+        Iterable,
+        Iterator,
+        Mapping,
+        Sequence,
+    )
 
+    from andamios_command.program import Program
+    from andamios_orm.core import Database
     from andamios_orm.core.observe import StatementRecord
 
-__all__ = ["Context", "command", "exit_code"]
+__all__ = ["AsyncTask", "Context", "TaskGroup", "command", "exit_code"]
 
 FAILED, USAGE, DIFFERS, UNREACHABLE, UNSOUND, INTERRUPTED = 1, 2, 3, 4, 5, 130
 _CODES: Final[tuple[tuple[type[BaseException], int], ...]] = (
@@ -42,6 +53,7 @@ _CODES: Final[tuple[tuple[type[BaseException], int], ...]] = (
     (DatabaseUnavailable, UNREACHABLE),
     (ConstraintViolation, UNSOUND),
     (BackupFailed, UNSOUND),
+    (RevisionsPending, DIFFERS),
 )
 
 
@@ -53,6 +65,22 @@ class Context:
     as_json: bool
     quiet: bool
     yes: bool = False
+
+    @property
+    def program(self) -> Program:
+        """The program that the command is one of."""
+        return self.project.program
+
+    @asynccontextmanager
+    async def database(self) -> AsyncIterator[Database]:
+        """Yield the database; a program with tables of its own makes it if it is not there yet.
+
+        Its ``prepare`` is called with this context and the database.
+        """
+        async with self.project.database() as database:
+            if self.program.prepare is not None:
+                await imported(self.program.prepare)(self, database)
+            yield database
 
     def say(self, message: str) -> None:
         """Tell a person something; programs read the standard output."""
@@ -96,58 +124,111 @@ class Context:
         click.confirm(f"{loss}. Go on?", abort=True, err=True)
 
 
-def command(
-    *, examples: Sequence[str], destructive: bool = False
-) -> Callable[[Callable[..., Coroutine[Any, Any, int | None]]], click.Command]:
-    """Return what makes a command of a coroutine function; it gets a ``Context`` first.
+Work: TypeAlias = "Callable[..., Coroutine[Any, Any, int | None]]"
 
-    It is called as the function is, without ``_command``. What the function returns is the
-    exit code, None is 0. ``examples`` are shown in the help.
-    """
 
-    def decorate(function: Callable[..., Coroutine[Any, Any, int | None]]) -> click.Command:
-        @functools.wraps(function)
-        def run_it(  # noqa: PLR0913 - one for each option
+@dataclass(frozen=True, slots=True)
+class AsyncTask:
+    """A coroutine function that programs have as a command; see ``command``."""
+
+    function: Work
+    examples: tuple[str, ...]
+    destructive: bool = False
+
+    @property
+    def name(self) -> str:
+        """Its name, unless a program calls it otherwise."""
+        return self.function.__name__.removesuffix("_command").replace("_", "-")
+
+    def of(self, program: Program, name: str, *, parent: str = "") -> click.Command:
+        """Return it as the command ``name`` of ``program``, below ``parent`` if it is below one."""
+
+        @functools.wraps(self.function)
+        def run_it(
             *,
-            url: str | None,
-            env: str | None,
-            models: str | None,
-            folder: str | None,
-            as_json: bool,
-            quiet: bool,
-            verbose: bool,
             debug: bool,
-            yes: bool = False,
             **given: Any,
         ) -> None:
-            flags = {"url": url, "models": models, "folder": folder}
+            called = _Called.of(program, given)
+            sys.exit(_outcome(program, lambda: called.run(self.function), debug=debug))
 
-            async def work() -> int | None:
-                project = Project.load(flags, environment=env)
-                if verbose:
-                    project = replace(project, watch=_tell)
-                return await function(Context(project, as_json, quiet, yes), **given)
-
-            sys.exit(_outcome(work, debug=debug))
-
-        listed = "\b\nExamples:\n" + "".join(f"  andamios-orm {each}\n" for each in examples)
-        # Python before 3.13 leaves the indentation in.
-        run_it.__doc__ = f"{inspect.cleandoc(function.__doc__ or '')}\n\n{listed}"
+        # Options are added to the list that is found there, which is that of all programs.
+        parameters = list(getattr(self.function, "__click_params__", []))
+        run_it.__click_params__ = parameters  # type: ignore[attr-defined]  # click's own
+        run_it.__doc__ = "\n\n".join([self._about, self._examples(program, name, parent)])
         wrapped: Any = run_it
-        for option in reversed([*_OPTIONS, *([_YES] if destructive else [])]):
+        for option in reversed([*_options(program), *([_YES] if self.destructive else [])]):
             wrapped = option(wrapped)
-        name = function.__name__.removesuffix("_command").replace("_", "-")
         made: click.Command = click.command(name)(wrapped)
         return made
 
-    return decorate
+    @property
+    def _about(self) -> str:
+        # Python before 3.13 leaves the indentation in.
+        return inspect.cleandoc(self.function.__doc__ or "")
+
+    def _examples(self, program: Program, name: str, parent: str) -> str:
+        given = None if parent else program.listed[name][1].examples
+        examples = given or [name + each.removeprefix(self.name) for each in self.examples]
+        begin = f"{program.name} {parent}".rstrip()
+        return "\b\nExamples:\n" + "".join(f"  {begin} {each}\n" for each in examples)
 
 
+@dataclass(frozen=True, slots=True)
+class TaskGroup:
+    """Several tasks as the commands below one."""
+
+    about: str
+    tasks: Mapping[str, AsyncTask]
+
+    def of(self, program: Program, name: str) -> click.Command:
+        """Return it as the command ``name`` of ``program``."""
+        commands = {key: each.of(program, key, parent=name) for key, each in self.tasks.items()}
+        return click.RichGroup(name=name, commands=commands, help=self.about)
+
+
+@dataclass(frozen=True, slots=True)
+class _Called:
+    """What a command was called with."""
+
+    program: Program
+    flags: Mapping[str, str | None]
+    environment: str | None
+    verbose: bool
+    how: Mapping[str, bool]
+    given: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, program: Program, given: dict[str, Any]) -> _Called:
+        """Take the options that all commands have out of ``given``."""
+        flags = {name: given.pop(name) for name in program.variables}
+        how = {name: given.pop(name, False) for name in ("as_json", "quiet", "yes")}
+        return cls(program, flags, given.pop("env"), given.pop("verbose"), how, given)
+
+    async def run(self, function: Work) -> int | None:
+        """Return what ``function`` returns."""
+        project = Project.load(self.flags, program=self.program, environment=self.environment)
+        if self.verbose:
+            project = replace(project, watch=_tell)
+        return await function(Context(project, **self.how), **self.given)
+
+
+def command(*, examples: Sequence[str], destructive: bool = False) -> Callable[[Work], AsyncTask]:
+    """Return what makes a task of a coroutine function; it gets a ``Context`` first.
+
+    It is called as the function is, without ``_command``. What the function returns is the
+    exit code, None is 0. ``examples`` are shown in the help, each behind the program's name.
+    """
+    return lambda function: AsyncTask(function, tuple(examples), destructive)
+
+
+_SETTINGS: Final = {
+    "url": ("URL", "The database."),
+    "models": ("MODULE:NAME", "The base or metadata of the models."),
+    "folder": ("FOLDER", "The folder of the revisions."),
+}
 _OPTIONS: Final = (
-    click.option("--url", metavar="URL", help="The database. [ANDAMIOS_URL]"),
     click.option("--env", metavar="NAME", help="The environment of pyproject.toml to use."),
-    click.option("--models", metavar="MODULE:NAME", help="The base or metadata of the models."),
-    click.option("--folder", metavar="FOLDER", help="The folder of the revisions."),
     click.option("--json", "as_json", is_flag=True, help="Print JSON."),
     click.option("--quiet", "-q", is_flag=True, help="Print results only."),
     click.option(
@@ -156,6 +237,16 @@ _OPTIONS: Final = (
     click.option("--debug", is_flag=True, help="Print the traceback of an error."),
 )
 _YES: Final = click.option("--yes", "-y", is_flag=True, help="Do not ask.")
+
+
+def _options(program: Program) -> list[Any]:
+    """Return the options of all commands of ``program``."""
+    settings = [
+        click.option(f"--{name}", metavar=metavar, help=f"{about} [{program.variables[name]}]")
+        for name, (metavar, about) in _SETTINGS.items()
+        if name in program.variables
+    ]
+    return [*settings, *_OPTIONS]
 
 
 def _tell(record: StatementRecord) -> None:
@@ -174,7 +265,9 @@ def exit_code(error: BaseException) -> int:
     return next((code for kind, code in _CODES if isinstance(error, kind)), FAILED)
 
 
-def _outcome(work: Callable[[], Coroutine[Any, Any, int | None]], *, debug: bool) -> int:
+def _outcome(
+    program: Program, work: Callable[[], Coroutine[Any, Any, int | None]], *, debug: bool
+) -> int:
     """Run a command, and return the exit code; an error becomes one line."""
     try:
         return run(work()) or 0
@@ -182,10 +275,10 @@ def _outcome(work: Callable[[], Coroutine[Any, Any, int | None]], *, debug: bool
         if debug:
             traceback.print_exc()
         first = str(error).splitlines()[0] if str(error) else type(error).__name__
-        click.echo(f"andamios-orm: {first}", err=True)
+        click.echo(f"{program.name}: {program.worded(first)}", err=True)
         if isinstance(error, AndamiosError):
-            click.echo(f"  andamios-orm explain {type(error).__name__} says more", err=True)
+            click.echo(f"  {program.name} explain {type(error).__name__} says more", err=True)
         return exit_code(error)
     except (KeyboardInterrupt, asyncio.CancelledError):
-        click.echo("andamios-orm: interrupted; nothing is half done", err=True)
+        click.echo(f"{program.name}: interrupted; nothing is half done", err=True)
         return INTERRUPTED

@@ -38,7 +38,7 @@ async def shell_command(context: Context, *, text: str | None) -> None:
     the end. CODE may be read from the standard input as well.
     """
     names = context.project.names()
-    async with context.project.database() as database, database.session() as session:
+    async with context.database() as database, database.session() as session:
         known = {"database": database, "session": session, "sa": sa, "select": sa.select, **names}
         if text is not None or not sys.stdin.isatty():
             await _run(text if text is not None else sys.stdin.read(), known)

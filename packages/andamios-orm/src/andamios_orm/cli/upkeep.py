@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING
 import rich_click as click
 
 from andamios_orm.cli.running import UNSOUND, command
-from andamios_orm.core import Database
-from andamios_orm.exceptions import ConfigurationError, DatabaseLocked
+from andamios_orm.exceptions import DatabaseLocked
 from andamios_orm.maintenance import occupancy, snapshot, vacuum, verify
 from andamios_orm.maintenance.advice import readable
 
 if TYPE_CHECKING:
     from andamios_orm.cli.running import Context
-    from andamios_orm.core import Settings
+    from andamios_orm.core import Database
 
 __all__ = ["snapshot_command", "vacuum_command", "verify_command"]
 
@@ -39,7 +38,7 @@ async def vacuum_command(context: Context, *, dry_run: bool, full: bool) -> None
     if dry_run:
         await _estimate(context)
         return
-    async with _existing(context) as database:
+    async with context.project.existing() as database:
         with context.progress("vacuum") as report:
             done = await vacuum(database, full=full, progress=report)
     sizes = f"{readable(done.before)} -> {readable(done.after)}"
@@ -74,6 +73,9 @@ async def verify_command(context: Context) -> int:
     async with _to_read(context) as database:
         with context.progress("verify") as report:
             found = await verify(database, metadata=metadata, progress=report)
+    worded = context.program.worded
+    mended = (replace(each, remedy=worded(each.remedy)) for each in found.findings)
+    found = replace(found, findings=tuple(mended))
     context.show(
         "verification", [{"sound": found.sound, **asdict(found)}], map(str, found.findings)
     )
@@ -93,7 +95,7 @@ async def snapshot_command(context: Context, target: Path, *, overwrite: bool) -
     A service that runs has to do that by itself, for no other process can read its file:
     snapshot() of andamios_orm.maintenance.
     """
-    async with _existing(context) as database:
+    async with context.project.existing() as database:
         with context.progress("snapshot") as report:
             try:
                 copy = await snapshot(database, target, overwrite=overwrite, progress=report)
@@ -115,35 +117,14 @@ def _for_holder(error: DatabaseLocked, target: Path) -> str:
     )
 
 
-def _path(settings: Settings) -> Path | None:
-    """Return the file of a DuckDB database; None for any other database."""
-    url = settings.parsed_url
-    name = url.database or ":memory:"
-    return None if url.get_backend_name() != "duckdb" or ":memory:" in name else Path(name)
-
-
-def _existing(context: Context) -> Database:
-    """Return the database, which is not to be made by looking after it.
-
-    Raises:
-        ConfigurationError: there is no such file.
-    """
-    settings = context.project.settings()
-    path = _path(settings)
-    if path is not None and not path.is_file():
-        raise ConfigurationError(f"there is no database {path}")
-    return Database(settings=settings)
-
-
 def _to_read(context: Context) -> Database:
     """Return the database, opened so that others can read it as well, if it is a file."""
-    database = _existing(context)
-    settings = context.project.settings()
-    path = _path(settings)
+    project = context.project
+    path = project.path
     # A checkpoint that was cut short has to be undone before anybody can read.
     if path is None or Path(f"{path}.journal").exists():
-        return database
-    return Database(settings=replace(settings, options={"read_only": True}))
+        return project.existing()
+    return project.existing(read_only=True)
 
 
 def _count(count: int, what: str) -> str:

@@ -178,8 +178,8 @@ def _from_pyproject(path: Path) -> dict[str, Any]:
     return {name: value for name, value in section.items() if name not in _OF_THE_COMMAND}
 
 
-def pyproject_section(path: Path) -> dict[str, Any]:
-    """Return ``[tool.andamios]`` of a pyproject; it is empty if there is none.
+def pyproject_section(path: Path, name: str = "andamios") -> dict[str, Any]:
+    """Return a table below ``[tool]`` of a pyproject; it is empty if there is none.
 
     Raises:
         ConfigurationError: the file cannot be read.
@@ -190,5 +190,5 @@ def pyproject_section(path: Path) -> dict[str, Any]:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"{path} cannot be read: {error}") from error
-    section: dict[str, Any] = content.get("tool", {}).get("andamios", {})
+    section: dict[str, Any] = content.get("tool", {}).get(name, {})
     return section

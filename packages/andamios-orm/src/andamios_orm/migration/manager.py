@@ -94,7 +94,7 @@ class MigrationManager:
         operations: they are yours to write.
 
         Raises:
-            MigrationRefused: the database is not at the newest revision.
+            RevisionsPending: the database is not at the newest revision.
         """
         scripts = self.folder.scripts()
         if empty:

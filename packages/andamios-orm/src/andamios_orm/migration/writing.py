@@ -12,7 +12,7 @@ from duckdb_sqlalchemy.datatypes import FixedArray
 from sqlalchemy import Enum, TextClause, types
 
 from andamios_orm.dialect import DuckDBDialect
-from andamios_orm.exceptions import MigrationRefused
+from andamios_orm.exceptions import MigrationRefused, RevisionsPending
 from andamios_orm.migration import running
 from andamios_orm.migration.comparing import changes
 from andamios_orm.migration.revisions import described
@@ -49,14 +49,16 @@ def write_differences(
     """Return a new revision that brings the database to the models; None if it is there.
 
     Raises:
-        MigrationRefused: the database is not at the newest revision.
+        RevisionsPending: the database is not at the newest revision.
     """
     at = running.current(connection, target)
     heads = {each.id for each in scripts.heads()}
     if set(at) != heads:
-        raise MigrationRefused(
+        raise RevisionsPending(
             f"the database is at {', '.join(at) or 'no revision'}, the newest is "
-            f"{', '.join(sorted(heads)) or 'none'}: upgrade it first"
+            f"{', '.join(sorted(heads)) or 'none'}: upgrade it first",
+            current=at,
+            pending=sorted(heads),
         )
     context, found = changes(target, connection)
     if not found.ops:

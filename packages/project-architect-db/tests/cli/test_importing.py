@@ -1,0 +1,77 @@
+"""Clones become projects."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import pytest
+
+from andamios_orm.exceptions import DatabaseLocked
+from project_architect_db.cli import importing
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+pytestmark = [pytest.mark.e2e, pytest.mark.db, pytest.mark.sampled(3)]
+
+Call: TypeAlias = "Callable[..., Any]"
+
+
+def test_a_clone_is_imported_and_what_was_left_out_is_said(on: Call, shop: Path) -> None:
+    done = on("import", "git", str(shop), "--owner", "ana")
+    owners = on("query", "SELECT name, owner FROM projects", "--format", "csv")
+
+    assert (done.code, done.out) == (
+        0,
+        "shop (new project 1): 1 commit, 1 conversation, 1 document, 1 version\n",
+    )
+    assert done.err == "  shop: latest.md: a symbolic link is not followed\n"
+    assert owners.out == "name,owner\nshop,ana\n"
+
+
+def test_a_known_clone_brings_what_is_new(
+    on: Call, shop: Path, commit: Callable[[Path, str], None]
+) -> None:
+    on("import", "git", str(shop))
+    nothing = on("import", "git", str(shop), "-q")
+    for count in range(2):
+        (shop / "README.md").write_text(f"# Shop\n\nSells {count} scaffolds to people.\n")
+        commit(shop, f"docs: {count}")
+    more = on("import", "git", str(shop), "-q")
+
+    assert (nothing.out, nothing.err) == ("shop (project 1): nothing new\n", "")
+    assert more.out.startswith("shop (project 1): 2 commits, ")
+    assert more.out.endswith("2 versions\n")
+
+
+def test_a_path_that_fails_is_said_and_the_rest_is_imported(on: Call, shop: Path) -> None:
+    Path("nothing").mkdir()
+
+    done = on("import", "git", "nowhere", "nothing", str(shop))
+    again = on("import", "git", "nowhere", str(shop), "--json")
+
+    assert done.code == again.code == 1
+    assert done.out.startswith("shop (new project 1): ")
+    first, second, *_ = done.err.splitlines()
+    assert first.startswith("project-architect-db: ")
+    assert first.endswith("nowhere: no such folder")
+    assert "nothing: " in second
+    missing, known = json.loads(again.out)["imported"]
+    assert (missing["path"], missing["error"]) == ("nowhere", "PathMissing")
+    assert (known["path"], known["name"], known["commits"]) == ("shop", "shop", 0)
+
+
+def test_a_database_that_is_lost_ends_the_import(
+    on: Call, shop: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def lost(*arguments: Any, **options: Any) -> None:
+        raise DatabaseLocked("another process took it")
+
+    monkeypatch.setattr(importing, "import_clone", lost)
+
+    done = on("import", "git", str(shop), str(shop))
+
+    assert done.code == 4
+    assert done.err.count("another process took it") == 1
