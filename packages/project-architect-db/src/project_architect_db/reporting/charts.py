@@ -35,9 +35,11 @@ def stack(shares: Sequence[tuple[str, int]], label: str) -> Html:
     for name, count in shares:
         if count:
             width = count / total * _WIDTH
-            drawn = max(width - _GAP, 0.4)
-            parts.append(tag("rect", class_=name, x=_round(left), width=_round(drawn), height=14))
             left += width
+            gap = _GAP if left < _WIDTH - _GAP else 0.0
+            drawn = max(width - gap, 0.4)
+            start = _round(left - width)
+            parts.append(tag("rect", class_=name, x=start, width=_round(drawn), height=14))
     return _svg("stack", 14, *parts, label=label)
 
 

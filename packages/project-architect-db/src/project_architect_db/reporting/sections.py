@@ -9,7 +9,8 @@ from project_architect_db.reporting.charts import bar, columns, line
 from project_architect_db.reporting.markup import Html, joined, tag
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    import datetime as dt
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from project_architect_db.reporting.portfolio import (
         Change,
@@ -18,13 +19,19 @@ if TYPE_CHECKING:
         ProjectLine,
         RepositoryLine,
     )
-    from project_architect_db.schemas.analytics import AttentionItem, PhaseFlow, TimeSeriesData
+    from project_architect_db.schemas.analytics import (
+        AttentionItem,
+        PhaseFlow,
+        TimePoint,
+        TimeSeriesData,
+    )
     from project_architect_db.schemas.analytics.statistics import NamedCount
 
 __all__ = ["all_of", "title_of"]
 
-_SHOWN: Final = 8
-_ALWAYS: Final = 5
+_SHOWN: Final = 6
+_MOST: Final = 5
+_LEAST: Final = 12
 
 
 def title_of(portfolio: Portfolio) -> str:
@@ -37,18 +44,27 @@ def title_of(portfolio: Portfolio) -> str:
 def all_of(portfolio: Portfolio) -> Iterator[Html]:
     """Yield the sections that have something to show, in their order."""
     yield _projects(portfolio)
-    yield _changes(portfolio)
-    yield _attention(portfolio)
     if portfolio.commits.total:
         yield _commits(portfolio.commits)
-    if portfolio.flow.total_conversations:
-        yield _phases(portfolio)
-    yield _lives(portfolio)
-    if portfolio.healthiest:
-        yield _health(portfolio)
+    yield tag("div", *_left(portfolio), class_="column")
+    yield tag("div", *_right(portfolio), class_="column")
     if portfolio.events:
         yield _events(portfolio)
-    yield _months(portfolio)
+
+
+def _left(portfolio: Portfolio) -> Iterator[Html]:
+    yield _changes(portfolio)
+    if portfolio.flow.total_conversations:
+        yield _phases(portfolio)
+    if portfolio.healthiest:
+        yield _health(portfolio)
+
+
+def _right(portfolio: Portfolio) -> Iterator[Html]:
+    yield _attention(portfolio)
+    yield _lives(portfolio)
+    if portfolio.created.total or portfolio.completed.total:
+        yield _months(portfolio)
     if portfolio.projects.top_frameworks or portfolio.health.languages:
         yield _built_with(portfolio)
 
@@ -60,7 +76,7 @@ def _projects(portfolio: Portfolio) -> Html:
     heads = (
         *(("Project", ""), ("Status", "")),
         *(("Conversations", "n roomy"), ("Documents", "n roomy"), ("Repositories", "n roomy")),
-        *(("Commits", "n"), ("Last activity", "n")),
+        *(("Commits", "n roomy"), ("Last activity", "n")),
     )
     rows = (_project(each, portfolio) for each in portfolio.lines)
     rest = portfolio.projects.total_projects - len(portfolio.lines)
@@ -70,13 +86,12 @@ def _projects(portfolio: Portfolio) -> Html:
 
 
 def _project(project: ProjectLine, portfolio: Portfolio) -> Html:
-    counts = (project.conversations, project.documents, project.repositories)
+    counts = (project.conversations, project.documents, project.repositories, project.commits)
     return tag(
         "tr",
         _name(project.name, is_sample=project.is_sample),
         tag("td", project.status),
         *(tag("td", words.number(count), class_="n roomy") for count in counts),
-        tag("td", words.number(project.commits), class_="n"),
         tag("td", words.ago(project.last_activity, portfolio.made_at), class_="n"),
     )
 
@@ -90,7 +105,7 @@ def _changes(portfolio: Portfolio) -> Html:
     shown = [each for each in portfolio.changes if each.total or each.previous_total]
     if not shown:
         return _section(title, "Nothing happened.")
-    heads = (("", ""), ("", "picture"), ("Now", "n"), ("Before", "n"), ("Change", "n"))
+    heads = (("", ""), ("", "picture"), ("Now", "n"), ("Before", "n roomy"), ("Change", "n"))
     about = f"Beside the {words.plural(period.days, 'day')} before."
     return _section(title, about, _table(title, heads, map(_change, shown)))
 
@@ -101,7 +116,7 @@ def _change(change: Change) -> Html:
         tag("th", words.LABELS[change.name], scope="row"),
         tag("td", line(words.grouped(change.values, 31)), class_="picture"),
         tag("td", words.number(change.total), class_="n strong"),
-        tag("td", words.number(change.previous_total), class_="n"),
+        tag("td", words.number(change.previous_total), class_="n roomy"),
         tag("td", _said(words.changed(change)), class_="n"),
     )
 
@@ -118,20 +133,21 @@ def _said(change: str) -> Html:
 
 
 def _commits(series: TimeSeriesData) -> Html:
-    values = [point.value for point in series.points]
-    busiest = max(series.points, key=lambda point: point.value)
+    points = series.points[_quiet(series) :]
+    values = [point.value for point in points]
+    busiest = max(points, key=lambda point: point.value)
     label = (
         f"Commits in each of {len(values)} weeks: {words.number(series.total)} in all, most in "
         f"the week of {words.day(busiest.start.date())} with {words.number(busiest.value)}"
     )
     rows = (
         _figures_row(words.day(point.start.date()), [words.number(point.value)])
-        for point in series.points
+        for point in points
     )
     return _section(
         "Commits by week",
         f"{label}.",
-        tag("figure", columns(values, label), _axis(series, words.day)),
+        tag("figure", columns(values, label), _axis(points, words.day)),
         _behind("Commits by week", ("Week of", "Commits"), rows),
         wide=True,
     )
@@ -139,31 +155,41 @@ def _commits(series: TimeSeriesData) -> Html:
 
 def _months(portfolio: Portfolio) -> Html:
     created, completed = portfolio.created, portfolio.completed
-    begun = [point.value for point in created.points]
-    done = [point.value for point in completed.points]
+    first = min(_quiet(created), _quiet(completed))
+    points = created.points[first:]
+    begun = [point.value for point in points]
+    done = [point.value for point in completed.points[first:]]
     label = (
         f"Projects by month, {len(begun)} months: {words.number(created.total)} started, "
         f"{words.number(completed.total)} completed"
     )
     keys = tag("ul", _key("then", "started"), _key("now", "completed"), class_="legend")
     rows = (
-        _figures_row(f"{point.start:%b %Y}", [words.number(point.value), words.number(value)])
-        for point, value in zip(created.points, done, strict=True)
+        _figures_row(_month(point.start.date()), [words.number(point.value), words.number(value)])
+        for point, value in zip(points, done, strict=True)
     )
     return _section(
         "Projects by month",
         f"{label}.",
-        tag("figure", columns(done, label, begun), _axis(created, lambda day: f"{day:%b %Y}"), keys),
+        tag("figure", columns(done, label, begun), _axis(points, _month), keys),
         _behind("Projects by month", ("Month", "Started", "Completed"), rows),
     )
 
 
-def _axis(series: TimeSeriesData, shown: object) -> Html:
+def _quiet(series: TimeSeriesData) -> int:
+    """Return how many steps to leave out, before which nothing had happened: not all of them."""
+    empty = next((at for at, point in enumerate(series.points) if point.value), _LEAST)
+    return min(empty, len(series.points) - _LEAST)
+
+
+def _month(date: dt.date) -> str:
+    return f"{date:%b %Y}"
+
+
+def _axis(points: Sequence[TimePoint], shown: Callable[[dt.date], str]) -> Html:
     """Return the first, the middle and the last step, below a chart."""
-    assert callable(shown)
-    points = series.points
     chosen = (points[0], points[len(points) // 2], points[-1])
-    ends = (tag("span", str(shown(point.start.date()))) for point in chosen)
+    ends = (tag("span", shown(point.start.date())) for point in chosen)
     return tag("div", *ends, class_="axis", aria_hidden="true")
 
 
@@ -171,7 +197,7 @@ def _events(portfolio: Portfolio) -> Html:
     heads = (("When", ""), ("Project", ""), ("What", ""))
     rows = (_event(each, portfolio) for each in portfolio.events)
     title = "Last activity"
-    return _section(title, None, tag("div", _table(title, heads, rows), class_="events"))
+    return _section(title, None, _table(title, heads, rows, kind="events"), wide=True)
 
 
 def _event(event: Event, portfolio: Portfolio) -> Html:
@@ -293,7 +319,7 @@ def _scores(title: str, found: Iterable[RepositoryLine]) -> Html:
         )
         for each in found
     )
-    return _table(f"{title} repositories", heads, rows)
+    return _table(f"{title} repositories", heads, rows, kind="even")
 
 
 def _built_with(portfolio: Portfolio) -> Html:
@@ -303,7 +329,7 @@ def _built_with(portfolio: Portfolio) -> Html:
         ("Languages of repositories", portfolio.health.languages),
     ):
         if found:
-            parts.append(_counts(title, found[:_ALWAYS]))
+            parts.append(_counts(title, found[:_MOST]))
     return _section("Built with", None, *parts)
 
 
@@ -318,7 +344,8 @@ def _counts(title: str, found: Sequence[NamedCount]) -> Html:
         )
         for each in found
     )
-    return _table(title, ((title, ""), ("", "picture"), ("Number", "n")), rows)
+    heads = ((title, ""), ("", "picture"), ("Number", "n"))
+    return _table(title, heads, rows, kind="even")
 
 
 # ---- parts of sections -----------------------------------------------------------------------
@@ -329,12 +356,18 @@ def _section(title: str, about: str | None, *parts: Html, wide: bool = False) ->
     return tag("section", tag("h2", title), said, *parts, class_="wide" if wide else None)
 
 
-def _table(caption: str, heads: Iterable[tuple[str, str]], rows: Iterable[Html]) -> Html:
+def _table(
+    caption: str,
+    heads: Iterable[tuple[str, str]],
+    rows: Iterable[Html],
+    *,
+    kind: str | None = None,
+) -> Html:
     cells = (
-        tag("th", name, scope="col", class_=kind or None)
+        tag("th", name, scope="col", class_=column or None)
         if name
-        else tag("td", class_=kind or None)
-        for name, kind in heads
+        else tag("td", class_=column or None)
+        for name, column in heads
     )
     return tag(
         "div",
@@ -343,6 +376,7 @@ def _table(caption: str, heads: Iterable[tuple[str, str]], rows: Iterable[Html])
             tag("caption", caption, class_="hidden"),
             tag("thead", tag("tr", *cells)),
             tag("tbody", *rows),
+            class_=kind,
         ),
         class_="scroll",
     )

@@ -37,7 +37,6 @@ _STATUS: Final = {
     "completed": ("▓", "green"),
     "archived": ("▒", _QUIET),
 }
-_EIGHTHS: Final = " ▏▎▍▌▋▊▉"
 
 
 def rendered(portfolio: Portfolio, *, width: int, color: bool) -> str:
@@ -259,9 +258,7 @@ class _Sections:
         )
 
     def _needy(self, item: AttentionItem) -> Iterator[RenderableType]:
-        name = Text("! ", style=f"bold {_ACCENT}")
-        name.append(words.shown(item.name), style="not bold")
-        name.append("  ")
+        name = Text.assemble(("! ", f"bold {_ACCENT}"), words.shown(item.name), "  ")
         name.append_text(_sample(is_sample=self._portfolio.is_sample(item.project_id)))
         yield name
         for reason in item.reasons:
@@ -399,13 +396,13 @@ class _Bar:
 
 
 def _bar(count: int, most: int, cells: int) -> str:
-    """Return a bar of up to ``cells`` cells, exact to an eighth of one.
+    """Return a bar of up to ``cells`` cells, exact to half a one.
 
     >>> _bar(1, 2, 4), _bar(1, 1000, 4), _bar(0, 0, 4)
-    ('██', '▏', '')
+    ('━━', '╸', '')
     """
-    eighths = max(round(count * cells * 8 / most), 1) if count else 0
-    return "█" * (eighths // 8) + _EIGHTHS[eighths % 8].strip()
+    halves = max(round(count * cells * 2 / most), 1) if count else 0
+    return "━" * (halves // 2) + "╸" * (halves % 2)
 
 
 def _with_rest(content: RenderableType, rest: int) -> RenderableType:

@@ -100,11 +100,10 @@ def number(count: float) -> str:
 def plural(count: int, name: str) -> str:
     """Return how many there are of something.
 
-    >>> plural(1, "project"), plural(2, "repository")
-    ('1 project', '2 repositories')
+    >>> plural(1, "project"), plural(2, "day")
+    ('1 project', '2 days')
     """
-    many = f"{name[:-1]}ies" if name.endswith("y") else f"{name}s"
-    return f"{number(count)} {name if count == 1 else many}"
+    return f"{number(count)} {name}{'s' * (count != 1)}"
 
 
 def duration(seconds: float | None) -> str:
@@ -194,10 +193,7 @@ def sample_notice(portfolio: Portfolio) -> str | None:
         return None
     if made_up == total:
         return "All of this is sample data."
-    return (
-        f"{number(made_up)} of {plural(total, 'project')} are sample data, "
-        "which figures over all projects contain."
-    )
+    return f"{number(made_up)} of {plural(total, 'project')} are sample data; totals contain them."
 
 
 def whom(portfolio: Portfolio) -> str:
