@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import String, case, cast, func, literal, or_, select, union_all
 
-from project_architect_db.analytics.scope import Scope, ninth_tenth, seconds_between
+from andamios_orm.queries.times import seconds_between
+from project_architect_db.analytics.quantiles import ninth_tenth, quantiles
+from project_architect_db.analytics.scope import Scope, remembered
 from project_architect_db.models import (
     Build,
     Conversation,
@@ -34,6 +36,7 @@ _OLD: Final = dt.timedelta(days=90)
 _FEWEST_STAYS: Final = 5
 
 
+@remembered
 def attention(scope: Scope, last_phase: str, limit: int) -> Select[Any]:
     """Return the statement for the reasons of the first ``limit`` projects.
 
@@ -109,7 +112,7 @@ def _phase_overdue(scope: Scope, last_phase: str) -> Select[Any]:
     usual = (
         select(
             ConversationPhase.phase,
-            ninth_tenth(ConversationPhase.seconds).label("seconds"),
+            ninth_tenth(quantiles(ConversationPhase.seconds)).label("seconds"),
         )
         .where(*scope.counts(ConversationPhase), ConversationPhase.phase != last_phase)
         .group_by(ConversationPhase.phase)

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import distinct, func, select
 
-from project_architect_db.analytics.scope import described, whole
+from project_architect_db.analytics.quantiles import described
+from project_architect_db.analytics.scope import remembered, whole
 from project_architect_db.models import Document, DocumentAccess, DocumentVersion
 
 if TYPE_CHECKING:
@@ -17,27 +18,35 @@ if TYPE_CHECKING:
 __all__ = ["content", "readers", "reading"]
 
 
+@remembered
 def content(scope: Scope) -> Select[Any]:
     """Return the statement for sizes, words and earlier versions: one row.
 
-    Count, mean, median and p90 of the size; the same of words; the sum of words; earlier
-    versions; documents that have one.
+    A distribution of the size; one of words; the sum of words; earlier versions; documents
+    that have one.
     """
     chosen = [*scope.counts(Document), *scope.during(Document.created_at)]
     of_them = scope.counts(DocumentVersion)
     if scope.start is not None or scope.end is not None:
         of_them = [DocumentVersion.document_id.in_(select(Document.id).where(*chosen))]
-    versions = select(func.count()).select_from(DocumentVersion).where(*of_them)
-    revised = select(func.count(distinct(DocumentVersion.document_id))).where(*of_them)
+    versions = (
+        select(
+            func.count().label("number"),
+            func.count(distinct(DocumentVersion.document_id)).label("documents"),
+        )
+        .where(*of_them)
+        .cte("versions")
+    )
     return select(
         *described(Document.size),
         *described(Document.word_count),
         whole(func.sum(Document.word_count)),
-        versions.scalar_subquery(),
-        revised.scalar_subquery(),
+        select(versions.c.number).scalar_subquery(),
+        select(versions.c.documents).scalar_subquery(),
     ).where(*chosen)
 
 
+@remembered
 def readers(scope: Scope) -> Select[Any]:
     """Return the statement for how many people have read documents."""
     return select(func.count(distinct(DocumentAccess.accessed_by))).where(
@@ -45,6 +54,7 @@ def readers(scope: Scope) -> Select[Any]:
     )
 
 
+@remembered
 def reading(scope: Scope, limit: int) -> Select[Any]:
     """Return the statement for the documents that were read most, in this order.
 

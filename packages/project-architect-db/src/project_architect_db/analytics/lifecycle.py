@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import BigInteger, String, cast, func, literal, select, union_all
 
-from project_architect_db.analytics.scope import at_least_zero, described, seconds_between, whole
+from andamios_orm.queries.times import seconds_between
+from project_architect_db.analytics.quantiles import described
+from project_architect_db.analytics.scope import at_least_zero, remembered, whole
 from project_architect_db.models import (
     Build,
     Conversation,
@@ -33,11 +35,12 @@ AMOUNTS: Final = ("messages", "words", "documents", "bytes", "commits", "builds"
 """What a project can have much of."""
 
 
+@remembered
 def lifecycle(scope: Scope) -> Select[Any]:
     """Return the statement for how many projects have reached each step, and how fast: one row.
 
-    The number of projects; then for each step but the idea count, mean, median and p90 of the
-    seconds since the idea, and the same since the step before it.
+    The number of projects; then for each step but the idea a distribution of the seconds since
+    the idea, and one since the step before it.
     """
     firsts = [_first(scope, model, model.created_at) for model in (Conversation, Document)]
     firsts.append(_first(scope, Repository, Repository.created_at))
@@ -78,6 +81,7 @@ def _first_run(scope: Scope, model: Any) -> Subquery:
     )
 
 
+@remembered
 def top_projects(scope: Scope, limit: int) -> Select[Any]:
     """Return the statement for the projects with most of each amount.
 

@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Double, cast, func, select
 
-from project_architect_db.analytics.scope import median, ninth_tenth, seconds_between
+from andamios_orm.queries.times import seconds_between
+from project_architect_db.analytics.quantiles import described
+from project_architect_db.analytics.scope import remembered
 from project_architect_db.models import Project, Repository
 
 if TYPE_CHECKING:
@@ -17,21 +19,20 @@ if TYPE_CHECKING:
 __all__ = ["completion", "created_repositories"]
 
 
+@remembered
 def completion(scope: Scope) -> Select[Any]:
     """Return the statement for how long projects took, and how complex they are: one row.
 
-    Number of those finished, mean, median and p90 of their seconds, mean of complexity.
+    A distribution of the seconds of those finished, and the mean of complexity.
     """
     seconds = seconds_between(Project.created_at, Project.completed_at)
     return select(
-        func.count(Project.completed_at),
-        cast(func.avg(seconds), Double),
-        median(seconds),
-        ninth_tenth(seconds),
+        *described(seconds),
         cast(func.avg(Project.complexity_score), Double),
     ).where(*scope.counts(Project), *scope.during(Project.created_at))
 
 
+@remembered
 def created_repositories(scope: Scope) -> Select[Any]:
     """Return the statement for the number of repositories that were created."""
     return select(func.count()).where(

@@ -24,7 +24,8 @@ from sqlalchemy import (
     true,
 )
 
-from project_architect_db.analytics.scope import local_time, whole
+from andamios_orm.queries.times import utc_time
+from project_architect_db.analytics.scope import remembered, whole
 from project_architect_db.models import (
     Build,
     Contributor,
@@ -50,6 +51,7 @@ _STALE: Final = 365
 _RECENT: Final = dt.timedelta(days=90)
 
 
+@remembered
 def kinds(scope: Scope) -> Select[str, str | None, int]:
     """Return the statement for the number of repositories by type and language."""
     return (
@@ -59,6 +61,7 @@ def kinds(scope: Scope) -> Select[str, str | None, int]:
     )
 
 
+@remembered
 def activity(scope: Scope) -> Select[Any]:
     """Return the statement for commits and lines by weekday (Monday is 1).
 
@@ -87,6 +90,7 @@ def activity(scope: Scope) -> Select[Any]:
     ).group_by(days.c.weekday)
 
 
+@remembered
 def contributors(scope: Scope, limit: int) -> Select[Any]:
     """Return the statement for those with most commits, in this order.
 
@@ -120,6 +124,7 @@ def contributors(scope: Scope, limit: int) -> Select[Any]:
 # ---- health --------------------------------------------------------------------------------
 
 
+@remembered
 def overview(scope: Scope, limit: int) -> Select[Any]:
     """Return the statement for scores in all, and the lowest ones, in order.
 
@@ -148,6 +153,7 @@ def overview(scope: Scope, limit: int) -> Select[Any]:
     )
 
 
+@remembered
 def health(scope: Scope, key: int | None = None) -> Select[Any]:
     """Return the statement for what the scores of repositories are made of, and the scores."""
     chosen = scope.counts(Repository)
@@ -164,7 +170,7 @@ def health(scope: Scope, key: int | None = None) -> Select[Any]:
         found = found.outerjoin(part, part.c.repository_id == Repository.id)
     finished = builds.c.succeeded + builds.c.failed
     rest = (people.c.commits - people.c.most) * 200
-    points = {
+    points: dict[str, Any] = {
         "activity": _freshness(scope, days.c.day),
         "builds": _dropped(builds.c.succeeded * 100, func.nullif(finished, 0)),
         "deployments": _freshness(scope, deployed.c.day),
@@ -247,7 +253,7 @@ def _deployments(key: int | None) -> Subquery:
         select(
             Deployment.repository_id,
             last.label("started_at"),
-            cast(local_time(last, "UTC"), Date).label("day"),
+            cast(utc_time(last), Date).label("day"),
         )
         .where(Deployment.status == RunStatus.SUCCEEDED, *_of(Deployment, key))
         .group_by(Deployment.repository_id)

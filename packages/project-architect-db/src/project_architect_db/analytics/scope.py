@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from sqlalchemy import BigInteger, Date, DateTime, Double, case, cast, extract, func, or_, select
+from sqlalchemy import BigInteger, Date, case, cast, func, or_, select
 
 from andamios_orm.models import clock
 from project_architect_db.models import (
@@ -29,16 +30,7 @@ from project_architect_db.schemas.analytics.periods import DateRange, zone_of
 if TYPE_CHECKING:
     from sqlalchemy import ColumnElement
 
-__all__ = [
-    "Scope",
-    "at_least_zero",
-    "described",
-    "local_time",
-    "median",
-    "ninth_tenth",
-    "seconds_between",
-    "whole",
-]
+__all__ = ["Scope", "at_least_zero", "remembered", "whole"]
 
 _PARENTS: Final[dict[type[Any], tuple[Any, type[Any]]]] = {
     ConversationMessage: (ConversationMessage.conversation_id, Conversation),
@@ -161,26 +153,14 @@ def _is_midnight(bound: dt.datetime | None) -> bool:
     return bound is None or bound.astimezone(dt.UTC).time() == dt.time()
 
 
+remembered: Final = lru_cache(maxsize=128)
+"""Keeps what a pure function of hashable arguments returned: a statement is made once.
+
+The cache of results, and SQLAlchemy's own, then know it again without looking at its parts.
+"""
+
+
 # ---- expressions -----------------------------------------------------------------------
-
-
-def seconds_between(earlier: Any, later: Any) -> ColumnElement[float]:
-    """Return the seconds from one moment to another one, with fractions."""
-    return cast(extract("epoch", later - earlier), Double)
-
-
-def median(value: Any) -> ColumnElement[float]:
-    """Return the median, interpolated."""
-    return _quantile(value, 0.5)
-
-
-def ninth_tenth(value: Any) -> ColumnElement[float]:
-    """Return the 90th percentile, interpolated."""
-    return _quantile(value, 0.9)
-
-
-def _quantile(value: Any, fraction: float) -> ColumnElement[float]:
-    return cast(func.percentile_cont(fraction).within_group(cast(value, Double)), Double)
 
 
 def whole(value: Any) -> ColumnElement[int]:
@@ -188,22 +168,6 @@ def whole(value: Any) -> ColumnElement[int]:
     return cast(func.coalesce(value, 0), BigInteger)
 
 
-def local_time(moment: Any, timezone: str) -> ColumnElement[dt.datetime]:
-    """Return what clocks in a time zone show, without a zone."""
-    found: ColumnElement[dt.datetime] = func.timezone(timezone, moment, type_=DateTime())
-    return found
-
-
 def at_least_zero(value: Any) -> ColumnElement[float]:
     """Return a number, or 0 if it is negative; NULL stays what it is, unlike in ``greatest()``."""
     return case((value < 0, 0.0), else_=value)
-
-
-def described(value: Any) -> tuple[ColumnElement[Any], ...]:
-    """Return the columns that a ``Distribution`` is made of: count, mean, median and p90."""
-    return (
-        func.count(value),
-        cast(func.avg(value), Double),
-        median(value),
-        ninth_tenth(value),
-    )

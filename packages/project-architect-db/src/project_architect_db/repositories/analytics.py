@@ -239,7 +239,7 @@ class AnalyticsRepository(Bound[Project]):
         wider, back = compared_scope(granularity, scope) if compare else (scope, None)
         points_of(granularity, scope, values_of(counted, ()), back)  # refuses too many steps
         asked = self._asked()
-        rows = await asked.rows(sums([counted.kind], wider, granularity))
+        rows = await asked.rows(sums((counted.kind,), wider, granularity))
         points = points_of(granularity, scope, values_of(counted, rows), back)
         total = sum(point.value for point in points)
         before = sum(point.previous or 0 for point in points) if compare else None
@@ -279,7 +279,7 @@ class AnalyticsRepository(Bound[Project]):
 
     async def _recent(self, asked: Asked, scope: Scope) -> list[SeriesChange]:
         wider, back = compared_scope("day", scope)
-        kinds = list(dict.fromkeys(METRICS[name].kind for name in _RECENT))
+        kinds = tuple(dict.fromkeys(METRICS[name].kind for name in _RECENT))
         rows = await asked.rows(sums(kinds, wider, "day"))
         found = []
         for name in _RECENT:

@@ -54,7 +54,7 @@ class Asked:
         """Return sums by kind and key; those that are kept by day in a statement of their own."""
         rows: list[Any] = []
         for is_kept in (True, False):
-            chosen = [name for name in kinds if KINDS[name].is_kept is is_kept]
+            chosen = tuple(name for name in kinds if KINDS[name].is_kept is is_kept)
             if chosen:
                 rows += await self.rows(sums(chosen, scope))
         return totals_of(rows)

@@ -65,7 +65,9 @@ async def project_figures(asked: Asked, scope: Scope) -> dict[str, Any]:
     """Return the fields of ``ProjectMetrics``."""
     kinds = ("project.status", "project.framework", "project.complexity")
     totals = await asked.totals(kinds, scope)
-    finished, mean, median, p90, complexity = await asked.row(projects.completion(scope))
+    *spent, complexity = await asked.row(projects.completion(scope))
+    completion = _durations(spent)
+    finished = completion.count
     by_status = by_name(ProjectStatus, totals["project.status"])
     total = sum(by_status.values())
     scores = tens(totals["project.complexity"])
@@ -76,9 +78,9 @@ async def project_figures(asked: Asked, scope: Scope) -> dict[str, Any]:
         "project_by_status": by_status,
         "finished_projects": finished,
         "completion_rate": ratio(finished, total),
-        "average_completion_time": mean,
-        "median_completion_time": median,
-        "p90_completion_time": p90,
+        "average_completion_time": completion.mean,
+        "median_completion_time": completion.median,
+        "p90_completion_time": completion.p90,
         "average_complexity": complexity,
         "complexity_distribution": scores,
         "unscored_projects": total - sum(scores.values()),
@@ -139,7 +141,7 @@ def _flows(rows: Iterable[Any], phases: Sequence[str]) -> list[PhaseFlow]:
         )
         for phase, *stays, waiting, seconds, overdue in rows
     }
-    nobody = _durations((0, None, None, None))
+    nobody = _durations((0, None, None))
     others = sorted(found.keys() - set(phases))
     empty: dict[str, Any] = {"stays": nobody, "waiting": 0, "waiting_seconds": 0.0, "overdue": 0}
     for phase in phases:
@@ -224,7 +226,7 @@ async def document_figures(asked: Asked, scope: Scope) -> dict[str, Any]:
     row = await asked.row(documents.content(scope))
     reading = await asked.rows(documents.reading(scope, _MOST))
     (readers,) = await asked.row(documents.readers(scope))
-    words, versions, revised = row[8:]
+    words, versions, revised = row[6:]
     accesses = totals["document.access"].total()
     read = reading[0][4] if reading else 0
     return {
@@ -233,8 +235,8 @@ async def document_figures(asked: Asked, scope: Scope) -> dict[str, Any]:
         "bytes_by_type": by_name(DocumentType, totals["document.bytes"]),
         "total_bytes": totals["document.bytes"].total(),
         "total_words": words,
-        "bytes_per_document": _distribution(row[:4]),
-        "words_per_document": _distribution(row[4:8]),
+        "bytes_per_document": _distribution(row[:3]),
+        "words_per_document": _distribution(row[3:6]),
         "revised_documents": revised,
         "past_versions": versions,
         "total_accesses": accesses,
@@ -376,12 +378,12 @@ def _milestones(number: int, figures: Sequence[Any]) -> list[Milestone]:
             name=lifecycle.MILESTONES[0],
             reached=number,
             share=ratio(number, number),
-            since_idea=_durations((number, at_once, at_once, at_once)),
-            since_previous=_durations((0, None, None, None)),
+            since_idea=_durations((number, at_once, (at_once, at_once))),
+            since_previous=_durations((0, None, None)),
         )
     ]
     for place, name in enumerate(lifecycle.MILESTONES[1:]):
-        since_idea, since_previous = figures[place * 8 :][:4], figures[place * 8 + 4 :][:4]
+        since_idea, since_previous = figures[place * 6 :][:3], figures[place * 6 + 3 :][:3]
         found.append(
             Milestone(
                 name=name,
@@ -395,10 +397,14 @@ def _milestones(number: int, figures: Sequence[Any]) -> list[Milestone]:
 
 
 def _distribution(row: Sequence[Any]) -> Distribution:
-    count, mean, median, p90 = row
-    return Distribution(count=count, mean=mean, median=median, p90=p90)
+    return Distribution(**_described(row))
 
 
 def _durations(row: Sequence[Any]) -> DurationStatistics:
-    count, mean, median, p90 = row
-    return DurationStatistics(count=count, mean=mean, median=median, p90=p90)
+    return DurationStatistics(**_described(row))
+
+
+def _described(row: Sequence[Any]) -> dict[str, Any]:
+    count, mean, both = row
+    median, p90 = both or (None, None)
+    return {"count": count, "mean": mean, "median": median, "p90": p90}
