@@ -79,7 +79,7 @@ compliance: setup .venv-sa20/.ready ## Run SQLAlchemy's compliance suite on 2.1 
 
 .PHONY: bench
 bench: setup ## Print target, raw driver and ours for every figure
-	@$(RUN)/python -m benchmarks.andamios_orm $(ARGS)
+	@$(RUN)/python -m benchmarks $(ARGS)
 
 ##@ Check
 

@@ -65,7 +65,7 @@ ENVIRONMENT = {"Python": "3.11", "duckdb": "1.5.5"}
 def bench(*arguments: str) -> subprocess.CompletedProcess[str]:
     """Run the benchmarks as make does."""
     return subprocess.run(
-        [sys.executable, "-m", "benchmarks.andamios_orm", *arguments],
+        [sys.executable, "-m", "benchmarks", *arguments],
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -77,7 +77,7 @@ def bench(*arguments: str) -> subprocess.CompletedProcess[str]:
 def module(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     """Return the report of the benchmarks, which are no installed package."""
     monkeypatch.syspath_prepend(str(ROOT))
-    return importlib.import_module("benchmarks.andamios_orm.report")
+    return importlib.import_module("benchmarks.report")
 
 
 def kept(folder: Path, *, connecting: float, runs: int = 5) -> Path:
@@ -153,11 +153,12 @@ def test_a_ratio_worse_than_the_baseline_by_half_fails(
 @pytest.mark.unit
 def test_the_baseline_holds_ratios_of_bounds_that_exist(module: ModuleType) -> None:
     pytest.importorskip("advanced_alchemy")
-    program = importlib.import_module("benchmarks.andamios_orm.__main__")
+    suites = importlib.import_module("benchmarks.suites")
     known = json.loads((ROOT / "benchmarks" / "baseline.json").read_text(encoding="utf-8"))
     bounds = {
         f"{figure.name}: {bound.name}"
-        for figure in program.figures_of(program.MODULES)
+        for suite in suites.SUITES
+        for figure in suites.figures_of(suite.modules)
         for bound in figure.bounds
         if bound.floor is not None
     }
@@ -199,11 +200,12 @@ def test_what_only_compares_has_a_table_of_its_own(module: ModuleType, tmp_path:
 @pytest.mark.unit
 def test_the_page_takes_the_figures_of_a_result(module: ModuleType, tmp_path: Path) -> None:
     pytest.importorskip("advanced_alchemy")
-    page = importlib.import_module("benchmarks.andamios_orm.page")
-    text = page.PAGE.read_text(encoding="utf-8")
+    page = importlib.import_module("benchmarks.page")
+    suite = importlib.import_module("benchmarks.suites").ANDAMIOS_ORM
+    text = suite.page.read_text(encoding="utf-8")
 
-    once = page.written(text, module.Result.read(kept(tmp_path, connecting=0.4)))
+    once = page.written(suite, text, module.Result.read(kept(tmp_path, connecting=0.4)))
 
     assert "| 0.40 (0.40, 0.40, 0.40, 0.40, 0.40) | met |" in once
-    assert page.written(once, module.Result.read(kept(tmp_path, connecting=0.4))) == once
+    assert page.written(suite, once, module.Result.read(kept(tmp_path, connecting=0.4))) == once
     assert once.startswith(text.partition(page.BEGIN)[0])

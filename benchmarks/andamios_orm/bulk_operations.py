@@ -30,7 +30,7 @@ from andamios_orm.testing.run import Run
 from benchmarks.andamios_orm import contenders, documents
 from benchmarks.andamios_orm.contenders import projects
 from benchmarks.andamios_orm.documents import NAMES, Document, DocumentIn, Stock, Unrecorded
-from benchmarks.andamios_orm.measure import Bound, Figure, Places, Scale, Values, measured
+from benchmarks.measure import Bound, Figure, Places, Scale, Values, measured
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -13,7 +13,7 @@ from andamios_orm.queries import QueryBuilder
 from andamios_orm.queries.aggregations import avg, count
 from andamios_orm.repositories import BaseRepository
 from benchmarks.andamios_orm.documents import Document, opened
-from benchmarks.andamios_orm.measure import Bound, Figure, Places, Scale, Values, measured
+from benchmarks.measure import Bound, Figure, Places, Scale, Values, measured
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

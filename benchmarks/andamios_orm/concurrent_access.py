@@ -13,7 +13,7 @@ from sqlalchemy import text, update
 
 from andamios_orm import AndamiosError, Database, run
 from benchmarks.andamios_orm.contenders import Contenders, Project, opened, projects, values
-from benchmarks.andamios_orm.measure import (
+from benchmarks.measure import (
     IDLE,
     Bound,
     Figure,

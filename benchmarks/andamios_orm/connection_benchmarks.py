@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from andamios_orm import run
 from benchmarks.andamios_orm.contenders import SYNC, opened
-from benchmarks.andamios_orm.measure import Bound, Figure, Places, Scale, Values, keys, measured
+from benchmarks.measure import Bound, Figure, Places, Scale, Values, keys, measured
 from benchmarks.andamios_orm.query_performance import raw_get
 
 __all__ = ["FIGURES", "whole_run"]

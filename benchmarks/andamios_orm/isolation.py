@@ -26,7 +26,7 @@ from andamios_orm.testing.postgres import PostgresSettings
 from andamios_orm.testing.prepared import PreparedDatabases
 from andamios_orm.testing.rollback import rolled_back
 from andamios_orm.testing.run import Run
-from benchmarks.andamios_orm.measure import Bound, Figure, Places, Scale, Values
+from benchmarks.measure import Bound, Figure, Places, Scale, Values
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -9,7 +9,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-from benchmarks.andamios_orm.measure import Bound, Figure, Places, Scale
+from benchmarks.measure import Bound, Figure, Places, Scale
 
 __all__ = ["FIGURES", "whole_run"]
 

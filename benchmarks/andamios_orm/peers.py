@@ -42,7 +42,7 @@ from benchmarks.andamios_orm.documents import (
     opened,
     values,
 )
-from benchmarks.andamios_orm.measure import Code, Figure, Places, Scale, Values, keys, measured
+from benchmarks.measure import Code, Figure, Places, Scale, Values, keys, measured
 from benchmarks.andamios_orm.repository_operations import (
     raw_create,
     raw_list,

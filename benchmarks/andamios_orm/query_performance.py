@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from andamios_orm import Database, run
 from benchmarks.andamios_orm.contenders import Contenders, Project, opened, projects
-from benchmarks.andamios_orm.measure import Bound, Figure, Places, Scale, Values, keys, measured
+from benchmarks.measure import Bound, Figure, Places, Scale, Values, keys, measured
 
 if TYPE_CHECKING:
     import duckdb

@@ -26,7 +26,7 @@ from benchmarks.andamios_orm.documents import (
     opened,
     values,
 )
-from benchmarks.andamios_orm.measure import Bound, Figure, Places, Scale, Values, keys, measured
+from benchmarks.measure import Bound, Figure, Places, Scale, Values, keys, measured
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

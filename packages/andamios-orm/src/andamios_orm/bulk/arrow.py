@@ -67,14 +67,15 @@ def read_arrow(source: Any) -> Any:
 
 
 class ArrowColumn(Sequence[Any]):
-    """An Arrow column that makes a Python value of an item when it is read."""
+    """An Arrow column that makes a Python value of an item when it is read, and all only once."""
 
-    __slots__ = ("array", "convert")
+    __slots__ = ("_values", "array", "convert")
 
     def __init__(self, array: Any, convert: Callable[[Any], Any] | None = None) -> None:
         """Read items of ``array``, through ``convert`` unless they are None."""
         self.array = array
         self.convert = convert
+        self._values: list[Any] | None = None
 
     def __len__(self) -> int:
         return len(self.array)
@@ -92,11 +93,13 @@ class ArrowColumn(Sequence[Any]):
         return value if value is None or self.convert is None else self.convert(value)
 
     def values(self) -> list[Any]:
-        """Return all items."""
-        listed: list[Any] = self.array.to_pylist()
-        if self.convert is None:
-            return listed
-        return [None if value is None else self.convert(value) for value in listed]
+        """Return all items, in a list that is not to be changed."""
+        if self._values is None:
+            listed: list[Any] = self.array.to_pylist()
+            if self.convert is not None:
+                listed = [None if value is None else self.convert(value) for value in listed]
+            self._values = listed
+        return self._values
 
 
 def arrow_type(name: str | None) -> Any:

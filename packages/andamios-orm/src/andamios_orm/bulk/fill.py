@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from andamios_orm.bulk.arrow import ArrowColumn
 from andamios_orm.bulk.rows import MISSING, Batch, holds
+from andamios_orm.dialect.binds import each_once
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -134,7 +135,8 @@ def _derived(rule: Derived, rows: list[int], row: _Row) -> list[Any]:
     if source is None:
         return [rule.of_new(None) for _ in rows]
     values = source.values() if isinstance(source, ArrowColumn) else source
-    return [rule.of_new(values[at]) for at in rows]
+    chosen = values if len(rows) == len(values) else [values[at] for at in rows]
+    return each_once(rule.of_new, chosen)
 
 
 def _without_default(

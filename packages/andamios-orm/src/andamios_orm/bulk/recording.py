@@ -9,7 +9,7 @@ from andamios_orm.core.integrity import check_removed, check_values
 from andamios_orm.core.ledger import watch
 from andamios_orm.core.recording import record_batch
 from andamios_orm.models.base import is_told_of_rows
-from andamios_orm.models.written import WrittenRow
+from andamios_orm.models.written import ColumnRows, WrittenRows
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -30,11 +30,6 @@ def keeps_history(work: Work) -> bool:
 
 def _listed(values: Sequence[Any]) -> Sequence[Any]:
     return values.values() if isinstance(values, ArrowColumn) else values
-
-
-def _rows_of(columns: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
-    rows = zip(*map(_listed, columns.values()), strict=True)
-    return [dict(zip(columns, row, strict=True)) for row in rows]
 
 
 def _ledger_of(work: Work) -> Connection:
@@ -74,8 +69,10 @@ def new_rows(work: Work, columns: Mapping[str, Sequence[Any]], count: int) -> di
     if tenant is not None:
         found["tenants"] = columns.get(tenant, [None] * count)
     if keeps_history(work):
-        nothing = dict.fromkeys(work.target.columns)
-        found["after"] = [{**nothing, **row} for row in _rows_of(columns)]
+        nothing = [None] * count
+        found["after"] = ColumnRows(
+            {name: _listed(columns.get(name, nothing)) for name in work.target.columns}, count
+        )
     return found
 
 
@@ -96,6 +93,5 @@ async def record(
         _ledger_of(work), work.target.model, kind, keys, tenants=tenants, before=before, after=after
     )
     if is_told_of_rows(work.target.model) and len(keys):
-        nothing = [None] * len(keys)
-        rows = map(WrittenRow, before or nothing, after or nothing)
-        await work.connection.run_sync(work.target.model.__wrote__, list(rows))
+        rows = WrittenRows(before, after)
+        await work.connection.run_sync(work.target.model.__wrote__, rows)

@@ -47,11 +47,12 @@ from andamios_orm.models.clock import now
 from andamios_orm.models.feed import BASE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from sqlalchemy import CTE, Connection, Executable, Table
 
     from andamios_orm.core.records import Record
+    from andamios_orm.core.texts import Texts
     from andamios_orm.models.feed import FeedTables
 
 __all__ = ["CHANNEL", "SHIFT", "added_to_numbers", "is_settled", "write_records"]
@@ -170,7 +171,7 @@ def _changes(records: Iterable[Record]) -> list[dict[str, Any]]:
 
 
 def _history(records: Sequence[Record]) -> list[dict[str, Any]]:
-    """Return the rows of history; ``n`` is the number of their record."""
+    """Return the rows of history that are given one by one; ``n`` is that of their record."""
     return [
         {
             "n": number,
@@ -205,17 +206,50 @@ def _write_to_duckdb(connection: Connection, tables: FeedTables, records: list[R
         row.update(position=base + row.pop("n"), time=time)
     if history:
         before_commit(connection, insert(tables.history), _alike(history))
+    for number, record in enumerate(records):
+        if record.texts is not None:
+            stamp = {"position": base + number, "time": time}
+            _write_texts(connection, tables.history, record, record.texts, stamp)
+
+
+def _write_texts(
+    connection: Connection, table: Table, record: Record, texts: Texts, stamp: dict[str, Any]
+) -> None:
+    """Write the history of many rows with a few long texts: DuckDB takes them apart itself."""
+    values: dict[str, tuple[str, Any]] = {
+        "entity": ("{}", record.entity),
+        "actor": ("{}", record.actor),
+        "kind": ("{}", record.kind),
+        "tenant": ("{}", record.tenant),
+        **{name: ("{}", value) for name, value in stamp.items()},
+        "key": ("unnest({}::JSON::VARCHAR[])", orjson.dumps(texts.keys).decode()),
+        "version": ("unnest({}::JSON::BIGINT[])", orjson.dumps(texts.numbers).decode()),
+    }
+    for name, lines in (("before", texts.before), ("after", texts.after)):
+        if lines is not None:  # JSON in one line has no line feed
+            values[name] = ("unnest(string_split({}, chr(10)))", b"\n".join(lines).decode())
+    names = ", ".join(f'"{name}"' for name in values)
+    parts = ", ".join(
+        form.format(f"${number}") for number, (form, _) in enumerate(values.values(), 1)
+    )
+    target = _quoted(connection, table)
+    statement = f"INSERT INTO {target} ({names}) SELECT {parts}"  # noqa: S608 # nosec B608 - quoted names
+    before_commit(connection, statement, tuple(value for _, value in values.values()))
 
 
 def _ready_insert(
     connection: Connection, table: Table, row: dict[str, Any]
 ) -> tuple[str, tuple[Any, ...]]:
     """Return the SQL that stores one change, and its values: half the work of a Core insert."""
+    return _insertion(_quoted(connection, table), tuple(row)), tuple(row.values())
+
+
+def _quoted(connection: Connection, table: Table) -> str:
+    """Return the name of a table as it stands in SQL."""
     preparer = connection.dialect.identifier_preparer
     schema = connection.schema_for_object(table)
     name = preparer.quote(table.name)
-    target = f"{preparer.quote_schema(schema)}.{name}" if schema else name
-    return _insertion(target, tuple(row)), tuple(row.values())
+    return f"{preparer.quote_schema(schema)}.{name}" if schema else name
 
 
 @lru_cache(maxsize=128)
@@ -275,7 +309,7 @@ def _write_to_postgresql(connection: Connection, tables: FeedTables, records: li
     for number, row in enumerate(changes):
         row["n"] = number
     given = {"changes": orjson.dumps(changes).decode()}
-    history = _history(records)
+    history = [*_history(records), *_texts(records)]
     if history:
         rows = [
             {name: value for name, value in row.items() if value is not None} for row in history
@@ -285,6 +319,21 @@ def _write_to_postgresql(connection: Connection, tables: FeedTables, records: li
     tells = not isinstance(connection.get_transaction(), TwoPhaseTransaction)
     statement = _statement(tables, with_history=bool(history), tells=tells)
     before_commit(connection, statement, given)
+
+
+def _texts(records: Sequence[Record]) -> Iterator[dict[str, Any]]:
+    """Yield the rows of history that are text already; ``n`` is the number of their record."""
+    for number, record in enumerate(records):
+        if record.texts is not None:
+            same = {
+                "n": number,
+                "entity": record.entity,
+                "actor": record.actor,
+                "kind": record.kind,
+                "tenant": record.tenant,
+            }
+            for row in record.texts.rows():
+                yield {**same, **row}
 
 
 def _statement(tables: FeedTables, *, with_history: bool, tells: bool) -> Executable:

@@ -34,9 +34,10 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Mapper
     from sqlalchemy.types import TypeEngine
 
+    from andamios_orm.core.texts import Texts
     from andamios_orm.models.written import WrittenRow
 
-__all__ = ["MOST_KEYS", "Entity", "Record", "Version", "all_mappers", "plain"]
+__all__ = ["LARGEST", "MOST_KEYS", "Entity", "Record", "Version", "all_mappers", "cut", "plain"]
 
 MOST_KEYS: Final = 1_000
 """Keys that a record of a batch lists; of more it tells the first and the last."""
@@ -74,6 +75,7 @@ class Record(Entry):
     first_key: str | None = None
     last_key: str | None = None
     versions: Sequence[Version] = ()
+    texts: Texts | None = None
 
     @classmethod
     def settle(cls, connection: Connection, entries: Sequence[Self]) -> None:
@@ -155,7 +157,7 @@ class Entity:
         if isinstance(key, dict):
             key = [key[name] for name in self.key_names]
         values = list(key) if isinstance(key, (tuple, list)) else [key]
-        converters = self._converters_for(dialect)
+        converters = self.converters_for(dialect)
         parts = [
             _text(converters[name](value))
             for name, value in zip(self.key_names, values, strict=True)
@@ -167,16 +169,17 @@ class Entity:
         value = values.get(self.tenant_name) if self.tenant_name is not None else None
         if value is None or self.tenant_name is None:
             return None
-        return _text(self._converters_for(dialect)[self.tenant_name](value))
+        return _text(self.converters_for(dialect)[self.tenant_name](value))
 
     def stored(self, values: Mapping[str, Any], dialect: Dialect) -> dict[str, Any]:
         """Return ``values`` as the database stores them, without secrets, large ones cut."""
-        converters = self._converters_for(dialect)
+        converters = self.converters_for(dialect)
         return {
-            name: _cut(converters[name](values[name])) for name in self.columns if name in values
+            name: cut(converters[name](values[name])) for name in self.columns if name in values
         }
 
-    def _converters_for(self, dialect: Dialect) -> dict[str, Callable[[Any], Any]]:
+    def converters_for(self, dialect: Dialect) -> dict[str, Callable[[Any], Any]]:
+        """Return what makes of a value of each attribute what JSON says of the stored one."""
         found = self._converters.get(dialect.name)
         if found is None:
             found = {name: _converter(column.type, dialect) for name, column in self.names.items()}
@@ -273,7 +276,7 @@ _BY_TYPE: Final[Mapping[type[Any], Callable[[Any], Any]]] = {
 }
 
 
-def _cut(value: Any) -> Any:
+def cut(value: Any) -> Any:
     """Return a value that is small enough to be kept, or its size and hash."""
     if isinstance(value, str):
         if len(value) * 4 > LARGEST:

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
     from andamios_orm.dialect.types import Processor
 
-__all__ = ["CheckedCompiler", "admission", "as_list", "bind_column"]
+__all__ = ["CheckedCompiler", "admission", "as_list", "bind_column", "each_once"]
 
 _BOUNDS: dict[type, tuple[str, int | None, int | None]] = {
     duckdb_types.TinyInteger: ("TINYINT", -(2**7), 2**7 - 1),
@@ -165,10 +165,24 @@ def bind_column(
     process = None if redundant else impl.bind_processor(dialect)
     admitting = admission(type_, dialect)
     try:
-        sent = values if process is None else [process(value) for value in values]
+        sent = values if process is None else each_once(process, values)
         return sent if admitting is None else admitting.many(sent)
     except ValueRefused as refused:
         raise ValueRefused(refused.reason, refused.value, column) from refused
+
+
+def each_once(process: Processor, values: Sequence[Any]) -> list[Any]:
+    """Return ``process`` of the values, of an object that comes again only once."""
+    if not isinstance(values, (list, tuple)):  # whose objects may be gone when others come
+        return [process(value) for value in values]
+    known: dict[int, Any] = {}
+    found = []
+    for value in values:
+        key = id(value)
+        if key not in known:
+            known[key] = process(value)
+        found.append(known[key])
+    return found
 
 
 def as_list(type_: types.TypeEngine[Any], values: Sequence[Any], dialect: Dialect) -> Sequence[Any]:

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Final
+from typing import Final, TypeGuard
 
 __all__ = ["HALF", "POINTS", "complexity_score", "framework_of", "points_of"]
 
@@ -51,7 +51,7 @@ def complexity_score(architecture: object) -> int | None:
     >>> complexity_score({"complexity_score": 70})
     70
     """
-    if not isinstance(architecture, Mapping):
+    if not _is_object(architecture):
         return None
     own = architecture.get(_OWN)
     if isinstance(own, (int, float)) and not isinstance(own, bool) and 0 <= own <= _HIGHEST:
@@ -66,7 +66,11 @@ def points_of(architecture: Mapping[str, object]) -> int:
     >>> points_of({"services": 2, "databases": "PostgreSQL", "languages": []})
     14
     """
-    return sum(POINTS[name] * _number(architecture[name]) for name in architecture.keys() & POINTS)
+    points = 0
+    for name, parts in architecture.items():
+        if name in POINTS:
+            points += POINTS[name] * _number(parts)
+    return points
 
 
 def framework_of(architecture: object) -> str | None:
@@ -75,12 +79,17 @@ def framework_of(architecture: object) -> str | None:
     >>> framework_of({"framework": {"name": "FastAPI", "version": "0.121"}})
     'FastAPI'
     """
-    found = architecture.get("framework") if isinstance(architecture, Mapping) else None
+    found = architecture.get("framework") if _is_object(architecture) else None
     if isinstance(found, (list, tuple)):
         found = found[0] if found else None
-    if isinstance(found, Mapping):
+    if _is_object(found):
         found = found.get("name")
     return found.strip()[:_LONGEST] or None if isinstance(found, str) else None
+
+
+def _is_object(value: object) -> TypeGuard[Mapping[str, object]]:
+    """Whether a value is a JSON object; to ask a dict whether it is a mapping takes longer."""
+    return type(value) is dict or isinstance(value, Mapping)
 
 
 def _number(parts: object) -> int:
@@ -88,7 +97,7 @@ def _number(parts: object) -> int:
 
     An object that groups them in lists, such as dependencies by ecosystem, has those of all.
     """
-    if isinstance(parts, Mapping):
+    if _is_object(parts):
         return sum(len(each) if isinstance(each, (list, tuple)) else 1 for each in parts.values())
     if isinstance(parts, (list, tuple)):
         return len(parts)

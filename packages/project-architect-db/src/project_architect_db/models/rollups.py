@@ -36,6 +36,7 @@ from sqlalchemy import BigInteger, Column, Date, String, Table, delete, func, in
 
 from andamios_orm.core.ledger import Entry, Ledger, before_commit
 from andamios_orm.models.feed import kept_with
+from andamios_orm.models.written import ColumnRows, WrittenRows
 from project_architect_db.models.base import Base
 
 if TYPE_CHECKING:
@@ -110,15 +111,36 @@ def keep(
     rows: Sequence[WrittenRow],
     measure: Callable[[Mapping[str, Any]], Iterable[tuple[Sum, int]]],
 ) -> None:
-    """Add what ``rows`` count for now to the sums, and take what they counted for before."""
+    """Add what ``rows`` count for now to the sums, and take what they counted for before.
+
+    Rows that a measure could not tell from each other are measured once.
+    """
     sums: Counter[Sum] = Counter()
-    for row in rows:
-        for sign, values in ((-1, row.before), (1, row.after)):
-            if values is not None and values.get("deleted_at") is None:
-                for key, amount in measure(values):
-                    sums[key] += sign * amount
+    for sign, alike in zip((-1, 1), _alike(rows, _READ[measure]), strict=True):
+        for values, count in alike:
+            for key, amount in measure(values):
+                sums[key] += sign * amount * count
     if any(sums.values()):
         Ledger.of(connection).add(_Delta(sums))
+
+
+def _alike(
+    rows: Sequence[WrittenRow], names: Sequence[str]
+) -> Iterator[list[tuple[dict[str, Any], int]]]:
+    """Yield the different rows before, then after, in what is read of them: with their number."""
+    if isinstance(rows, WrittenRows):
+        sides: tuple[Any, Any] = rows.before, rows.after
+    else:
+        sides = tuple(zip(*rows, strict=True)) or ((), ())
+    for side in sides:
+        if isinstance(side, ColumnRows):
+            nothing = [None] * len(side)
+            found = zip(*(side.columns.get(name, nothing) for name in names), strict=True)
+        else:
+            there = (row for row in side or () if row is not None)
+            found = (tuple([row.get(name) for name in names]) for row in there)
+        alike = [(dict(zip(names, each, strict=True)), n) for each, n in Counter(found).items()]
+        yield [each for each in alike if each[0]["deleted_at"] is None]
 
 
 def totals(kind: str, *, since: dt.date | None = None, until: dt.date | None = None) -> Select[Any]:
@@ -209,3 +231,18 @@ def of_build(values: Mapping[str, Any]) -> Iterator[tuple[Sum, int]]:
 def of_deployment(values: Mapping[str, Any]) -> Iterator[tuple[Sum, int]]:
     """Yield what a deployment counts for."""
     yield Sum(_day(values["started_at"]), "deployment.status", str(values["status"])), 1
+
+
+_READ: Final[Mapping[Any, Sequence[str]]] = {
+    measure: ("deleted_at", *names.split())
+    for measure, names in (
+        (of_project, "created_at status framework complexity_score completed_at"),
+        (of_conversation, "created_at phase"),
+        (of_message, "time role words tokens"),
+        (of_document, "created_at doc_type size"),
+        (of_access, "accessed_at"),
+        (of_build, "started_at status"),
+        (of_deployment, "started_at status"),
+    )
+}
+"""What each measure reads of a row."""

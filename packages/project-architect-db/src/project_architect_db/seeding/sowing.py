@@ -15,7 +15,7 @@ from sqlalchemy import BigInteger, Text, func, insert, select
 
 from andamios_orm.bulk.generated import take_range
 from andamios_orm.bulk.stage import Given, run, staged
-from andamios_orm.core import Database, record_batch
+from andamios_orm.core import record_batch
 from andamios_orm.core.ledger import Ledger, watch
 from andamios_orm.exceptions import ValueRefused
 from andamios_orm.maintenance.progress import say_nothing
@@ -30,6 +30,7 @@ from project_architect_db.seeding import (
 )
 from project_architect_db.seeding.chance import Chance, working_seconds
 from project_architect_db.seeding.history import ProjectHistory
+from project_architect_db.seeding.opening import opened
 from project_architect_db.seeding.plan import Plan, Span
 from project_architect_db.seeding.shapes import BLOCK, CHILDREN, count_of, slots_of
 from project_architect_db.seeding.sums import sums
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
     from andamios_orm.bulk.stage import Staged
+    from andamios_orm.core import Database
 
 __all__ = ["MOST", "SeedReport", "seed"]
 
@@ -120,19 +122,8 @@ async def seed(
     end = now() if until is None else until
     if end.tzinfo is None:
         raise ValueRefused("a moment needs a time zone: pass tzinfo=datetime.UTC", end, "until")
-    opened = source if isinstance(source, Database) else Database(_url(source))
-    try:
-        sowing = _Sowing(opened, projects, Chance(seed), end)
-        return await sowing.run(progress or say_nothing)
-    finally:
-        if opened is not source:
-            await opened.close()
-
-
-def _url(source: str | Path) -> str:
-    """Return the URL of a database, which a path is that of a DuckDB file."""
-    written = str(source)
-    return written if "://" in written else f"duckdb:///{written}"
+    async with opened(source) as database:
+        return await _Sowing(database, projects, Chance(seed), end).run(progress or say_nothing)
 
 
 class _Sowing:

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import sys
 
-from benchmarks.andamios_orm.measure import FULL, QUICK
+from benchmarks.measure import FULL, QUICK
+from benchmarks.suites import imported
 
 __all__ = ["main"]
 
 
 def main(module: str, size: str) -> None:
     """Run ``module`` once and print what it measured."""
-    found = importlib.import_module(f"benchmarks.andamios_orm.{module}")
-    print(json.dumps(found.whole_run(QUICK if size == "quick" else FULL)))
+    print(json.dumps(imported(module).whole_run(QUICK if size == "quick" else FULL)))
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
-from benchmarks.andamios_orm.measure import Bound, Code, Figure, Places, Values, code_of
+from benchmarks.measure import Bound, Code, Figure, Places, Values, code_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -213,7 +213,9 @@ def comparison(result: Result, figures: Sequence[Figure]) -> Iterator[str]:
     yield f"|---|{'---|' * len(names)}"
     for figure in chosen:
         values = result.values(figure, result.places(figure)[0], "hot")
-        cells = (f"{_number(values[name])} {figure.unit}" for name in names)
+        cells = (
+            f"{_number(values[name])} {figure.unit}" if name in values else "-" for name in names
+        )
         yield f"| {figure.title} | {' | '.join(cells)} |"
 
 

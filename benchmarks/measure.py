@@ -53,10 +53,22 @@ class Scale:
     rows: int
     bulk_rows: int
     seconds: float
+    projects: int
 
 
-FULL = Scale(runs=5, rounds=15, block=20, idle=30, rows=100_000, bulk_rows=10_000, seconds=1.0)
-QUICK = Scale(runs=1, rounds=2, block=5, idle=3, rows=2_000, bulk_rows=1_000, seconds=0.1)
+FULL = Scale(
+    runs=5,
+    rounds=15,
+    block=20,
+    idle=30,
+    rows=100_000,
+    bulk_rows=10_000,
+    seconds=1.0,
+    projects=1_000_000,
+)
+QUICK = Scale(
+    runs=1, rounds=2, block=5, idle=3, rows=2_000, bulk_rows=1_000, seconds=0.1, projects=500
+)
 
 
 @dataclass(frozen=True, slots=True)

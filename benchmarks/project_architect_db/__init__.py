@@ -1,0 +1,1 @@
+"""Benchmarks of project_architect_db: single rows, bulks, analytics, tasks, memory."""

@@ -1,0 +1,92 @@
+"""The contenders of project_architect_db: its tables, seeded, beside the raw driver's.
+
+``raw`` is DuckDB's driver on a file with the same tables, indexes and rows, and the same number
+of threads. What it reads and writes by itself is in the code of each figure.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import shutil
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import duckdb
+
+from andamios_orm.dialect.options import default_threads
+from project_architect_db.core.engine import DatabaseEngine
+from project_architect_db.seeding import seed
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+__all__ = ["LOG", "Contenders", "opened", "portfolio", "values"]
+
+LOG: Final = "1TB"
+"""How long a log may grow: no contender writes it back before the end."""
+UNTIL: Final = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
+KEPT: Final = Path(__file__).parent.parent.parent / ".cache" / "benchmarks"
+
+
+@dataclass(frozen=True, slots=True)
+class Contenders:
+    """Open databases with equal tables and rows; ``projects`` are the keys of the projects."""
+
+    raw: duckdb.DuckDBPyConnection
+    database: DatabaseEngine
+    projects: range
+
+
+async def portfolio(projects: int) -> Path:
+    """Return a file with so many projects; it is seeded once, and kept."""
+    path = KEPT / f"portfolio-{projects}.duckdb"
+    if not path.exists():
+        KEPT.mkdir(parents=True, exist_ok=True)
+        unfinished = path.with_suffix(".unfinished")
+        unfinished.unlink(missing_ok=True)
+        await _seeded(unfinished, projects)
+        unfinished.rename(path)
+    return path
+
+
+async def _seeded(path: Path, projects: int) -> None:
+    database = DatabaseEngine(f"duckdb:///{path}")
+    await database.initialize()
+    await seed(database, projects=projects, until=UNTIL)
+    await database.close()
+
+
+@asynccontextmanager
+async def opened(folder: Path, projects: int) -> AsyncIterator[Contenders]:
+    """Yield both on copies of the portfolio in ``folder``."""
+    source = await portfolio(projects)
+    for name in ("raw", "ours"):
+        shutil.copyfile(source, folder / f"{name}.duckdb")
+    threads = default_threads()
+    config = {"threads": str(threads), "checkpoint_threshold": LOG}
+    raw = duckdb.connect(str(folder / "raw.duckdb"), config=config)
+    url = f"duckdb:///{folder / 'ours.duckdb'}"
+    async with DatabaseEngine(url, threads=threads, checkpoint_threshold=LOG) as database:
+        try:
+            yield Contenders(raw, database, range(1, projects + 1))
+        finally:
+            raw.close()
+
+
+def values(number: int) -> dict[str, Any]:
+    """Return the values of a new project."""
+    return {
+        "name": f"Project {number}",
+        "description": "Everything that is known about it. " * 4,
+        "project_idea": f"A service that a small team can keep up, number {number}. " * 4,
+        "architecture": {
+            "framework": ("FastAPI", "Django", "React")[number % 3],
+            "services": ["api", "worker", "web"][: number % 4],
+            "databases": ["PostgreSQL"],
+            "dependencies": number % 40,
+        },
+        "status": ("draft", "active", "completed")[number % 3],
+        "owner": "maria.lindqvist@example.com",
+    }
