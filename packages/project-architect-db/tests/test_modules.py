@@ -25,6 +25,7 @@ MODULES = (
     *(f"queries.{name}" for name in ("builder", "filters", "aggregations")),
     *(f"migration.{name}" for name in ("manager", "versions")),
     *(f"testing.{name}" for name in ("fixtures", "database", "factories", "parallel")),
+    *(f"cli.{name}" for name in ("main", "database", "migration")),
     *(f"exceptions.{name}" for name in ("database", "validation")),
 )
 

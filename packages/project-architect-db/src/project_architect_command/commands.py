@@ -21,6 +21,7 @@ _MAINTENANCE: Final = "andamios_orm.cli.maintenance"
 _EXPLAINING: Final = "andamios_orm.cli.explaining"
 _DEVELOPMENT: Final = "andamios_orm.cli.development"
 _DATABASE: Final = "project_architect_db.cli.database"
+_EXPORTING: Final = "project_architect_db.cli.exporting"
 _IMPORTING: Final = "project_architect_db.cli.importing"
 _SERVER: Final = "postgresql://architect@db.example.com/architect"
 
@@ -55,6 +56,10 @@ COMMANDS: Final[dict[str, dict[str, Listed]]] = {
     },
     "Data": {
         "import": Listed("Bring what is outside into projects.", _IMPORTING),
+        "export": Listed(
+            "Write projects, conversations, messages, documents or repositories to a file.",
+            _EXPORTING,
+        ),
         "query": Listed(
             "Run SQL that only reads, and print the rows.",
             _DATABASES,

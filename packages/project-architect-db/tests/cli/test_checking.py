@@ -13,7 +13,7 @@ from project_architect_db.cli import checking
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-pytestmark = [pytest.mark.e2e, pytest.mark.db, pytest.mark.sampled(2)]
+pytestmark = [pytest.mark.e2e, pytest.mark.db, pytest.mark.sampled(4)]
 
 Call: TypeAlias = "Callable[..., Any]"
 

@@ -23,7 +23,7 @@ from project_architect_db.importers import errors
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-pytestmark = [pytest.mark.e2e, pytest.mark.sampled(12)]
+pytestmark = [pytest.mark.e2e, pytest.mark.sampled(20)]
 
 Call: TypeAlias = "Callable[..., Any]"
 SERVER = "postgresql://architect@db.example.com/architect"
@@ -142,7 +142,7 @@ def test_a_remedy_names_the_command_of_this_program(call: Call) -> None:
     assert "Create it: project-architect-db migrate; project-architect-db check" in done.out
 
 
-@pytest.mark.sampled(10)
+@pytest.mark.sampled(24)
 @pytest.mark.db
 @pytest.mark.parametrize("name", NAMES)
 def test_the_examples_of_a_command_run(

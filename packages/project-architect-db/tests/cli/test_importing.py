@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -14,9 +17,10 @@ from project_architect_db.cli import importing
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-pytestmark = [pytest.mark.e2e, pytest.mark.db, pytest.mark.sampled(3)]
+pytestmark = [pytest.mark.e2e, pytest.mark.db, pytest.mark.sampled(6)]
 
 Call: TypeAlias = "Callable[..., Any]"
+ROOT = Path(__file__).parents[4]
 
 
 def test_a_clone_is_imported_and_what_was_left_out_is_said(on: Call, shop: Path) -> None:
@@ -75,3 +79,29 @@ def test_a_database_that_is_lost_ends_the_import(
 
     assert done.code == 4
     assert done.err.count("another process took it") == 1
+
+
+@pytest.mark.slow
+def test_an_import_that_is_interrupted_has_stored_nothing_and_can_be_run_again(call: Call) -> None:
+    program = "from project_architect_command import main; main()"
+    with subprocess.Popen(
+        [sys.executable, "-c", program, "import", "git", str(ROOT)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as running:
+        assert running.stderr is not None
+        assert running.stderr.readline().startswith("made duckdb")
+        running.send_signal(signal.SIGINT)
+        said = running.stderr.read()
+
+    counts = json.loads(call("--json").out)["status"][0]["counts"]
+    again = call("import", "git", str(ROOT), "--quiet")
+
+    assert (running.returncode, said) == (
+        130,
+        "project-architect-db: interrupted; nothing is half done\n",
+    )
+    assert set(counts.values()) == {0}
+    assert again.code == 0
+    assert "(new project 1)" in again.out

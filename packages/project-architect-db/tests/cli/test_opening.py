@@ -15,7 +15,7 @@ from project_architect_db.migration import MigrationManager
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-pytestmark = [pytest.mark.e2e, pytest.mark.db, pytest.mark.sampled(3)]
+pytestmark = [pytest.mark.e2e, pytest.mark.db, pytest.mark.sampled(5)]
 
 Call: TypeAlias = "Callable[..., Any]"
 COUNT = "SELECT count(*) AS projects FROM projects"

@@ -6,6 +6,7 @@ import asyncio
 import functools
 import inspect
 import json
+import os
 import sys
 import traceback
 from contextlib import asynccontextmanager, contextmanager
@@ -271,6 +272,9 @@ def _outcome(
     """Run a command, and return the exit code; an error becomes one line."""
     try:
         return run(work()) or 0
+    except BrokenPipeError:  # whoever read the output has had enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
     except (AndamiosError, SQLAlchemyError, OSError) as error:
         if debug:
             traceback.print_exc()

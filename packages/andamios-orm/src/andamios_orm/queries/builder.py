@@ -11,7 +11,7 @@ from sqlalchemy.sql import ColumnElement
 # ruff: noqa: SLF001 - a builder sets up the next one
 from andamios_orm.core.cache import Caching
 from andamios_orm.exceptions import MoreThanOne, NotFound, QueryRefused
-from andamios_orm.queries import export
+from andamios_orm.queries import export, files
 from andamios_orm.queries.aggregations import Expression, expression_of, having_of
 from andamios_orm.queries.copies import execute, instances
 from andamios_orm.queries.explanation import Explain
@@ -33,8 +33,9 @@ from andamios_orm.queries.plan import Plan, batch_of, label_of, loader_options, 
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import AsyncIterator, Hashable, Iterable, Sequence
+    from collections.abc import AsyncIterator, Callable, Hashable, Iterable, Sequence
     from pathlib import Path
+    from typing import BinaryIO
 
     import polars as pl
     from pyarrow.lib import Table as ArrowTable
@@ -445,6 +446,29 @@ class QueryBuilder(Generic[ResultT]):
         self._refuse_backwards()
         return await export.to_csv(
             self._require_uncached(), self._plan, columns, path, batch_size=batch_size
+        )
+
+    async def write_to(
+        self,
+        file: BinaryIO,
+        form: files.Form,
+        *columns: FieldName,
+        batch_size: int = 1_000,
+        progress: Callable[[int], None] | None = None,
+    ) -> int:
+        """Write the rows to an open binary file, in bounded memory; return how many they are.
+
+        ``form`` is csv, ndjson, json, parquet or arrow, which is Arrow's format for streams.
+        ``progress`` is called with the rows that are written.
+
+        Raises:
+            QueryRefused: there is no such form.
+            MissingExtra: the form needs pyarrow, which is not installed.
+        """
+        self._refuse_backwards()
+        session = self._require_uncached()
+        return await files.write(
+            session, self._plan, columns, file, form, batch_size=batch_size, progress=progress
         )
 
     async def explain(self, *, analyze: bool = False) -> str:
