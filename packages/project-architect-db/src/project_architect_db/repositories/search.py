@@ -17,7 +17,16 @@ from project_architect_db.schemas.search import (
     SearchStatus,
     Suggestion,
 )
-from project_architect_db.search import DuckDBBackend, Filters, Following, find, suggest
+from project_architect_db.search import (
+    Backend,
+    DuckDBBackend,
+    Filters,
+    Following,
+    PostgreSQLBackend,
+    Vocabulary,
+    find,
+    suggest,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -26,6 +35,10 @@ if TYPE_CHECKING:
 __all__ = ["SearchRepository"]
 
 _DEEPEST: Final = 1_000
+_WITHOUT_TRIGRAMS: Final = (
+    "words have to be typed as they are: let the owner of the database run CREATE EXTENSION "
+    "pg_trgm, and typos are tolerated from then on"
+)
 
 
 class SearchRepository:
@@ -118,6 +131,8 @@ class SearchRepository:
         Raises:
             SearchUnavailable: the folder of the index cannot be written.
         """
+        if self._is_postgresql:
+            return await Vocabulary(self._engine).catch_up()
         following = await Following.of(self._engine)
         return await following.catch_up(self._engine)
 
@@ -130,11 +145,15 @@ class SearchRepository:
         Raises:
             SearchUnavailable: the folder of the index cannot be written.
         """
+        if self._is_postgresql:
+            return await Vocabulary(self._engine).rebuild()
         following = await Following.of(self._engine)
         return await following.rebuild(self._engine)
 
     async def status(self) -> SearchStatus:
         """Return what the search works on, and whether it is up to date."""
+        if self._is_postgresql:
+            return await self._status_on_postgresql()
         following = await Following.of(self._engine)
         behind = await following.behind(self._engine)
         index = following.index
@@ -147,7 +166,26 @@ class SearchRepository:
             folder=None if index.folder is None else str(index.folder),
         )
 
-    async def _backend(self, filters: Filters) -> DuckDBBackend:
+    async def _status_on_postgresql(self) -> SearchStatus:
+        vocabulary = Vocabulary(self._engine)
+        tolerates = await vocabulary.tolerates_typos()
+        return SearchStatus(
+            system="postgresql",
+            tolerates_typos=tolerates,
+            entries=None,
+            position=await vocabulary.position() or 0,
+            behind=await vocabulary.behind(),
+            note=None if tolerates else _WITHOUT_TRIGRAMS,
+        )
+
+    @property
+    def _is_postgresql(self) -> bool:
+        return self._engine.dialect.name == "postgresql"
+
+    async def _backend(self, filters: Filters) -> Backend:
+        if self._is_postgresql:
+            source = self._engine if self._session is None else self._session
+            return PostgreSQLBackend(source, Vocabulary(self._engine), filters)
         backend = DuckDBBackend(self._engine, await Following.of(self._engine), filters)
         await backend.begin()
         return backend

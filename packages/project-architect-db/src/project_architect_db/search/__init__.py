@@ -7,7 +7,18 @@ database; ``project_architect_db.repositories.SearchRepository`` is how it is us
 from __future__ import annotations
 
 from project_architect_db.search.duckdb import DuckDBBackend
-from project_architect_db.search.finding import Filters, find, suggest
+from project_architect_db.search.finding import Backend, Filters, find, suggest
 from project_architect_db.search.following import Following
+from project_architect_db.search.postgresql import PostgreSQLBackend
+from project_architect_db.search.vocabulary import Vocabulary
 
-__all__ = ["DuckDBBackend", "Filters", "Following", "find", "suggest"]
+__all__ = [
+    "Backend",
+    "DuckDBBackend",
+    "Filters",
+    "Following",
+    "PostgreSQLBackend",
+    "Vocabulary",
+    "find",
+    "suggest",
+]
