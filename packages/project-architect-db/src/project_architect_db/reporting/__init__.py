@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from project_architect_db.reporting.collecting import collect
+from project_architect_db.reporting.html import render_html
 from project_architect_db.reporting.portfolio import (
     Change,
     Event,
@@ -21,5 +22,6 @@ __all__ = [
     "ProjectLine",
     "RepositoryLine",
     "collect",
+    "render_html",
     "render_text",
 ]

@@ -12,7 +12,10 @@ from project_architect_db.reporting.markup import Html, joined, tag
 if TYPE_CHECKING:
     from project_architect_db.reporting.portfolio import Portfolio
 
-__all__ = ["render_html"]
+__all__ = ["GENERATOR", "render_html"]
+
+GENERATOR: Final = "project-architect-db report"
+"""What a page says that it was made by."""
 
 _POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 
@@ -30,6 +33,7 @@ def render_html(portfolio: Portfolio) -> str:
         tag("meta", charset="utf-8"),
         tag("meta", http_equiv="Content-Security-Policy", content=_POLICY),
         tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        tag("meta", name="generator", content=GENERATOR),
         tag("meta", name="referrer", content="no-referrer"),
         tag("title", f"{title}, {words.day(portfolio.made_at.date())}"),
         tag("style", Html(_style())),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from andamios_orm.exceptions import MissingExtra
 
@@ -11,12 +11,17 @@ if TYPE_CHECKING:
 
 __all__ = ["render_text"]
 
+_PLAIN: Final = str.maketrans("▁▂▃▄▅▆▇█▓▒░━╸▲▼◄±–…“”", "_.,-=+*#%:.=-^v<~-.''")
+"""What stands for letters that not every terminal has, one for one."""
 
-def render_text(portfolio: Portfolio, *, width: int = 80, color: bool = False) -> str:
-    """Return the report as lines that are at most ``width`` columns wide, from 40 on.
+
+def render_text(
+    portfolio: Portfolio, *, width: int = 80, color: bool = False, ascii_only: bool = False
+) -> str:
+    """Return the report as lines that are at most ``width`` columns wide, from 60 on.
 
     With ``color`` it has the sequences that terminals understand; nothing is told by colour
-    alone.
+    alone. With ``ascii_only`` other letters give way to some that every terminal has.
 
     Raises:
         MissingExtra: rich is not installed.
@@ -27,4 +32,7 @@ def render_text(portfolio: Portfolio, *, width: int = 80, color: bool = False) -
         raise MissingExtra(
             'a report in the terminal needs rich: pip install "project-architect-db[cli]"'
         ) from error
-    return rendered(portfolio, width=width, color=color)
+    text = rendered(portfolio, width=width, color=color)
+    if ascii_only:
+        text = text.translate(_PLAIN).encode("ascii", "replace").decode("ascii")
+    return text
