@@ -27,6 +27,7 @@ _MOST: Final = 150
 _TWO_COLUMNS: Final = 110
 _MARGIN: Final = 2
 _NARROW: Final = 64
+_WIDE: Final = 90
 _SHOWN: Final = 5
 
 _ACCENT: Final = "cyan"
@@ -34,7 +35,7 @@ _QUIET: Final = "bright_black"
 _STATUS: Final = {
     "draft": ("░", _QUIET),
     "active": ("█", _ACCENT),
-    "completed": ("▓", "green"),
+    "completed": ("▓", ""),
     "archived": ("▒", _QUIET),
 }
 
@@ -202,12 +203,11 @@ class _Sections:
 
     def projects(self, width: int) -> Section:
         """Return the projects one by one."""
-        is_wide = width >= _NARROW
         table = _table(("Project", "", 1), ("", "", 0), ("Status", "", 0))
-        numbers = ("Talks", "Docs", "Repos", "Commits") if is_wide else ("Docs", "Commits")
+        numbers = ("Talks", "Docs", "Repos", "Commits") if width >= _WIDE else ("Docs", "Commits")
         for name in numbers:
             table.add_column(name, justify="right", no_wrap=True)
-        table.add_column("Last activity", justify="right", style=_QUIET, no_wrap=True)
+        table.add_column("Active", justify="right", style=_QUIET, no_wrap=True)
         for line in self._portfolio.lines:
             counts = {
                 "Talks": line.conversations,
