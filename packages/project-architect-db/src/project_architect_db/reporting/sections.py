@@ -76,7 +76,7 @@ def _projects(portfolio: Portfolio) -> Html:
     heads = (
         *(("Project", ""), ("Status", "")),
         *(("Conversations", "n roomy"), ("Documents", "n roomy"), ("Repositories", "n roomy")),
-        *(("Commits", "n roomy"), ("Last activity", "n")),
+        *(("Commits", "n roomy"), ("Last active", "n")),
     )
     rows = (_project(each, portfolio) for each in portfolio.lines)
     rest = portfolio.projects.total_projects - len(portfolio.lines)
