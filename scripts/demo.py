@@ -106,9 +106,7 @@ async def report(database: DatabaseEngine) -> Path:
     can_color = console.is_terminal and not console.no_color and console.color_system is not None
     is_unicode = (console.encoding or "").lower().startswith("utf")
     console.file.write(
-        render_text(
-            portfolio, width=console.width, color=can_color, ascii_only=not is_unicode
-        )
+        render_text(portfolio, width=console.width, color=can_color, ascii_only=not is_unicode)
     )
     page = Path(f"{NAME}.html")
     await asyncio.to_thread(page.write_text, render_html(portfolio), encoding="utf-8")
@@ -133,7 +131,9 @@ def show(hit: SearchHit, project: str, is_sample: bool) -> None:  # noqa: FBT001
     """Print a hit, with what was found in bold."""
     line = Text("  ")
     line.append(hit.title or "conversation", style="bold cyan")
-    line.append(f"  {hit.kind} of {project}" + (", sample" if is_sample else ""), style="bright_black")
+    line.append(
+        f"  {hit.kind} of {project}" + (", sample" if is_sample else ""), style="bright_black"
+    )
     console.print(line)
     piece = Text(hit.plain)
     for start, end in hit.places:

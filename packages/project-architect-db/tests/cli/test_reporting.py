@@ -73,7 +73,11 @@ def test_a_period_and_a_time_zone_can_be_chosen(filled: Call) -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    [("--timezone", "Nowhere"), ("--since", "yesterday"), ("--since=2026-02-01", "--until=2026-01-01")],
+    [
+        ("--timezone", "Nowhere"),
+        ("--since", "yesterday"),
+        ("--since=2026-02-01", "--until=2026-01-01"),
+    ],
 )
 def test_what_there_is_not_is_called_wrongly(filled: Call, arguments: tuple[str, ...]) -> None:
     assert filled("report", *arguments).code == 2

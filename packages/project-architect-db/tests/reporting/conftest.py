@@ -58,7 +58,12 @@ def made() -> Callable[..., Portfolio]:
 def parts() -> SimpleNamespace:
     """Return what makes the parts of a portfolio: a line, an event, a change and so on."""
     return SimpleNamespace(
-        attention=attention, change=change, event=event, flow=flow, line=line, scored=scored,
+        attention=attention,
+        change=change,
+        event=event,
+        flow=flow,
+        line=line,
+        scored=scored,
         series=series,
     )
 
@@ -150,9 +155,7 @@ def change(name: str, total: int = 15, before: int = 10) -> Change:
     """Return a metric of the period."""
     ratio = (total - before) / before if before else None
     values = [0] * 29 + [total]
-    return Change(
-        name=name, values=values, total=total, previous_total=before, change_ratio=ratio
-    )
+    return Change(name=name, values=values, total=total, previous_total=before, change_ratio=ratio)
 
 
 def series(metric: str, step: str, start: dt.date, days: int, values: list[int]) -> TimeSeriesData:
@@ -311,7 +314,5 @@ def attention(total: int = 1) -> Attention:
     reason = AttentionReason(
         code="inactive", text="nothing has happened for 30 days", count=1, since=NOW
     )
-    item = AttentionItem(
-        project_id=2, name="Made up", status="active", since=NOW, reasons=[reason]
-    )
+    item = AttentionItem(project_id=2, name="Made up", status="active", since=NOW, reasons=[reason])
     return Attention(**HEAD, total=total, items=[item] * min(total, 10))

@@ -91,7 +91,9 @@ def test_the_page_asks_for_nothing_from_anywhere(made: Made) -> None:
     assert policy["content"].startswith("default-src 'none'")
 
 
-@pytest.mark.parametrize("where", ["line", "event", "attention", "score", "phase", "viewer", "lang"])
+@pytest.mark.parametrize(
+    "where", ["line", "event", "attention", "score", "phase", "viewer", "lang"]
+)
 def test_nothing_that_people_have_written_becomes_a_tag(
     made: Made, parts: SimpleNamespace, where: str
 ) -> None:
@@ -200,8 +202,14 @@ def test_an_empty_portfolio_says_what_to_do(empty: Portfolio) -> None:
 def test_what_has_nothing_to_show_is_left_out(made: Made, parts: SimpleNamespace) -> None:
     nothing = parts.series("commits", "week", made().made_at.date(), 7, [0] * 52)
     found = made(
-        commits=nothing, created=nothing, completed=nothing, healthiest=[], weakest=[], events=[],
-        changes=[parts.change("commits", 0, 0)], attention=parts.attention(0),
+        commits=nothing,
+        created=nothing,
+        completed=nothing,
+        healthiest=[],
+        weakest=[],
+        events=[],
+        changes=[parts.change("commits", 0, 0)],
+        attention=parts.attention(0),
         sample_projects=0,
     )
     found.flow.total_conversations = 0

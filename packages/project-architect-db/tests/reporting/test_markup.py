@@ -10,9 +10,7 @@ pytestmark = pytest.mark.unit
 def test_text_and_attributes_are_escaped_and_tags_are_not() -> None:
     inner = tag("b", "<&>", title="\"'>")
 
-    assert joined(inner, "<i>") == (
-        '<b title="&quot;&#x27;&gt;">&lt;&amp;&gt;</b>&lt;i&gt;'
-    )
+    assert joined(inner, "<i>") == ('<b title="&quot;&#x27;&gt;">&lt;&amp;&gt;</b>&lt;i&gt;')
 
 
 def test_an_attribute_of_none_is_left_out() -> None:

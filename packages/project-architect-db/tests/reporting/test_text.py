@@ -152,16 +152,21 @@ def test_what_is_not_shown_is_counted(made: Made, parts: SimpleNamespace) -> Non
 def test_an_empty_portfolio_says_what_to_do(empty: Portfolio) -> None:
     text = render_text(empty)
 
-    assert text.splitlines()[1].split() == ["Portfolio", "1", "Jul", "2026,", "12:30", "Europe/Madrid"]
+    assert text.splitlines()[1].split() == [
+        "Portfolio",
+        "1",
+        "Jul",
+        "2026,",
+        "12:30",
+        "Europe/Madrid",
+    ]
     assert text.splitlines()[-2:] == [
         "  There is no project yet.",
         "    project-architect-db import git PATH",
     ]
 
 
-def test_without_rich_it_says_what_to_install(
-    made: Made, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_rich_it_says_what_to_install(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(sys.modules, "project_architect_db.reporting.terminal", raising=False)
     monkeypatch.setitem(sys.modules, "rich.console", None)
 

@@ -176,7 +176,9 @@ class _Collecting:
         best, worst = _extremes(await self._rows(statements.extremes(self._scope, _EXTREMES)))
         happened = statements.events(self._happened(), _EVENTS)
         return {
-            "lines": [_line(*row) for row in await self._rows(statements.lines(self._scope, _LINES))],
+            "lines": [
+                _line(*row) for row in await self._rows(statements.lines(self._scope, _LINES))
+            ],
             "healthiest": best,
             "weakest": worst,
             "events": [_event(*row) for row in await self._rows(happened)],

@@ -17,7 +17,9 @@ __all__ = ["GENERATOR", "render_html"]
 GENERATOR: Final = "project-architect-db report"
 """What a page says that it was made by."""
 
-_POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
+_POLICY: Final = (
+    "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
+)
 
 
 def render_html(portfolio: Portfolio) -> str:

@@ -128,7 +128,9 @@ def _said(change: str) -> Html:
     if spoken is None:
         return joined(change)
     return joined(
-        tag("span", f"{arrow} ", aria_hidden="true"), tag("span", f"{spoken} ", class_="hidden"), rest
+        tag("span", f"{arrow} ", aria_hidden="true"),
+        tag("span", f"{spoken} ", class_="hidden"),
+        rest,
     )
 
 
@@ -141,8 +143,7 @@ def _commits(series: TimeSeriesData) -> Html:
         f"the week of {words.day(busiest.start.date())} with {words.number(busiest.value)}"
     )
     rows = (
-        _figures_row(words.day(point.start.date()), [words.number(point.value)])
-        for point in points
+        _figures_row(words.day(point.start.date()), [words.number(point.value)]) for point in points
     )
     return _section(
         "Commits by week",
@@ -296,7 +297,9 @@ def _since(step: str, median: float | None) -> float | None:
 
 def _health(portfolio: Portfolio) -> Html:
     found = portfolio.health
-    grades = ", ".join(f"{words.number(n)} {grade}" for grade, n in found.repositories_by_grade.items())
+    grades = ", ".join(
+        f"{words.number(n)} {grade}" for grade, n in found.repositories_by_grade.items()
+    )
     about = f"Grades: {grades}."
     if found.unscored_repositories:
         about += f" Nothing is known yet about {words.number(found.unscored_repositories)}."

@@ -167,16 +167,19 @@ def events(scope: Scope, limit: int) -> Select[Any]:
             *("conversation", Conversation.last_message_at, Conversation.project_id),
             *(Conversation.title, Conversation.phase),
         ),
-        _latest(
-            scope, "document", Document.changed_at, Document.project_id, Document.name, none
+        _latest(scope, "document", Document.changed_at, Document.project_id, Document.name, none),
+        *(
+            _latest_run(scope, name, run)
+            for name, run in (("build", Build), ("deployment", Deployment))
         ),
-        *(_latest_run(scope, name, run) for name, run in (("build", Build), ("deployment", Deployment))),
         _latest_commits(scope),
     )
     found = _united(parts).subquery("events")
     row = found.c
     return (
-        select(row.kind, row.at, Project.id, Project.name, Project.is_sample, row.subject, row.detail)
+        select(
+            row.kind, row.at, Project.id, Project.name, Project.is_sample, row.subject, row.detail
+        )
         .join(Project, Project.id == row.project_id)
         .order_by(row.at.desc(), row.kind, Project.id, row.subject)
         .limit(limit)
@@ -192,9 +195,7 @@ def _latest(
 ) -> Select[Any]:
     """Return the latest rows of a model that has a project."""
     rows = _of_kind(kind, moment, project, subject, detail)
-    return rows.where(
-        moment.is_not(None), *scope.counts(moment.class_), *scope.during(moment)
-    )
+    return rows.where(moment.is_not(None), *scope.counts(moment.class_), *scope.during(moment))
 
 
 def _latest_run(scope: Scope, kind: str, run: Any) -> Select[Any]:

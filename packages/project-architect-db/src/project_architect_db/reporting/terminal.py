@@ -95,7 +95,9 @@ def _head(portfolio: Portfolio, width: int) -> Iterator[RenderableType]:
     title = Table.grid(expand=True)
     title.add_column()
     title.add_column(justify="right", style=_QUIET)
-    about = "Portfolio" if portfolio.viewer is None else f"Portfolio of {words.shown(portfolio.viewer)}"
+    about = (
+        "Portfolio" if portfolio.viewer is None else f"Portfolio of {words.shown(portfolio.viewer)}"
+    )
     made = words.moment(portfolio.made_at, portfolio.made_at.tzinfo)
     title.add_row(Text(about, style=f"bold {_ACCENT}"), f"{made} {portfolio.timezone}")
     yield title
@@ -359,9 +361,7 @@ def _table(*columns: tuple[str, str, int]) -> Table:
     A column is given as its name, its style, and its part of the room that the others leave;
     of a part of 0 it is as wide as what is in it.
     """
-    table = Table(
-        box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style=_QUIET, expand=True
-    )
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style=_QUIET, expand=True)
     for name, style, part in columns:
         table.add_column(name, style=style, no_wrap=True, overflow="ellipsis", ratio=part or None)
     return table
