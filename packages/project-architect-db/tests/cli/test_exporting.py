@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import importlib
 import io
 import json
 import subprocess
@@ -11,7 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pytest
-from pyarrow import ipc, parquet
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.e2e, pytest.mark.db, pytest.mark.sampled(16)]
 
 Call: TypeAlias = "Callable[..., Any]"
+# They come without types.
+ipc: Any = importlib.import_module("pyarrow.ipc")
+parquet: Any = importlib.import_module("pyarrow.parquet")
 FILL = """
 from project_architect_db.models import ProjectMember
 from project_architect_db.repositories import ProjectRepository

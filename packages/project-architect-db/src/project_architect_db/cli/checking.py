@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Final
 
+from andamios_orm._compat import installed
 from andamios_orm.cli.checking import Finding
 
 if TYPE_CHECKING:
@@ -37,11 +38,11 @@ async def findings(
 
 
 def _extra(extra: str, package: str, purpose: str) -> Finding:
-    try:
-        return Finding(f"extra {extra}", "ok", f"{package} {version(package)}, for {purpose}")
-    except PackageNotFoundError:
+    if find_spec(package) is None:
         remedy = f'pip install "project-architect-db[{extra}]"'
         return Finding(f"extra {extra}", "warn", f"no {package}, for {purpose}", remedy)
+    version = installed([package])[package]
+    return Finding(f"extra {extra}", "ok", f"{package} {version}, for {purpose}")
 
 
 async def _git() -> Finding:
