@@ -128,6 +128,38 @@ async def read(
 # ---- hits and misses ---------------------------------------------------------------
 
 
+async def test_a_statement_that_is_asked_again_is_known_without_a_look_at_its_parts(
+    database: Database, notes: Queries
+) -> None:
+    statement = select(Note.text).where(Note.text.in_(["a", "b"]))
+    await read(database, statement)
+    assert statement in database.cache.told
+
+    await write(database, "b")
+
+    assert sorted(await read(database, statement)) == ["a", "b"]
+    database.cache.clear()
+    assert sorted(await read(database, statement)) == ["a", "b"]
+    assert notes.count == 3
+
+
+async def test_a_value_that_is_another_one_each_time_is_looked_at_each_time(
+    database: Database, notes: Queries
+) -> None:
+    wanted = ["a"]
+    called = select(Note.text).where(Note.text == bindparam("t", callable_=lambda: wanted[0]))
+    tags: list[str] = []
+    changed = select(Note.text).where(Note.tags == tags)
+    assert (await read(database, called), await read(database, changed)) == (["a"], [])
+    await write(database, "b")
+
+    wanted[0] = "b"
+
+    assert await read(database, called) == ["b"]
+    assert called not in database.cache.told
+    assert changed not in database.cache.told
+
+
 async def test_the_second_read_runs_no_query(database: Database, notes: Queries) -> None:
     first, second = await read(database), await read(database)
 

@@ -36,7 +36,7 @@ from sqlalchemy.orm import (
 from andamios_orm.core.dependence import depends_on
 from andamios_orm.exceptions import QueryRefused
 from andamios_orm.models import IntegerKeyMixin, Row
-from andamios_orm.models.feed import feed_tables
+from andamios_orm.models.feed import feed_tables, kept_with
 
 if TYPE_CHECKING:
     from andamios_orm.core.dependence import Dependence
@@ -56,6 +56,11 @@ tagged = Table(
     Column("post_id", ForeignKey("posts.id"), primary_key=True),
     Column("tag_id", ForeignKey("tags.id"), primary_key=True),
 )
+
+
+totals = Table("totals", Base.metadata, Column("n"), info=kept_with("posts", "tags"))
+lost = Table("lost", Base.metadata, Column("n"), info=kept_with("tags", "silent"))
+astray = Table("astray", Base.metadata, Column("n"), info=kept_with("nowhere"))
 
 
 class Author(IntegerKeyMixin, Base):
@@ -213,6 +218,18 @@ def test_a_hierarchy_is_recorded_under_the_name_of_its_base() -> None:
 )
 def test_what_nobody_records_is_said(statement: Select[Any], reason: str) -> None:
     assert reason in str(of(statement).unrecorded)
+
+
+def test_a_table_that_is_kept_with_others_changes_when_those_do() -> None:
+    found = of(select(func.sum(totals.c.n)))
+
+    assert (found.entities, found.unrecorded) == ({"posts", "tags"}, None)
+    assert [table.name for table in found.tables] == ["totals"]
+
+
+@pytest.mark.parametrize("table", [lost, astray])
+def test_a_table_that_is_kept_with_what_nobody_records_is_not_recorded(table: Table) -> None:
+    assert f"{table.name} are not recorded" in str(of(select(table.c.n)).unrecorded)
 
 
 def test_a_model_whose_rows_belong_to_tenants_is_named() -> None:

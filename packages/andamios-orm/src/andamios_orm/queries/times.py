@@ -66,7 +66,7 @@ def _compile_duckdb(element: _Time, compiler: SQLCompiler, **options: Any) -> st
     return element.duckdb.format(*_arguments(element, compiler, options))
 
 
-@compiles(_Time, "postgresql")
+@compiles(_Time)
 def _compile_postgresql(element: _Time, compiler: SQLCompiler, **options: Any) -> str:
     return element.postgresql.format(*_arguments(element, compiler, options))
 

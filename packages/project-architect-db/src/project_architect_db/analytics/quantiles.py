@@ -34,7 +34,7 @@ def _on_duckdb(element: _Quantiles, compiler: SQLCompiler, **options: Any) -> st
     return f"quantile_cont({compiler.process(element.clauses, **options)}, [0.5, 0.9])"
 
 
-@compiles(_Quantiles, "postgresql")
+@compiles(_Quantiles)
 def _on_postgresql(element: _Quantiles, compiler: SQLCompiler, **options: Any) -> str:
     values = compiler.process(element.clauses, **options)
     return f"percentile_cont(ARRAY[0.5, 0.9]) WITHIN GROUP (ORDER BY {values})"

@@ -76,7 +76,7 @@ def points_of(unit: str, scope: Scope, values: Values, back: int | None) -> list
         last = numbers[max(0, place + 1 - _MOVING) : place + 1]
         previous = None if back is None else values[earlier(unit, step, back)]
         points.append(
-            TimePoint(
+            TimePoint.model_construct(  # ten thousand would take long to check, and need not be
                 start=step.replace(tzinfo=scope.zone),
                 value=numbers[place],
                 running_total=running,

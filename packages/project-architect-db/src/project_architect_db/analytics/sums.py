@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Iterable, Iterator
 
-    from sqlalchemy import ColumnElement, Select, SelectBase, Subquery
+    from sqlalchemy import ColumnElement, CompoundSelect, Select, Subquery
 
 __all__ = ["are_kept", "sums"]
 
@@ -45,7 +45,9 @@ def are_kept(kinds: Iterable[str], scope: Scope, step: str | None = None) -> boo
 
 
 @remembered
-def sums(kinds: tuple[str, ...], scope: Scope, step: str | None = None) -> SelectBase:
+def sums(
+    kinds: tuple[str, ...], scope: Scope, step: str | None = None
+) -> Select[Any] | CompoundSelect[Any]:
     """Return the statement for kind, key, total, and the step, if one is named.
 
     A step is what a clock in the time zone of ``scope`` shows when it begins. Without one it
@@ -144,15 +146,19 @@ def _of_deleted_rows(kinds: list[Kind], scope: Scope) -> Iterator[Select[Any]]:
         select(
             first.key.label("key"),
             cast(utc_time(first.moment), Date).label("day"),
-            *(kind.amount.label(kind.name) for kind in kinds),
+            *(kind.amount.label(_label(kind)) for kind in kinds),
         )
         .where(key.in_(select(parent.id).where(parent.deleted_at.is_not(None))))
         .where(*scope.during(first.moment))
         .subquery()
     )
-    amounts = (whole(func.sum(rows.c[kind.name])).label(kind.name) for kind in kinds)
+    amounts = (whole(func.sum(rows.c[_label(kind)])).label(_label(kind)) for kind in kinds)
     by = (rows.c.key, rows.c.day)
     gone = select(*by, *amounts).group_by(*by).cte(f"of_deleted_{first.model.__tablename__}")
     for kind in kinds:
         name = literal(kind.name, String()).label("kind")
-        yield select(name, gone.c.key, gone.c.day, (-gone.c[kind.name]).label("delta"))
+        yield select(name, gone.c.key, gone.c.day, (-gone.c[_label(kind)]).label("delta"))
+
+
+def _label(kind: Kind) -> str:
+    return kind.name.replace(".", "_")

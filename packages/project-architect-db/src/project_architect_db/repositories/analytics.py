@@ -16,6 +16,7 @@ from project_architect_db.analytics.repositories import health
 from project_architect_db.analytics.scope import Scope
 from project_architect_db.analytics.series import compared_scope, points_of, values_of
 from project_architect_db.analytics.shapes import ratio
+from project_architect_db.analytics.steps import steps_of
 from project_architect_db.analytics.sums import sums
 from project_architect_db.models import Project, Repository
 from project_architect_db.models.conversation import PHASES
@@ -237,7 +238,7 @@ class AnalyticsRepository(Bound[Project]):
         counted = metric_of(metric, granularity)
         scope = self._scope(date_range)
         wider, back = compared_scope(granularity, scope) if compare else (scope, None)
-        points_of(granularity, scope, values_of(counted, ()), back)  # refuses too many steps
+        steps_of(granularity, scope, None)  # refuses too many, before the database is asked
         asked = self._asked()
         rows = await asked.rows(sums((counted.kind,), wider, granularity))
         points = points_of(granularity, scope, values_of(counted, rows), back)

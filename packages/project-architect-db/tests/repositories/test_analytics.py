@@ -1,0 +1,323 @@
+"""Analytics as they are asked: what is kept, compared, refused, and for whom it is."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from sqlalchemy import event
+
+from andamios_orm.exceptions import ConfigurationError, NotFound, QueryRefused, ValueRefused
+from andamios_orm.testing.budgets import QueryBudget
+from project_architect_db.analytics import GRANULARITIES, METRICS
+from project_architect_db.models import Conversation, ConversationMessage, Document, Project
+from project_architect_db.queries import BulkOperations
+from project_architect_db.repositories import (
+    AnalyticsRepository,
+    ConversationRepository,
+    DocumentRepository,
+    ProjectRepository,
+    RepositoryRepository,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from andamios_orm import Database
+    from andamios_orm.testing.clock import FrozenClock
+
+    Values = Callable[..., dict[str, Any]]
+
+pytestmark = [pytest.mark.integration, pytest.mark.db, pytest.mark.sampled(2)]
+
+METHODS = (
+    *("project_metrics", "project_analytics", "conversation_metrics", "dashboard"),
+    *("conversation_flow_analysis", "document_usage_stats", "repository_health_metrics"),
+    *("cross_entity_analytics", "needs_attention"),
+)
+NEW_YEAR = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
+
+
+async def write_messages(database: Database, values: Values, *times: dt.datetime) -> int:
+    """Return the key of a conversation with messages of these times."""
+    messages = [{"role": "user", "content": "two words", "time": time} for time in times]
+    project = Project(**values(), conversations=[Conversation(messages=messages)])
+    async with database.transaction() as session:
+        await ProjectRepository(session).create(project)
+        return project.conversations[0].id
+
+
+# ---- from the cache ------------------------------------------------------------------
+
+
+async def test_an_answer_that_was_given_is_given_again_without_a_query(
+    database: Database, project_values: Values
+) -> None:
+    await write_messages(database, project_values, NEW_YEAR)
+    analytics = AnalyticsRepository(database)
+    first = {name: await getattr(analytics, name)() for name in METHODS}
+    misses = database.cache.statistics().misses
+
+    again = {name: await getattr(AnalyticsRepository(database), name)() for name in METHODS}
+
+    assert again == first
+    assert database.cache.statistics().misses == misses
+    if database.engine.dialect.name == "duckdb":
+        with QueryBudget(0):
+            await analytics.dashboard()
+
+
+async def test_an_answer_is_never_older_than_what_it_depends_on(
+    database: Database, project_values: Values
+) -> None:
+    key = await write_messages(database, project_values)
+    analytics = AnalyticsRepository(database)
+
+    async def said() -> tuple[int, int, int]:
+        totals = (await analytics.dashboard()).totals
+        return totals["messages"], totals["documents"], totals["conversations"]
+
+    assert await said() == (0, 0, 1)
+    await ConversationRepository(database).add_message(key, {"role": "user", "content": "a"})
+    assert await said() == (1, 0, 1)
+    (project,) = await ProjectRepository(database).list()
+    await DocumentRepository(database).create({"project_id": project.id, "name": "a"})
+    assert await said() == (1, 1, 1)
+    await ConversationRepository(database).delete(key)
+    assert await said() == (0, 1, 0)
+    await ConversationRepository(database).restore(key)
+    assert await said() == (1, 1, 1)
+    async with database.transaction() as session:
+        await BulkOperations.bulk_analytics_refresh(session)
+    assert await said() == (1, 1, 1)
+    await ProjectRepository(database).delete(project.id)
+    assert await said() == (0, 0, 0)
+
+
+async def test_a_session_sees_what_it_has_written_itself(
+    database: Database, project_values: Values
+) -> None:
+    async with database.session() as session:
+        analytics = AnalyticsRepository(session)
+        assert (await analytics.project_metrics()).total_projects == 0
+        session.add_all([Project(**project_values(status="active"))])
+        await session.flush()
+
+        found = await analytics.cross_entity_analytics()
+
+        assert found.projects == 1
+        await session.rollback()
+
+
+async def test_a_cache_that_cannot_tell_for_whom_it_is_is_passed_by(
+    database: Database, project_values: Values
+) -> None:
+    await write_messages(database, project_values)
+    async with database.session() as session:
+        event.listen(session.sync_session, "do_orm_execute", lambda _state: None)
+
+        found = await AnalyticsRepository(session).project_metrics()
+
+        assert found.total_projects == 1
+        with pytest.raises(QueryRefused, match="do_orm_execute"):
+            await AnalyticsRepository(session).cached(ttl=60).project_metrics()
+        assert await AnalyticsRepository(session).cached(tenant="*").project_metrics() == found
+        assert await AnalyticsRepository(session).uncached().project_metrics() == found
+
+
+# ---- series --------------------------------------------------------------------------
+
+
+async def test_a_series_has_no_gaps_and_stands_beside_what_was_before(
+    database: Database, project_values: Values
+) -> None:
+    days = [NEW_YEAR - dt.timedelta(days=2), NEW_YEAR, NEW_YEAR, NEW_YEAR + dt.timedelta(days=2)]
+    await write_messages(database, project_values, *days)
+    january = (dt.date(2026, 1, 1), dt.date(2026, 1, 4))
+
+    found = await AnalyticsRepository(database).time_series_analysis(
+        "messages", date_range=january, compare=True
+    )
+
+    assert [point.value for point in found.points] == [2, 0, 1]
+    assert [point.running_total for point in found.points] == [2, 2, 3]
+    assert [point.moving_average for point in found.points] == [2.0, 1.0, 1.0]
+    assert [point.previous for point in found.points] == [0, 1, 0]
+    assert [point.change for point in found.points] == [2, -1, 1]
+    assert [point.change_ratio for point in found.points] == [None, -1.0, None]
+    assert (found.total, found.previous_total, found.change) == (3, 1, 2)
+    assert found.change_ratio == 2.0
+    assert len(found.sql) == 1
+
+
+async def test_months_are_compared_with_as_many_months_before(
+    database: Database, project_values: Values
+) -> None:
+    times = [dt.datetime(2025, month, 15, tzinfo=dt.UTC) for month in (10, 12, 12)]
+    await write_messages(
+        database, project_values, *times, NEW_YEAR, dt.datetime(2026, 3, 31, tzinfo=dt.UTC)
+    )
+    quarter = (dt.date(2026, 1, 1), dt.date(2026, 4, 1))
+
+    found = await AnalyticsRepository(database, timezone="Europe/Madrid").time_series_analysis(
+        "messages", "month", quarter, compare=True
+    )
+
+    assert [(point.value, point.previous) for point in found.points] == [(1, 1), (0, 0), (1, 2)]
+    assert found.points[0].start.isoformat() == "2026-01-01T00:00:00+01:00"
+    assert found.points[2].start.isoformat() == "2026-03-01T00:00:00+01:00"
+
+
+async def test_an_hour_that_clocks_show_twice_is_one_step(
+    database: Database, project_values: Values
+) -> None:
+    night = dt.datetime(2026, 10, 25, tzinfo=dt.UTC)
+    await write_messages(
+        database, project_values, *(night + dt.timedelta(minutes=30 * each) for each in range(6))
+    )
+
+    found = await AnalyticsRepository(database, timezone="Europe/Madrid").time_series_analysis(
+        "messages", "hour"
+    )
+
+    assert [(point.start.hour, point.value) for point in found.points] == [(2, 4), (3, 2)]
+
+
+async def test_a_day_begins_where_it_does_in_the_time_zone(
+    database: Database, project_values: Values
+) -> None:
+    await write_messages(database, project_values, NEW_YEAR - dt.timedelta(minutes=30))
+
+    for zone, day in (("UTC", 31), ("Europe/Madrid", 1)):
+        analytics = AnalyticsRepository(database, timezone=zone)
+        (point,) = (await analytics.time_series_analysis("words")).points
+        assert (point.start.day, point.value) == (day, 2)
+
+
+# ---- what is refused -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (("mesages",), "known are projects_created, projects_completed"),
+        ((None,), "known are projects_created"),
+        (("messages", "fortnight"), "known are hour, day, week, month, quarter, year"),
+        (("commits", "hour"), "commits are counted by day: pass day"),
+        (("messages", "day", "2026"), "pass a DateRange"),
+        (("messages", "hour", (dt.date(1990, 1, 1), dt.date(2026, 1, 1))), "50,000 steps"),
+    ],
+)
+async def test_a_series_that_cannot_be_is_refused_before_a_query(
+    database: Database, arguments: tuple[Any, ...], reason: str
+) -> None:
+    with QueryBudget(0), pytest.raises(ValueRefused, match=reason):
+        await AnalyticsRepository(database).time_series_analysis(*arguments)
+
+
+@pytest.mark.parametrize(
+    ("date_range", "reason"),
+    [
+        (None, "it needs a start and an end"),
+        ((dt.date(2026, 1, 1), None), "it needs a start and an end"),
+        ((dt.date(2026, 1, 1), dt.date(2026, 2, 15)), "begin and end with a month"),
+    ],
+)
+async def test_what_has_no_whole_steps_is_not_compared(
+    database: Database, date_range: Any, reason: str
+) -> None:
+    with pytest.raises(ValueRefused, match=reason):
+        await AnalyticsRepository(database).time_series_analysis(
+            "messages", "month", date_range, compare=True
+        )
+
+
+async def test_other_bad_input_is_refused_with_the_cause(database: Database) -> None:
+    analytics = AnalyticsRepository(database)
+
+    for limit in (0, True, "3"):
+        with pytest.raises(ValueRefused, match="whole number from 1 up"):
+            await analytics.needs_attention(limit)  # type: ignore[arg-type]  # that is the point
+    with pytest.raises(ValueRefused, match="no time zone of that name"):
+        AnalyticsRepository(database, timezone="Mars/Olympus")
+    with pytest.raises(ConfigurationError):
+        AnalyticsRepository(object())  # type: ignore[arg-type]  # that is the point
+    with pytest.raises(NotFound, match="Repository 7 does not exist"):
+        await RepositoryRepository(database).health(7)
+
+
+async def test_nothing_is_0_or_none(database: Database) -> None:
+    analytics = AnalyticsRepository(database)
+
+    for name in METHODS:
+        rows = (await getattr(analytics, name)()).rows()
+        assert {row["value"] for row in rows} <= {0.0, None, 30.0, 20.0}
+    for metric in METRICS:
+        found = await analytics.time_series_analysis(metric, GRANULARITIES[1])  # type: ignore[arg-type]
+        assert (found.points, found.total) == ([], 0)
+
+
+# ---- for each entity -----------------------------------------------------------------------
+
+
+async def test_repositories_of_entities_answer_for_their_viewer(
+    database: Database, project_values: Values, frozen_clock: FrozenClock
+) -> None:
+    projects = ProjectRepository(database)
+    mine = await projects.create(project_values(owner="ana", status="active"))
+    other = await projects.create(project_values(owner="ben"))
+    repositories = RepositoryRepository(database)
+    code = await repositories.create({"project_id": other.id, "name": "api"})
+    await repositories.record_build(code.id, {"status": "failed"})
+    await ConversationRepository(database).create({"project_id": mine.id})
+
+    summary = await ProjectRepository(database, viewer="ana").analytics_summary()
+    assert (summary.total_projects, summary.conversations, summary.repositories) == (1, 1, 0)
+    assert (await projects.analytics_summary()).total_projects == 2
+    talks = await ConversationRepository(database, viewer="ben").conversation_analytics()
+    assert talks.total_conversations == 0
+    health = await repositories.health(code.id)
+    assert (health.score, health.grade) == (0, "F")
+    assert [part.points for part in health.parts] == [None, 0, None, None]
+    with pytest.raises(NotFound):
+        await RepositoryRepository(database, viewer="ana").health(code.id)
+    attention = await AnalyticsRepository(database).needs_attention()
+    assert [item.project_id for item in attention.items] == [other.id]
+    assert attention.items[0].reasons[0].text.startswith("the last build failed in 1 of its")
+
+
+async def test_phases_of_ones_own_come_in_their_order(
+    database: Database, project_values: Values
+) -> None:
+    class Talks(ConversationRepository):
+        phases = ("ask", "answer", "end")
+
+    project = await ProjectRepository(database).create(project_values())
+    talks = Talks(database)
+    talk = await talks.create({"project_id": project.id, "phase": "ask"})
+    await talks.advance_phase(talk.id)
+
+    found = await talks.conversation_analytics()
+
+    assert found.conversations_by_phase == {"ask": 0, "answer": 1, "end": 0}
+    assert [flow.stays.count for flow in found.phases] == [1, 0, 0]
+
+
+async def test_a_message_of_a_deleted_conversation_counts_again_when_it_is_restored(
+    database: Database, project_values: Values
+) -> None:
+    key = await write_messages(database, project_values, NEW_YEAR, NEW_YEAR)
+    talks = ConversationRepository(database)
+    analytics = AnalyticsRepository(database)
+
+    await talks.delete(key)
+    gone = await analytics.time_series_analysis("messages")
+    await talks.restore(key)
+    back = await analytics.time_series_analysis("messages")
+
+    assert (gone.points, back.total) == ([], 2)
+    assert "rollup_deltas" in gone.sql[0].sql
+    async with database.session() as session:
+        assert await session.get(ConversationMessage, 1) is not None
+        assert await session.get(Document, 1) is None
