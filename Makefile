@@ -51,7 +51,11 @@ help: ## Print this list
 ##@ Use
 
 .PHONY: demo
-demo: setup ## Show what it does, on a database made for the occasion
+demo: setup ## Make a portfolio of this repository, DEMO_PATHS and samples; show a report, a search
+	@$(RUN)/python scripts/demo.py
+
+.PHONY: first-look
+first-look: setup ## Show what andamios-orm does to DuckDB in an event loop, beside the usual ways
 	@$(RUN)/python examples/andamios_orm/first_look.py
 
 .PHONY: setup
@@ -147,6 +151,7 @@ lock: setup ## Write the lock files anew (UPGRADE=1 takes newer versions)
 .PHONY: clean
 clean: ## Remove everything that was made, the environments too
 	rm -rf .venv .venv-* .cache .hypothesis .pytest_cache build dist .coverage .coverage.*
+	rm -rf demo.duckdb demo.duckdb.* demo.html
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 ##@ Release

@@ -2,7 +2,7 @@
 
 Shows, on one file, with every number measured in this run: a heavy query beside 200
 point reads in one event loop, a query that is given 0.2 s, and 50 tasks that each add 1
-to the same row. ``make demo`` runs it; ``--asyncio`` runs it on asyncio's own loop.
+to the same row. ``make first-look`` runs it; ``--asyncio`` runs it on asyncio's own loop.
 
 Prints a table with a column for each way. Costs about 15 s, two cores and 40 MB in the
 folder for temporary files, which it removes. The naive ways are bounded, so that

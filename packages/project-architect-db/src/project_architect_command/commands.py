@@ -23,6 +23,8 @@ _DEVELOPMENT: Final = "andamios_orm.cli.development"
 _DATABASE: Final = "project_architect_db.cli.database"
 _EXPORTING: Final = "project_architect_db.cli.exporting"
 _IMPORTING: Final = "project_architect_db.cli.importing"
+_REPORTING: Final = "project_architect_db.cli.reporting"
+_SEEDING: Final = "project_architect_db.cli.seeding"
 _SERVER: Final = "postgresql://architect@db.example.com/architect"
 
 COMMANDS: Final[dict[str, dict[str, Listed]]] = {
@@ -60,6 +62,7 @@ COMMANDS: Final[dict[str, dict[str, Listed]]] = {
             "Write projects, conversations, messages, documents or repositories to a file.",
             _EXPORTING,
         ),
+        "report": Listed("Show the portfolio at a glance, here or as a page.", _REPORTING),
         "query": Listed(
             "Run SQL that only reads, and print the rows.",
             _DATABASES,
@@ -77,6 +80,7 @@ COMMANDS: Final[dict[str, dict[str, Listed]]] = {
                 "shell < report.py",
             ),
         ),
+        "seed": Listed("Make up projects, marked as sample data.", _SEEDING),
     },
     "Maintenance": {
         "db-analyze": Listed(

@@ -20,7 +20,7 @@ from project_architect_db.models.paths import checked_path
 from project_architect_db.models.texts import count_words, digest_of, size_of
 from project_architect_db.repositories import ProjectRepository
 from project_architect_db.schemas.project import Project as ProjectSchema
-from project_architect_db.seeding import seed, unseed
+from project_architect_db.seeding import planned_rows, seed, unseed
 
 if TYPE_CHECKING:
     from andamios_orm import Database, Session
@@ -292,3 +292,19 @@ async def test_samples_can_be_removed_without_a_trace_in_sums(database: Database
     async with database.session() as session:
         total = select(func.sum(rollups.deltas.c.delta))
         assert await session.scalar(total) == 1
+
+
+@SLOW
+@pytest.mark.parametrize("projects", [1, 17, 100])
+async def test_what_is_planned_is_what_is_made(database: Database, projects: int) -> None:
+    done = await seed(database, projects=projects, seed=3, until=UNTIL)
+
+    assert planned_rows(projects, seed=3) == {
+        name: count for name, count in done.rows.items() if name != "conversation_phases"
+    }
+
+
+@pytest.mark.parametrize("projects", [0, -1, 10_000_001])
+def test_no_portfolio_of_no_project_is_planned(projects: int) -> None:
+    with pytest.raises(ValueRefused, match="a portfolio has 1 to 10,000,000 projects"):
+        planned_rows(projects)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 from sqlalchemy import BigInteger, Date, case, cast, func, or_, select
 
-from andamios_orm.models.clock import now
+from andamios_orm.models import clock
 from project_architect_db.models import (
     Build,
     Contributor,
@@ -54,17 +54,25 @@ class Scope:
     viewer: str | None
     timezone: str
     as_of: dt.datetime
+    with_samples: bool = True
 
     @classmethod
-    def of(cls, date_range: Any, viewer: str | None, timezone: str) -> Self:
-        """Return the scope of a question that is asked now.
+    def of(
+        cls,
+        date_range: Any,
+        viewer: str | None,
+        timezone: str,
+        *,
+        now: dt.datetime | None = None,
+    ) -> Self:
+        """Return the scope of a question that is asked now, or at a given time.
 
         Raises:
             ValueRefused: there is no such range or time zone.
         """
         zone = zone_of(timezone)
         start, end = DateRange.of(date_range).bounds(zone)
-        as_of = now().astimezone(dt.UTC).replace(minute=0, second=0, microsecond=0)
+        as_of = (now or clock.now()).astimezone(dt.UTC).replace(minute=0, second=0, microsecond=0)
         return cls(start, end, viewer, zone.key, as_of)
 
     @property
@@ -80,11 +88,16 @@ class Scope:
     @property
     def is_summed_up(self) -> bool:
         """Whether sums by day, in UTC and over all projects, can answer."""
-        return self.viewer is None and _is_midnight(self.start) and _is_midnight(self.end)
+        is_of_all = self.viewer is None and self.with_samples
+        return is_of_all and _is_midnight(self.start) and _is_midnight(self.end)
 
     def within(self, start: dt.datetime | None, end: dt.datetime | None) -> Scope:
         """Return the same scope with another range."""
         return replace(self, start=start, end=end)
+
+    def without_samples(self) -> Scope:
+        """Return the same scope for projects that were not made up."""
+        return replace(self, with_samples=False)
 
     # ---- conditions ----------------------------------------------------------------------
 
@@ -114,7 +127,7 @@ class Scope:
         """Return the conditions that a row is not deleted, and that the viewer sees it."""
         if model in _PARENTS:
             key, parent = _PARENTS[model]
-            if self.viewer is not None:
+            if self.viewer is not None or not self.with_samples:
                 return [key.in_(select(parent.id).where(*self.counts(parent)))]
             # Few are deleted: to leave their rows out costs less than to join all others.
             return [key.not_in(select(parent.id).where(parent.deleted_at.is_not(None)))]
@@ -122,6 +135,8 @@ class Scope:
         found: list[ColumnElement[bool]] = [model.deleted_at.is_(None)]
         if self.viewer is not None:
             found.append(project.in_(self._visible(self.viewer)))
+        if not self.with_samples:
+            found.append(project.in_(select(Project.id).where(Project.is_sample.is_(False))))
         return found
 
     def _visible(self, viewer: str) -> Any:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import secrets
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -18,6 +16,7 @@ from andamios_orm.queries.fields import mapper_of, plain_type
 from andamios_orm.queries.files import FORMS
 from andamios_orm.queries.grammar import QueryGrammar
 from project_architect_db.cli.asking import asked
+from project_architect_db.cli.files import complete_file
 from project_architect_db.models import Conversation, ConversationMessage, Project
 from project_architect_db.repositories import (
     BaseRepository,
@@ -196,16 +195,8 @@ def _file(output: str, form: Form, *, replace: bool) -> Iterator[BinaryIO]:
     path = Path(output)
     if path.exists() and not replace:
         raise ConfigurationError(f"{path} is there already: name another file, or pass --replace")
-    partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
-    try:
-        with partial.open("xb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-    except BaseException:
-        partial.unlink(missing_ok=True)
-        raise
+    with complete_file(path) as file:
+        yield file
 
 
 def _one(entity: str) -> str:

@@ -90,11 +90,31 @@ class AnalyticsRepository(Bound[Project]):
         self.timezone = zone_of(timezone).key
         self.phases = tuple(phases)
         self._caching = Caching()
+        self._with_samples = True
+        self._now: dt.datetime | None = None
 
     def cached(self, *, ttl: float | None = None, tenant: Hashable = None) -> Self:
         """Return this repository with answers that may be ``ttl`` seconds old, or for a tenant."""
         twin = copy.copy(self)
         twin._caching = Caching(ttl, tenant)  # noqa: SLF001 - its own class
+        return twin
+
+    def without_samples(self) -> Self:
+        """Return this repository for projects that were not made up, and what belongs to them."""
+        twin = copy.copy(self)
+        twin._with_samples = False  # noqa: SLF001 - its own class
+        return twin
+
+    def at(self, now: dt.datetime) -> Self:
+        """Return this repository with ages as they are at ``now``; rows count as they are.
+
+        Raises:
+            ValueRefused: it has no time zone.
+        """
+        if now.utcoffset() is None:
+            raise ValueRefused("it has no time zone: pass an aware datetime", now, "now")
+        twin = copy.copy(self)
+        twin._now = now  # noqa: SLF001 - its own class
         return twin
 
     # ---- projects ----------------------------------------------------------------------
@@ -314,7 +334,8 @@ class AnalyticsRepository(Bound[Project]):
     # ---- what the answers are made of -----------------------------------------------------
 
     def _scope(self, date_range: Any) -> Scope:
-        return Scope.of(date_range, self.viewer, self.timezone)
+        scope = Scope.of(date_range, self.viewer, self.timezone, now=self._now)
+        return scope if self._with_samples else scope.without_samples()
 
     def _asked(self) -> Asked:
         return Asked(self.session, self._caching)

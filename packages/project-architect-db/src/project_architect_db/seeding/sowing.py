@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from andamios_orm.bulk.stage import Staged
     from andamios_orm.core import Database
 
-__all__ = ["MOST", "SeedReport", "seed"]
+__all__ = ["MOST", "SeedReport", "planned_rows", "seed"]
 
 MOST: Final = 10_000_000
 """Projects that can be asked for at once."""
@@ -118,13 +118,32 @@ async def seed(
     Raises:
         ValueRefused: there cannot be so many projects, or ``until`` has no time zone.
     """
-    if not 1 <= projects <= MOST:
-        raise ValueRefused(f"a portfolio has 1 to {MOST:,} projects", projects, "projects")
+    _check(projects)
     end = now() if until is None else until
     if end.tzinfo is None:
         raise ValueRefused("a moment needs a time zone: pass tzinfo=datetime.UTC", end, "until")
     async with opened(source) as database:
         return await _Sowing(database, projects, Chance(seed), end).run(progress or say_nothing)
+
+
+def planned_rows(projects: int = 1_000, *, seed: int = 7) -> dict[str, int]:
+    """Return how many rows of each table ``seed`` would make, but for the phases of conversations.
+
+    Raises:
+        ValueRefused: there cannot be so many projects.
+    """
+    _check(projects)
+    chance = Chance(seed)
+    found = {"projects": projects}
+    for sown in _SOWN:
+        if sown.parent is not None:
+            found[sown.name] = count_of(sown.kind, found[sown.parent], chance)
+    return found
+
+
+def _check(projects: int) -> None:
+    if not 1 <= projects <= MOST:
+        raise ValueRefused(f"a portfolio has 1 to {MOST:,} projects", projects, "projects")
 
 
 class _Sowing:
