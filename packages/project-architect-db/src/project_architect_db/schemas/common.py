@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, StringConstraints
 
-__all__ = ["BaseSchema", "TimestampSchema"]
+__all__ = ["BaseSchema", "TimestampSchema", "Verbatim"]
+
+Verbatim = Annotated[str, StringConstraints(strip_whitespace=False)]
+"""Text that keeps its first spaces and its last line break: a file, a piece of code."""
 
 
 class BaseSchema(BaseModel):
