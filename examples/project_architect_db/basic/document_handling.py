@@ -93,7 +93,7 @@ async def what_is_refused(engine: DatabaseEngine, key: int, folder: Path) -> Non
     try:
         await documents.read_file(key)
     except FileRefused as error:
-        print("refused:", error.path, "is behind a link")
+        print("refused:", error)
     try:
         await DocumentRepository(engine).read_file(key)
     except ConfigurationError as error:
