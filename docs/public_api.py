@@ -166,6 +166,7 @@ def entry(module: ModuleType, name: str) -> Iterator[str]:
 
 
 def is_private(base: type) -> bool:
+    """Return whether a class is ours, and documented only as a part of those made of it."""
     return base.__module__.startswith(OURS) and id(base) not in homes()
 
 
