@@ -105,11 +105,12 @@ async def test_rows_of_a_bulk_are_all_named(database: Database) -> None:
 COLUMNS = {
     "titles": pa.table({"title": ["abc", "ab"]}),
     "dictionary": pa.table({"title": pa.array(["abc", "ab"]).dictionary_encode()}),
+    "views": pa.table({"title": pa.array(["abc", "ab"], pa.string_view())}),
     "lists": pa.table({"title": ["abc", "abc"], "parts": [None, ["a"]]}),
 }
 
 
-@pytest.mark.parametrize("name", ["titles", "dictionary", "lists"])
+@pytest.mark.parametrize("name", ["titles", "dictionary", "views", "lists"])
 async def test_columns_of_arrow_are_looked_at_too(database: Database, name: str) -> None:
     plans = GenericRepository(database, Plan)
 
