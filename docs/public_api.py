@@ -22,6 +22,7 @@ from sqlalchemy.engine import Dialect
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
 
+OURS = ("andamios_orm", "project_architect_db")
 MODULES = (
     "andamios_orm",
     "andamios_orm.core",
@@ -43,6 +44,17 @@ MODULES = (
     "andamios_orm.dialect",
     "andamios_orm.exceptions",
     "andamios_orm.cli.commands",
+    "project_architect_db.core",
+    "project_architect_db.models",
+    "project_architect_db.schemas",
+    "project_architect_db.repositories",
+    "project_architect_db.queries",
+    "project_architect_db.importers",
+    "project_architect_db.migration",
+    "project_architect_db.testing.database",
+    "project_architect_db.testing.factories",
+    "project_architect_db.testing.fixtures",
+    "project_architect_db.exceptions",
 )
 
 
@@ -143,7 +155,7 @@ def entry(module: ModuleType, name: str) -> Iterator[str]:
             yield "   :show-inheritance:"
         if not issubclass(public, Dialect):  # what one has is SQLAlchemy's interface
             yield "   :members:"
-            if any(is_private(base) for base in public.__mro__[1:]):
+            if parts_of(public):
                 yield f"   :inherited-members: {', '.join(foreign_bases(public))}"
     elif inspect.isroutine(public):
         yield f".. autofunction:: {path}"
@@ -155,12 +167,19 @@ def entry(module: ModuleType, name: str) -> Iterator[str]:
 
 def is_private(base: type) -> bool:
     """Return whether a class is ours, and documented only as a part of those made of it."""
-    return base.__module__.startswith("andamios_orm") and id(base) not in homes()
+    return base.__module__.startswith(OURS) and id(base) not in homes()
+
+
+def parts_of(public: type) -> set[type]:
+    """Return the private bases of a class, but for those that a public base has as well."""
+    bases = public.__mro__[1:]
+    elsewhere = {each for base in bases if not is_private(base) for each in base.__mro__}
+    return set(bases) - elsewhere
 
 
 def foreign_bases(public: type) -> list[str]:
     """Return the bases whose members are documented elsewhere: others' and public ones."""
-    return sorted({base.__name__ for base in public.__mro__[1:] if not is_private(base)})
+    return sorted({base.__name__ for base in set(public.__mro__[1:]) - parts_of(public)})
 
 
 def is_shown(base: object) -> bool:

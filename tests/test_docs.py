@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import fields
 from pathlib import Path
 from types import CodeType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -223,14 +223,20 @@ def test_each_error_leads_to_its_place_among_the_errors() -> None:
     assert led_to == [f"docs/reference/errors.md#{name.lower()}" for name in sorted(headings)]
 
 
-@pytest.mark.unit
-def test_the_pages_of_the_commands_are_what_they_say_of_themselves() -> None:
-    place = ROOT / "scripts" / "commands.py"
-    spec = importlib.util.spec_from_file_location("commands_page", place)
+def script(name: str) -> Any:
+    """Return a script as a module."""
+    path = ROOT / "scripts" / f"{name}.py"
+    spec = importlib.util.spec_from_file_location(f"{name}_page", path)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.unit
+def test_the_pages_of_the_commands_are_what_they_say_of_themselves() -> None:
+    module = script("commands")
 
     stale = [
         page.name for page in module.PAGES if page.read_text(encoding="utf-8") != module.page(page)
@@ -238,3 +244,12 @@ def test_the_pages_of_the_commands_are_what_they_say_of_themselves() -> None:
 
     assert len(module.PAGES) == 2
     assert stale == [], "run scripts/commands.py --write"
+
+
+@pytest.mark.unit
+def test_the_page_and_the_picture_of_the_tables_are_those_of_the_models() -> None:
+    module = script("architect_schema")
+
+    written = [path.read_text(encoding="utf-8") for path in (module.PAGE, module.DRAWING)]
+
+    assert written == [module.page(), module.drawing()], "run scripts/architect_schema.py --write"

@@ -96,7 +96,7 @@ def test_every_public_module_has_its_page(extension: tuple[ModuleType, ModuleTyp
 
     written = [
         (page.stem, name)
-        for page in pages.glob("andamios_*.md")
+        for page in pages.glob("*_*.md")
         for name in re.findall(
             r"^```\{public-names\} (\S+)$", page.read_text("utf-8"), re.MULTILINE
         )

@@ -217,3 +217,17 @@ async def test_defaults_are_what_duckdb_keeps_of_them(
 
     expected = ["change_default"] if database.engine.dialect.name == "duckdb" else []
     assert [each.kind for each in differences] == expected
+
+
+async def test_tables_of_others_are_left_to_them(
+    database: Database, manage: Callable[..., MigrationManager]
+) -> None:
+    await create_all(database)
+    own = sa.MetaData()
+    sa.Table("own", own, sa.Column("id", sa.Integer, primary_key=True))
+
+    alone = await manage(own).check()
+    beside = await manage(own, others="leave").check()
+
+    assert {each.place for each in alone} >= {"own", "owner", "thing"}
+    assert [(each.kind, each.place) for each in beside] == [("add_table", "own")]

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 from typing import TYPE_CHECKING
 
 import pytest
@@ -18,7 +19,10 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.exc import ProgrammingError
+from sqlalchemy.orm import DeclarativeBase
 
+from andamios_orm.models import IntegerKeyMixin, Row
+from andamios_orm.testing.clock import FrozenClock
 from andamios_orm.testing.lending import LentDatabases, Settling
 from andamios_orm.testing.rollback import rolled_back, session_of
 
@@ -41,6 +45,16 @@ THINGS = Table(
 BOUND = MetaData()
 PARENTS = Table("parents", BOUND, Column("id", Integer, primary_key=True, autoincrement=False))
 CHILDREN = Table("children", BOUND, Column("parent", ForeignKey("parents.id"), primary_key=True))
+
+
+class Base(Row, DeclarativeBase):
+    """Tables with a change feed."""
+
+
+class Fact(IntegerKeyMixin, Base):
+    """A row whose change has a time."""
+
+    __tablename__ = "facts"
 
 
 @pytest.fixture
@@ -72,6 +86,19 @@ async def test_a_database_comes_back_empty_and_counts_from_one(lent: LentDatabas
             found.append((database, await keys(database)))
 
     assert found[0] == found[1] == (found[0][0], [1, 2])
+
+
+async def test_the_changes_of_the_next_test_may_be_earlier(lent: LentDatabases) -> None:
+    times = []
+    for year in (2030, 2026):
+        start = dt.datetime(year, 1, 1, tzinfo=dt.UTC)
+        with lent.duckdb(Base.metadata) as database, FrozenClock(start):
+            await database.create(Fact, {})
+            async with database.session() as session:
+                changes = Base.metadata.tables["andamios_changes"]
+                times.append(await session.scalar(select(changes.c.time)))
+
+    assert [time and time.year for time in times] == [2030, 2026]
 
 
 async def test_one_that_nobody_wrote_to_is_lent_again(lent: LentDatabases) -> None:

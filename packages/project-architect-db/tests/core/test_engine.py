@@ -112,3 +112,10 @@ async def test_a_commit_inside_of_begin_is_legal(
         await session.commit()
 
     assert await ProjectRepository(engine).count() == 1
+
+
+def test_an_engine_shows_its_kind_and_no_password() -> None:
+    engine = DatabaseEngine("postgresql://ana:secret@db.example/architect")
+
+    assert repr(engine).startswith("DatabaseEngine('postgresql")
+    assert "secret" not in repr(engine)

@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import Connection, MetaData, inspect
 
 from andamios_orm import Database
+from andamios_orm.models.feed import feed_tables
 from andamios_orm.testing.migrations import every_revision_up_down_up, migrations_match_models
 from project_architect_db.migration import MigrationManager
 from project_architect_db.models import Base
@@ -43,7 +44,27 @@ def test_every_revision_is_known() -> None:
 
 
 async def test_the_revisions_lead_to_the_models(empty: Database) -> None:
-    await migrations_match_models(MigrationManager(empty))
+    await migrations_match_models(MigrationManager(empty, others="drop"))
+
+
+async def test_an_application_may_have_the_tables_of_the_feed_already(empty: Database) -> None:
+    metadata = MetaData()
+    feed_tables(metadata)
+    async with empty.engine.begin() as connection:
+        await connection.run_sync(metadata.create_all)
+
+    await MigrationManager(empty).upgrade()
+
+    assert await MigrationManager(empty).check() == ()
+
+
+async def test_tables_of_an_application_are_left_alone(empty: Database) -> None:
+    manager = MigrationManager(empty)
+    await manager.upgrade()
+    async with empty.engine.begin() as connection:
+        await connection.exec_driver_sql("CREATE TABLE invoices (id INTEGER)")
+
+    assert await manager.check() == ()
 
 
 @pytest.mark.slow

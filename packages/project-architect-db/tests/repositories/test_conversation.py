@@ -254,6 +254,15 @@ async def test_an_unknown_phase_names_the_known_ones(
             await refused
 
 
+async def test_a_database_refuses_an_unknown_phase_as_well(
+    database: Database, project_values: Callable[..., dict[str, Any]]
+) -> None:
+    project = await ProjectRepository(database).create(project_values())
+
+    with pytest.raises(ValueRefused, match="known are project_idea"):
+        await ConversationRepository(database).create({"project_id": project.id, "phase": "lunch"})
+
+
 async def test_a_repository_may_have_other_phases(session: Session, project: Project) -> None:
     class Kanban(ConversationRepository):
         phases = (*PHASES, "retrospective")

@@ -57,7 +57,7 @@ def test_a_name_does_not_lead_out(folder: Path, outside: Path, path: str) -> Non
 def test_a_link_to_a_file_does_not_lead_out(folder: Path, outside: Path) -> None:
     (folder / "link").symlink_to(outside / "secret")
 
-    with pytest.raises(FileRefused, match="'link'"):
+    with pytest.raises(FileRefused, match="'link' of a document: a link on its way"):
         Root(folder).read("link")
     Root(folder).write("link", "mine")
 
@@ -68,7 +68,7 @@ def test_a_link_to_a_file_does_not_lead_out(folder: Path, outside: Path) -> None
 def test_a_link_to_a_folder_does_not_lead_out(folder: Path, outside: Path) -> None:
     (folder / "way").symlink_to(outside, target_is_directory=True)
 
-    with pytest.raises(FileRefused):
+    with pytest.raises(FileRefused, match="a link on its way is not followed"):
         Root(folder).read("way/secret")
     with pytest.raises(FileRefused):
         Root(folder).write("way/secret", "mine")
@@ -91,12 +91,14 @@ def test_what_is_no_text_file_is_refused(folder: Path, monkeypatch: pytest.Monke
     (folder / "large").write_bytes(b"x" * 11)
     os.mkfifo(folder / "pipe")
     (folder / "folder").mkdir()
+    (folder / "file").touch()
 
     for name, reason in (
         ("bytes", "no text in UTF-8"),
         ("large", "more than 10 bytes"),
         ("pipe", "no ordinary file"),
         ("folder", "ordinary file|directory"),
+        ("file/a.md", "not a directory"),
     ):
         with pytest.raises(FileRefused, match=reason):
             Root(folder).read(name)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from andamios_orm.exceptions import NotFound, NotLoaded, QueryRefused, ValueRefused
+from andamios_orm.exceptions import BulkRefused, NotFound, NotLoaded, QueryRefused, ValueRefused
 from andamios_orm.models import acting_as
 from project_architect_db.models import (
     Build,
@@ -65,6 +65,24 @@ async def test_a_new_project_has_its_typed_columns(
     assert project.complexity_score == 14
     assert project.completed_at is not None
     assert project.owner == "ana"
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"name": ""}, {"project_idea": "short"}, {"architecture": ["api"]}, {"architecture": "api"}],
+    ids=["name", "idea", "list", "text"],
+)
+async def test_what_no_schema_would_take_is_refused_before_it_is_sent(
+    session: Session, project_values: Values, wrong: dict[str, Any]
+) -> None:
+    projects = ProjectRepository(session)
+
+    with pytest.raises(ValueRefused):
+        await projects.create(project_values(**wrong))
+    with pytest.raises(BulkRefused, match="row 1"):
+        await projects.bulk_create([project_values(), project_values(**wrong)])
+
+    assert await projects.count() == 0  # the transaction goes on
 
 
 async def test_get_by_id_loads_what_a_read_schema_shows(

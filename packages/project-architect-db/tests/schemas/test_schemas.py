@@ -11,7 +11,10 @@ from project_architect_db import schemas
 from project_architect_db.models import Project
 from project_architect_db.repositories import ProjectRepository
 from project_architect_db.schemas import (
+    DocumentCreate,
+    DocumentUpdate,
     MessageCreate,
+    MessageUpdate,
     ProjectCreate,
     ProjectSchema,
     ProjectSummary,
@@ -54,6 +57,16 @@ def test_text_is_stripped_and_enums_are_values() -> None:
     assert (project.name, project.status) == ("a", "draft")
     project.name = " b "
     assert project.name == "b"
+
+
+@pytest.mark.unit
+def test_contents_keep_every_character() -> None:
+    content = "    first()\n"
+
+    assert DocumentCreate(project_id=1, name="a", content=content).content == content
+    assert DocumentUpdate(content=content).content == content
+    assert MessageCreate(role="user", content=content).content == content
+    assert MessageUpdate(content=content).content == content
 
 
 @pytest.mark.unit

@@ -14,6 +14,7 @@ from andamios_orm.dialect.moments import Dates, Instants, Timestamps
 from andamios_orm.dialect.types import duckdb_type, implementation
 from andamios_orm.dialect.values import Binary, Decimals, Floats, Identifiers, Text, WholeNumbers
 from andamios_orm.exceptions import RowRefusal, ValueRefused
+from andamios_orm.models.limits import has_limits, why_not
 from andamios_orm.models.types import UTCDateTime
 
 if TYPE_CHECKING:
@@ -70,6 +71,8 @@ class Binder:
     def _sent(self, column: Column[Any], values: Sequence[Any]) -> Sequence[Any]:
         """Return what to send for a whole column."""
         type_ = column.type
+        if has_limits(column):
+            _require_limits(column, values)
         checked = bind_column(type_, values, self.checking, column=column.key)
         found = implementation(type_, self.checking)
         if isinstance(found, types.Uuid):
@@ -106,7 +109,7 @@ class Binder:
 
     def _ready(self, column: Column[Any], values: ArrowColumn) -> ArrowColumn | None:
         """Return an Arrow column that can be sent as it is, or None."""
-        if not self.native:
+        if not self.native or not _within_limits(column, values.array):
             return None
         type_ = column.type
         if isinstance(type_, types.TypeDecorator) and not isinstance(type_, UTCDateTime):
@@ -132,6 +135,28 @@ class Binder:
 
 _REQUIRED = "the column must have a value"
 _NUL = "PostgreSQL's text holds no NUL character"
+
+
+def _require_limits(column: Column[Any], values: Sequence[Any]) -> None:
+    for value in values:
+        reason = None if value is None else why_not(column, value)
+        if reason is not None:
+            raise ValueRefused(reason, value, column.key)
+
+
+def _within_limits(column: Column[Any], array: Any) -> bool:
+    """Whether it is certain that an Arrow column has only what a column asks for."""
+    if not has_limits(column):
+        return True
+    pa = pyarrow()
+    pc = pyarrow("pyarrow.compute")
+
+    if column.info.get("object"):
+        return bool(pa.types.is_struct(array.type) or pa.types.is_map(array.type))
+    if not is_text(array.type):
+        return False
+    fewest = pc.min(pc.utf8_length(array)).as_py()
+    return fewest is None or bool(fewest >= column.info["shortest"])
 
 
 def _identifier(value: Any) -> Any:

@@ -177,7 +177,7 @@ class Database(SessionManager):
 
     def __repr__(self) -> str:
         """Return the URL without its secrets."""
-        return f"Database({self.settings.safe_url!r})"
+        return f"{type(self).__name__}({self.settings.safe_url!r})"
 
     async def __aenter__(self) -> Self:
         """Return the database."""

@@ -55,7 +55,7 @@ if TYPE_CHECKING:
     from andamios_orm.core.texts import Texts
     from andamios_orm.models.feed import FeedTables
 
-__all__ = ["CHANNEL", "SHIFT", "added_to_numbers", "is_settled", "write_records"]
+__all__ = ["CHANNEL", "SHIFT", "added_to_numbers", "forget_time", "is_settled", "write_records"]
 
 SHIFT: Final = 20
 """Bits of a position that number the records of one transaction."""
@@ -104,6 +104,13 @@ class _Counter:
 
 
 _COUNTERS: WeakKeyDictionary[Any, _Counter] = WeakKeyDictionary()
+
+
+def forget_time(database: object) -> None:
+    """Let the changes of a DuckDB database, which has none any more, begin at any time."""
+    counter = _COUNTERS.get(database)
+    if counter is not None:
+        counter.time = _LONG_AGO
 
 
 def write_records(connection: Connection, records: Sequence[Record]) -> None:

@@ -103,7 +103,9 @@ def changes(target: Target, connection: Connection) -> tuple[MigrationContext, o
     # Before a table goes, others drop their keys to it.
     found.ops.sort(key=lambda each: isinstance(each, ops.DropTableOp))
     added, removed = _sequences(connection, target.metadata)
-    found.ops = [*enums.added, *enums.altered, *added, *found.ops, *removed, *enums.removed]
+    unknown: list[ops.MigrateOperation] = [*removed, *enums.removed]
+    found.ops = [*enums.added, *enums.altered, *added, *found.ops]
+    found.ops += [] if target.leaves_others else unknown
     found.ops = [each for each in found.ops if not _is_empty(each)]
     return context, found
 
@@ -112,8 +114,12 @@ def _is_compared(target: Target, name: str | None, kind: str) -> bool:
     """Return whether Alembic compares this: not what is ours, nor a schema without models."""
     if kind == "schema":
         return name is None or any(name == each.schema for each in _tables(target.metadata))
+    if kind != "table":
+        return True
+    if target.leaves_others and all(name != each.name for each in _tables(target.metadata)):
+        return False
     ours = {target.version_table, target.progress_table}
-    return kind != "table" or not (name in ours or (name or "").startswith(MOMENTARY))
+    return not (name in ours or (name or "").startswith(MOMENTARY))
 
 
 def _has_another_length(

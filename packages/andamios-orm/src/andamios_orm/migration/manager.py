@@ -50,13 +50,16 @@ class MigrationManager:
         folder: str | Path = "migrations",
         *,
         version_table: str = "alembic_version",
+        others: Literal["drop", "leave"] = "drop",
         backup: Literal["destructive", "always", "never"] = "destructive",
         patience: float = 60.0,
         progress: Callable[[Step], None] | None = None,
     ) -> None:
         """Migrate ``database`` to what ``metadata`` says, by the revisions in ``folder``.
 
-        ``metadata`` may be the base of the models, or several. ``backup`` says before which
+        ``metadata`` may be the base of the models, or several. ``others`` says what becomes of
+        tables that no model knows: to drop them is a difference like any other, or they are
+        left to whoever made them, such as another package. ``backup`` says before which
         revisions a DuckDB file is copied: by default before those that drop tables or columns
         or delete rows; the copy lies beside it. ``patience`` is how many seconds to wait for
         another process that migrates. ``progress`` is called after each revision, and each
@@ -64,7 +67,7 @@ class MigrationManager:
         """
         self.database = database
         self.folder = Folder(Path(folder))
-        self.target = Target(_metadata(metadata), version_table)
+        self.target = Target(_metadata(metadata), version_table, others == "leave")
         self.backup = backup
         self.patience = patience
         self.progress = progress or _say_nothing

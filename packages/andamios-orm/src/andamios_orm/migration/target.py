@@ -18,10 +18,14 @@ __all__ = ["Target"]
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """The models, and the table that says at which revision the database is."""
+    """The models, and the table that says at which revision the database is.
+
+    With ``leaves_others`` what no model knows is somebody else's, and no difference.
+    """
 
     metadata: tuple[MetaData, ...]
     version_table: str = "alembic_version"
+    leaves_others: bool = False
 
     @property
     def progress_table(self) -> str:

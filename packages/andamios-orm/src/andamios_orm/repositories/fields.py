@@ -13,6 +13,7 @@ from sqlalchemy import JSON, Column, Float, Numeric, String, inspect
 
 from andamios_orm.exceptions import UnknownField, ValueRefused
 from andamios_orm.models.derived import kept_by_model
+from andamios_orm.models.limits import why_not
 from andamios_orm.models.mixins import AuditMixin, SoftDeleteMixin, TimestampMixin
 from andamios_orm.queries.fields import Field, checked
 
@@ -222,9 +223,10 @@ def _fitting(column: Column[Any], name: str, value: Any) -> Any:
     """Return ``value`` if a row can have it in ``column``."""
     secret = bool(column.info.get("secret")) or bool(getattr(column.type, "secret", False))
     if isinstance(column.type, JSON):
-        return value  # a document is checked where it is encoded
-    value = checked(Field(name, column, secret), value)
-    reason = _too_long(column, value)
+        reason = why_not(column, value)  # the rest is checked where it is encoded
+    else:
+        value = checked(Field(name, column, secret), value)
+        reason = _too_long(column, value) or why_not(column, value)
     if reason is not None:
         raise ValueRefused(reason, "(secret)" if secret else value, name)
     return value

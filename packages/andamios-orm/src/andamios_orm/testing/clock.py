@@ -22,7 +22,8 @@ class FrozenClock:
     """The time of rows, of the change feed and of caches, while its block runs.
 
     It starts at the beginning of 2026, and goes on only when it is told to. What the
-    database itself calls now (``func.now()``) is not frozen.
+    database itself calls now (``func.now()``) is not frozen; with it PostgreSQL dates the
+    records of the change feed.
     """
 
     def __init__(self, start: dt.datetime = _START) -> None:

@@ -17,6 +17,7 @@ import duckdb
 from sqlalchemy import create_engine
 
 from andamios_orm.core import Database
+from andamios_orm.core.positions import forget_time
 from andamios_orm.dialect.quoting import quoted
 from andamios_orm.testing.databases import duckdb_file_url, duckdb_memory_url
 
@@ -202,6 +203,7 @@ class _Memory:
                 self._raw.execute(self._statements.that_empty(self._raw))
             except duckdb.Error:
                 return False
+            forget_time(opened)  # of a clock that stood still, or was ahead
         self._commits = opened.commits
         return True
 

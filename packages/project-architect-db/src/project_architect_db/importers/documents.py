@@ -50,6 +50,7 @@ MAX_DOCUMENT: Final = 1 << 20
 """A version of more bytes than this is left out, and named."""
 
 DocumentType = Literal["architecture", "api_spec", "deployment", "requirements", "readme", "other"]
+"""What a document is about."""
 
 _ENDINGS: Final = (".md", ".markdown", ".mdown", ".mkd", ".mdx", ".rst", ".rest", ".txt", ".text")
 _BARE: Final = frozenset(

@@ -55,6 +55,7 @@ Phase = Literal[
     "deployment",
     "done",
 ]
+"""A phase that commits can be in."""
 
 PHASES: Final[tuple[Phase, ...]] = get_args(Phase)
 

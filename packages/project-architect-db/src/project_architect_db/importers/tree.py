@@ -31,6 +31,7 @@ NoticeKind = Literal[
     "warning",
     "worktree",
 ]
+"""What a notice is about."""
 
 _SYMLINK: Final = "120000"
 _SUBMODULE: Final = "160000"

@@ -20,10 +20,12 @@ VERSION_TABLE: Final = "project_architect_version"
 class MigrationManager(CoreManager):
     """Brings a database up to the models of this package, by the revisions that come with it.
 
+    Tables of an application beside them are left alone.
     ``options`` are those of ``andamios_orm.migration.MigrationManager``.
     """
 
     def __init__(self, database: Database, **options: Any) -> None:
         """Migrate ``database``."""
         options.setdefault("version_table", VERSION_TABLE)
+        options.setdefault("others", "leave")
         super().__init__(database, Base, Path(__file__).parent, **options)

@@ -152,7 +152,7 @@ class ConversationMessage(IntegerKeyMixin, Base):
     )
 
     conversation_id: Mapped[int] = mapped_column(ForeignKey("conversations.id"))
-    role: Mapped[str] = mapped_column(String(50))
+    role: Mapped[str] = mapped_column(String(50), info={"shortest": 1})
     author: Mapped[str | None] = mapped_column(String(255))
     """Who said it, where the role does not tell."""
     content: Mapped[str] = mapped_column(Text)

@@ -58,7 +58,7 @@ class Document(EntityMixin, Base):
     )
 
     project_id: Mapped[int] = mapped_column(ForeignKey("projects.id"))
-    name: Mapped[str] = mapped_column(String(255))
+    name: Mapped[str] = mapped_column(String(255), info={"shortest": 1})
     doc_type: Mapped[DocumentType] = mapped_column(
         EnumByValue(DocumentType), default=DocumentType.OTHER, server_default="other"
     )

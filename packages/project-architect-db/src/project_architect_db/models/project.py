@@ -64,10 +64,10 @@ class Project(EntityMixin, HistoryMixin, Base):
         search_index("idx_project_search", "projects"),
     )
 
-    name: Mapped[str] = mapped_column(String(255))
+    name: Mapped[str] = mapped_column(String(255), info={"shortest": 1})
     description: Mapped[str | None] = mapped_column(String(5_000))
-    project_idea: Mapped[str] = mapped_column(String(10_000))
-    architecture: Mapped[dict[str, Any] | None]
+    project_idea: Mapped[str] = mapped_column(String(10_000), info={"shortest": 10})
+    architecture: Mapped[dict[str, Any] | None] = mapped_column(info={"object": True})
     status: Mapped[ProjectStatus] = mapped_column(
         EnumByValue(ProjectStatus), default=ProjectStatus.DRAFT, server_default="draft"
     )
@@ -112,6 +112,6 @@ class ProjectMember(IntegerKeyMixin, Base):
     )
 
     project_id: Mapped[int] = mapped_column(ForeignKey("projects.id"))
-    member: Mapped[str] = mapped_column(String(255))
+    member: Mapped[str] = mapped_column(String(255), info={"shortest": 1})
     role: Mapped[str] = mapped_column(String(50), default="member", server_default="member")
     added_at: Mapped[dt.datetime] = mapped_column(default=now)

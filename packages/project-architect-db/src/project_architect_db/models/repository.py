@@ -71,7 +71,7 @@ class Repository(EntityMixin, Base):
     )
 
     project_id: Mapped[int] = mapped_column(ForeignKey("projects.id"))
-    name: Mapped[str] = mapped_column(String(255))
+    name: Mapped[str] = mapped_column(String(255), info={"shortest": 1})
     description: Mapped[str | None] = mapped_column(String(5_000))
     repo_type: Mapped[RepositoryType] = mapped_column(
         EnumByValue(RepositoryType),
@@ -79,11 +79,15 @@ class Repository(EntityMixin, Base):
         server_default="backend",
     )
     github_url: Mapped[str | None] = mapped_column(String(1_000))
-    remotes: Mapped[dict[str, str]] = mapped_column(default=dict, server_default="{}")
+    remotes: Mapped[dict[str, str]] = mapped_column(
+        default=dict, server_default="{}", info={"object": True}
+    )
     """Where else it is, by the name of the remote."""
     default_branch: Mapped[str | None] = mapped_column(String(255))
     language: Mapped[str | None] = mapped_column(String(100))
-    languages: Mapped[dict[str, int]] = mapped_column(default=dict, server_default="{}")
+    languages: Mapped[dict[str, int]] = mapped_column(
+        default=dict, server_default="{}", info={"object": True}
+    )
     """Bytes, or lines, of each language."""
     stars: Mapped[int | None]
     forks: Mapped[int | None]
@@ -92,7 +96,7 @@ class Repository(EntityMixin, Base):
     synced_at: Mapped[dt.datetime | None]
     """When its metadata was taken over."""
     repo_metadata: Mapped[dict[str, Any]] = mapped_column(
-        "metadata", default=dict, server_default="{}"
+        "metadata", default=dict, server_default="{}", info={"object": True}
     )
     """What else is known; ``metadata`` in schemas, a name that SQLAlchemy has taken."""
 

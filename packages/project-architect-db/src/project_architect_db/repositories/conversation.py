@@ -163,6 +163,11 @@ class ConversationRepository(BaseRepository[Conversation]):
             raise ValueRefused("it is in its last phase already", conversation.phase, "phase")
         return self.phases[place]
 
+    def _check_phases(self, *instances: Conversation) -> None:
+        for instance in instances:
+            if instance.phase is not None:
+                self._check_phase(instance.phase)
+
     def _check_phase(self, phase: object) -> None:
         if phase not in self.phases:
             raise ValueRefused(f"known are {', '.join(self.phases)}", phase, "phase")
@@ -179,14 +184,13 @@ class ConversationRepository(BaseRepository[Conversation]):
 
     async def _create_alone(self, values: Values | Conversation) -> Conversation:
         conversation = self._new(values)
+        self._check_phases(conversation)
         if "entries" in vars(conversation):
             return await self.run_alone(lambda inner: inner._create(conversation), writes=True)  # noqa: SLF001 - its own class
         return await super()._create_alone(conversation)
 
     async def _insert(self, *instances: Conversation) -> None:
-        for instance in instances:
-            if instance.phase is not None:
-                self._check_phase(instance.phase)
+        self._check_phases(*instances)
         await super()._insert(*instances)
         for instance in instances:
             if "entries" in vars(instance):

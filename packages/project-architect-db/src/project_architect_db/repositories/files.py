@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 import stat
@@ -90,12 +91,22 @@ class Root:
                     if make:
                         with suppress(FileExistsError):
                             os.mkdir(folder, dir_fd=opened)
-                    inner = os.open(folder, _FOLDER, dir_fd=opened)
+                    inner = _opened(folder, opened)
                 os.close(opened)
                 opened = inner
             yield opened, name
         finally:
             os.close(opened)
+
+
+def _opened(folder: str, outer: int) -> int:
+    """Return a folder in ``outer``, opened; of a link it is said that it is one."""
+    try:
+        return os.open(folder, _FOLDER, dir_fd=outer)
+    except NotADirectoryError as error:
+        if stat.S_ISLNK(os.stat(folder, dir_fd=outer, follow_symlinks=False).st_mode):
+            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP)) from error
+        raise
 
 
 @contextmanager
@@ -107,4 +118,6 @@ def _named(path: str) -> Iterator[None]:
         raise
     except OSError as error:
         reason = error.strerror or str(error)
+        if error.errno == errno.ELOOP:
+            reason = "a link on its way is not followed"
         raise FileRefused(path, reason[:1].lower() + reason[1:]) from error

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import Annotated, TypeAlias
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, StringConstraints
 
-__all__ = ["BaseSchema", "Content", "TimestampSchema"]
+__all__ = ["BaseSchema", "TimestampSchema", "Verbatim"]
 
-Content: TypeAlias = Annotated[str, StringConstraints(strip_whitespace=False)]
-"""A text that is kept as it is, with the blanks around it."""
+Verbatim = Annotated[str, StringConstraints(strip_whitespace=False)]
+"""Text that keeps its first spaces and its last line break: a file, a piece of code."""
 
 
 class BaseSchema(BaseModel):

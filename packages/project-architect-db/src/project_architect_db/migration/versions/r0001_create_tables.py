@@ -76,7 +76,7 @@ def belongs_to(table: str, column: str, parent: str) -> sa.ForeignKeyConstraint:
 
 
 def create_feed() -> None:
-    """Create the tables of the change feed, and of sums by day."""
+    """Create the tables of the change feed, which an application may have, and of sums by day."""
     op.create_table(
         "andamios_changes",
         sa.Column("position", sa.BigInteger, autoincrement=False, nullable=False),
@@ -93,6 +93,7 @@ def create_feed() -> None:
         sa.PrimaryKeyConstraint("position", name=op.f("pk_andamios_changes")).ddl_if(
             dialect=POSTGRESQL
         ),
+        if_not_exists=True,
     )
     op.create_table(
         "andamios_followers",
@@ -100,6 +101,7 @@ def create_feed() -> None:
         sa.Column("position", sa.BigInteger, nullable=False),
         sa.Column("time", MOMENT, nullable=False),
         sa.PrimaryKeyConstraint("name", name=op.f("pk_andamios_followers")),
+        if_not_exists=True,
     )
     op.create_table(
         "andamios_history",
@@ -116,6 +118,7 @@ def create_feed() -> None:
         sa.PrimaryKeyConstraint(
             "entity", "key", "position", name=op.f("pk_andamios_history")
         ).ddl_if(dialect=POSTGRESQL),
+        if_not_exists=True,
     )
     op.create_table(
         "rollup_deltas",
