@@ -83,6 +83,10 @@ def _digest(content: object) -> str | None:
     return hashlib.sha256(content.encode()).hexdigest() if isinstance(content, str) else None
 
 
+def _nothing() -> None:
+    """Return None: known to be, it is not fetched after an INSERT."""
+
+
 class Document(TenantMixin, TimestampMixin, VersionMixin, SoftDeleteMixin, Base):
     """A document of an organisation.
 
@@ -170,10 +174,10 @@ class Document(TenantMixin, TimestampMixin, VersionMixin, SoftDeleteMixin, Base)
     content_hash: Mapped[str | None] = derived("content", _digest, String(64), given=True)
     """The SHA-256 of its content."""
     changed_by_id: Mapped[uuid.UUID | None] = mapped_column(
-        Uuid, server_onupdate=FetchedValue()
+        Uuid, server_default=FetchedValue(), server_onupdate=FetchedValue()
     )
     change_description: Mapped[str | None] = mapped_column(
-        String(1_000), server_onupdate=FetchedValue()
+        String(1_000), default=_nothing, server_onupdate=FetchedValue()
     )
     """What was said of the last change."""
 

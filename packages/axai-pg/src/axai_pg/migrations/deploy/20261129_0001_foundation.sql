@@ -130,7 +130,8 @@ BEGIN
         changed := ARRAY(
             SELECT after.key FROM jsonb_each(to_jsonb(NEW)) AS after
             JOIN jsonb_each(to_jsonb(OLD)) AS before USING (key)
-            WHERE after.value IS DISTINCT FROM before.value ORDER BY after.key
+            WHERE after.value IS DISTINCT FROM before.value AND after.key <> 'search_vector'
+            ORDER BY after.key
         );
     END IF;
     INSERT INTO audit_log (org_id, actor_id, action, table_name, row_id, columns)

@@ -129,11 +129,21 @@ CREATE TABLE document_versions (
 CALL axai_isolate('document_versions', 'documents', 'document_id');
 
 -- A client that counts versions itself, as the models do, is obeyed; for others it is counted.
--- Who changes it is known by the context. A description is for the change that gives it: in its
--- column, or as axai.change_description, for instance when the last one was the same.
+-- Who changes it is the user in context, if that is one of the organisation: an operator is not.
+-- A description is for the change that gives it: in its column, or as axai.change_description,
+-- for instance when the last one was the same.
 CREATE FUNCTION axai_change_document() RETURNS trigger
-LANGUAGE plpgsql AS $$
+LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+DECLARE
+    actor uuid := nullif(current_setting('axai.user_id', true), '')::uuid;
 BEGIN
+    IF actor IS NOT NULL THEN
+        SELECT id INTO actor FROM users WHERE org_id = NEW.org_id AND id = actor;
+    END IF;
+    IF TG_OP = 'INSERT' THEN
+        NEW.changed_by_id := coalesce(NEW.changed_by_id, actor);
+        RETURN NEW;
+    END IF;
     IF NEW.version = OLD.version THEN
         NEW.version := OLD.version + 1;
     END IF;
@@ -144,7 +154,7 @@ BEGIN
         OLD.content_type, OLD.document_type, OLD.status, OLD.metadata)
     THEN
         IF NEW.changed_by_id IS NOT DISTINCT FROM OLD.changed_by_id THEN
-            NEW.changed_by_id := nullif(current_setting('axai.user_id', true), '')::uuid;
+            NEW.changed_by_id := actor;
         END IF;
         IF NEW.change_description IS NOT DISTINCT FROM OLD.change_description THEN
             NEW.change_description := nullif(current_setting('axai.change_description', true), '');
@@ -152,6 +162,8 @@ BEGIN
     END IF;
     RETURN NEW;
 END $$;
+CREATE TRIGGER made_by BEFORE INSERT ON documents
+    FOR EACH ROW EXECUTE FUNCTION axai_change_document();
 CREATE TRIGGER change_document BEFORE UPDATE ON documents
     FOR EACH ROW EXECUTE FUNCTION axai_change_document();
 

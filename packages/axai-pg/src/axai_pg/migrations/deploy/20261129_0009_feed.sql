@@ -46,6 +46,17 @@ CREATE TABLE andamios_followers (
     CONSTRAINT pk_andamios_followers PRIMARY KEY (name)
 );
 
+-- Not every change is of one row whose organisation is known: an UPDATE of many is not.
+CREATE FUNCTION axai_fill_tenant() RETURNS trigger
+LANGUAGE plpgsql AS $$
+BEGIN
+    NEW.tenant := nullif(current_setting('axai.org_id', true), '')::uuid;
+    RETURN NEW;
+END $$;
+REVOKE ALL ON FUNCTION axai_fill_tenant() FROM PUBLIC;
+CREATE TRIGGER fill_tenant BEFORE INSERT ON andamios_changes FOR EACH ROW
+    WHEN (NEW.tenant IS NULL) EXECUTE FUNCTION axai_fill_tenant();
+
 DO $$
 DECLARE
     feed text;

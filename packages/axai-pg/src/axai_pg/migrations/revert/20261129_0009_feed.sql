@@ -6,5 +6,6 @@ SET LOCAL ROLE axai_owner;
 DROP TABLE andamios_changes;
 DROP TABLE andamios_history;
 DROP TABLE andamios_followers;
+DROP FUNCTION axai_fill_tenant();
 
 COMMIT;
