@@ -136,7 +136,7 @@ class _Catalogue:
             yield ""
 
     def tables(self) -> Iterator[str]:
-        """Yield the tables, and then what refers from one to another."""
+        """Yield the tables, and then what may refer from one to another."""
         later = []
         for oid, name, kind, secure, forced, owner, grants, view, options in self._rows(_TABLES):
             if kind not in "rp":
@@ -147,9 +147,7 @@ class _Catalogue:
             columns = [text for (text,) in self._rows(_COLUMNS, table=oid)]
             body = ",\n    ".join([*columns, *own])
             yield f"CREATE TABLE {name} (\n    {body}\n);"
-            for query in (_INDEXES, _POLICIES):
-                for (text,) in self._rows(query, table=oid, name=name):
-                    yield f"{text};"
+            yield from (f"{text};" for (text,) in self._rows(_INDEXES, table=oid))
             if secure:
                 yield f"ALTER TABLE {name} ENABLE ROW LEVEL SECURITY;"
             if forced:
@@ -161,7 +159,8 @@ class _Catalogue:
                 for text, foreign in constraints
                 if foreign
             ]
-            later += [f"{text};" for (text,) in self._rows(_TRIGGERS, table=oid)]
+            for query in (_TRIGGERS, _POLICIES):
+                later += [f"{text};" for (text,) in self._rows(query, table=oid, name=name)]
         yield from later
         yield ""
 

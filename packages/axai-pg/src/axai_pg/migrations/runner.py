@@ -40,6 +40,7 @@ _HOLDER: Final = """
 SELECT activity.usename, activity.application_name, activity.pid
 FROM pg_locks JOIN pg_stat_activity AS activity USING (pid)
 WHERE locktype = 'advisory' AND classid = 0 AND objid = %s AND granted
+AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
 """
 
 
@@ -199,27 +200,39 @@ class Runner:
     def _deploy(self, change: Change, *, verify: bool) -> None:
         script = _required(change, "deploy")
         try:
-            if not script.framed:
-                self._run_alone(change, script)
-            with self._connection.transaction():
-                self._registry.lock()
-                if script.framed:
-                    self._run(change, script, "deploy")
-                if verify:
-                    with self._connection.transaction(force_rollback=True):
-                        self._verify(change)
-                self._registry.log_deploy(self.plan, change, self._committer)
+            if script.framed:
+                self._make(change, script, verify=verify)
+            else:
+                self._make_alone(change, script, verify=verify)
         except MigrationFailed:
-            if not script.framed:
-                self._run_alone(change, _required(change, "revert"), "revert")
-            with self._connection.transaction():
-                self._registry.log_fail(change, self._committer)
+            if not self._connection.closed:
+                with self._connection.transaction():
+                    self._registry.log_fail(change, self._committer)
+            raise
+
+    def _make(self, change: Change, script: Script, *, verify: bool) -> None:
+        with self._connection.transaction():
+            self._registry.lock()
+            if script.framed:
+                self._run(change, script, "deploy")
+            if verify:
+                with self._connection.transaction(force_rollback=True):
+                    self._verify(change)
+            self._registry.log_deploy(self.plan, change, self._committer)
+
+    def _make_alone(self, change: Change, script: Script, *, verify: bool) -> None:
+        """Make what cannot be made in a transaction; take it back if it does not verify."""
+        self._run(change, script, "deploy")
+        try:
+            self._make(change, script, verify=verify)
+        except MigrationFailed:
+            self._run(change, _required(change, "revert"), "revert")
             raise
 
     def _revert(self, change: Change) -> None:
         script = _required(change, "revert")
         if not script.framed:
-            self._run_alone(change, script, "revert")
+            self._run(change, script, "revert")
         with self._connection.transaction():
             self._registry.lock()
             if script.framed:
@@ -232,18 +245,15 @@ class Runner:
             self._run(change, script, "verify")
 
     def _run(self, change: Change, script: Script, direction: str) -> None:
-        """Run a script in the transaction, in its schema; then be who and where we were."""
-        before = self._set(search_path=sql.Identifier(self._schema).as_string(self._connection))
-        self._send(change, script, direction)
-        self._set(**before)
-
-    def _run_alone(self, change: Change, script: Script, direction: str = "deploy") -> None:
-        """Run a script that is in no transaction."""
+        """Run a script in its schema; then be who and where we were."""
         before = self._set(search_path=sql.Identifier(self._schema).as_string(self._connection))
         try:
             self._send(change, script, direction)
         finally:
-            self._set(**before)
+            # A transaction that has failed is rolled back, and this with it.
+            status = self._connection.info.transaction_status
+            if status in {TransactionStatus.IDLE, TransactionStatus.INTRANS}:
+                self._set(**before)
 
     def _send(self, change: Change, script: Script, direction: str) -> None:
         try:

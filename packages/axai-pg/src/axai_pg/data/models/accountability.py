@@ -103,8 +103,8 @@ class PersonalDataRequest(TenantMixin, TimestampMixin, Base):
     __tablename__ = "personal_data_requests"
     __table_args__ = (
         refers_to("users", "user_id", ondelete="CASCADE"),
-        CheckConstraint("kind IN ('export', 'erasure')", name="valid_kind"),
-        CheckConstraint("status IN ('received', 'completed', 'refused')", name="valid_status"),
+        CheckConstraint("kind::text IN ('export', 'erasure')", name="valid_kind"),
+        CheckConstraint("status::text IN ('received', 'completed', 'refused')", name="valid_status"),
         Index("ix_personal_data_requests_org_id_user_id", "org_id", "user_id"),
     )
 

@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 
 __all__ = ["STATUSES", "Document", "DocumentStatus", "DocumentVersion", "ProcessingStatus"]
 
-STATUSES: Final = "status IN ('draft', 'published', 'archived')"
+STATUSES: Final = "status::text IN ('draft', 'published', 'archived')"
 _SEARCHED: Final = """
 setweight(to_tsvector(axai_text_search(language), title), 'A')
 || setweight(to_tsvector(axai_text_search(language), coalesce(description, '')), 'B')
@@ -105,7 +105,7 @@ class Document(TenantMixin, TimestampMixin, VersionMixin, SoftDeleteMixin, Base)
         CheckConstraint("btrim(title) <> ''", name="title_not_empty"),
         CheckConstraint(STATUSES, name="valid_status"),
         CheckConstraint(
-            "processing_status IN ('pending', 'processing', 'complete', 'error')",
+            "processing_status::text IN ('pending', 'processing', 'complete', 'error')",
             name="valid_processing_status",
         ),
         CheckConstraint("version > 0", name="valid_version"),

@@ -89,7 +89,7 @@ class RolePermission(TenantMixin, _CreatedAt, Base):
         UniqueConstraint("org_id", "role_id", "resource", "action"),
         CheckConstraint("btrim(resource) <> ''", name="resource_not_empty"),
         CheckConstraint(
-            "action IN ('create', 'read', 'update', 'delete', 'share')", name="valid_action"
+            "action::text IN ('create', 'read', 'update', 'delete', 'share')", name="valid_action"
         ),
     )
 
@@ -138,7 +138,7 @@ class DocumentPermission(TenantMixin, _CreatedAt, Base):
         refers_to("roles", "role_id", ondelete="CASCADE"),
         refers_to("users", "granted_by_id", ondelete="SET NULL"),
         CheckConstraint("num_nonnulls(user_id, role_id) = 1", name="one_grantee"),
-        CheckConstraint("permission IN ('read', 'write', 'share')", name="valid_permission"),
+        CheckConstraint("permission::text IN ('read', 'write', 'share')", name="valid_permission"),
         UniqueConstraint(
             "org_id",
             "document_id",

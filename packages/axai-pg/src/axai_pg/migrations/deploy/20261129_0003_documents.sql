@@ -77,9 +77,9 @@ CREATE TABLE documents (
     CONSTRAINT fk_documents_org_id_changed_by_id_users FOREIGN KEY (org_id, changed_by_id)
         REFERENCES users (org_id, id) ON DELETE SET NULL (changed_by_id),
     CONSTRAINT ck_documents_title_not_empty CHECK (btrim(title) <> ''),
-    CONSTRAINT ck_documents_valid_status CHECK (status IN ('draft', 'published', 'archived')),
+    CONSTRAINT ck_documents_valid_status CHECK (status::text IN ('draft', 'published', 'archived')),
     CONSTRAINT ck_documents_valid_processing_status
-        CHECK (processing_status IN ('pending', 'processing', 'complete', 'error')),
+        CHECK (processing_status::text IN ('pending', 'processing', 'complete', 'error')),
     CONSTRAINT ck_documents_valid_version CHECK (version > 0),
     CONSTRAINT ck_documents_metadata_object CHECK (jsonb_typeof(metadata) = 'object')
 );
@@ -123,7 +123,7 @@ CREATE TABLE document_versions (
         UNIQUE (org_id, document_id, version),
     CONSTRAINT ck_document_versions_valid_version CHECK (version > 0),
     CONSTRAINT ck_document_versions_valid_status
-        CHECK (status IN ('draft', 'published', 'archived')),
+        CHECK (status::text IN ('draft', 'published', 'archived')),
     CONSTRAINT ck_document_versions_metadata_object CHECK (jsonb_typeof(metadata) = 'object')
 );
 CALL axai_isolate('document_versions', 'documents', 'document_id');

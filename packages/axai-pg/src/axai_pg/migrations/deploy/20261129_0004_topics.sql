@@ -34,7 +34,7 @@ CREATE TABLE summaries (
     CONSTRAINT ck_summaries_content_not_empty CHECK (btrim(content) <> ''),
     CONSTRAINT ck_summaries_tool_agent_not_empty CHECK (btrim(tool_agent) <> ''),
     CONSTRAINT ck_summaries_valid_confidence CHECK (confidence_score BETWEEN 0 AND 1),
-    CONSTRAINT ck_summaries_valid_status CHECK (status IN ('draft', 'published', 'archived'))
+    CONSTRAINT ck_summaries_valid_status CHECK (status::text IN ('draft', 'published', 'archived'))
 );
 CREATE INDEX ix_summaries_org_id_document_id ON summaries (org_id, document_id, created_at DESC);
 CALL axai_isolate('summaries', 'documents', 'document_id');

@@ -40,7 +40,7 @@ CREATE TABLE role_permissions (
         UNIQUE (org_id, role_id, resource, action),
     CONSTRAINT ck_role_permissions_resource_not_empty CHECK (btrim(resource) <> ''),
     CONSTRAINT ck_role_permissions_valid_action
-        CHECK (action IN ('create', 'read', 'update', 'delete', 'share'))
+        CHECK (action::text IN ('create', 'read', 'update', 'delete', 'share'))
 );
 CALL axai_isolate('role_permissions', 'roles', 'role_id');
 
@@ -82,7 +82,7 @@ CREATE TABLE document_permissions (
         ON DELETE SET NULL (granted_by_id),
     CONSTRAINT ck_document_permissions_one_grantee CHECK (num_nonnulls(user_id, role_id) = 1),
     CONSTRAINT ck_document_permissions_valid_permission
-        CHECK (permission IN ('read', 'write', 'share')),
+        CHECK (permission::text IN ('read', 'write', 'share')),
     CONSTRAINT uq_document_permissions_grant
         UNIQUE NULLS NOT DISTINCT (org_id, document_id, user_id, role_id, permission)
 );

@@ -118,9 +118,9 @@ CREATE TABLE personal_data_requests (
     CONSTRAINT pk_personal_data_requests PRIMARY KEY (org_id, id),
     CONSTRAINT fk_personal_data_requests_org_id_user_id_users FOREIGN KEY (org_id, user_id)
         REFERENCES users (org_id, id) ON DELETE CASCADE,
-    CONSTRAINT ck_personal_data_requests_valid_kind CHECK (kind IN ('export', 'erasure')),
+    CONSTRAINT ck_personal_data_requests_valid_kind CHECK (kind::text IN ('export', 'erasure')),
     CONSTRAINT ck_personal_data_requests_valid_status
-        CHECK (status IN ('received', 'completed', 'refused'))
+        CHECK (status::text IN ('received', 'completed', 'refused'))
 );
 CREATE INDEX ix_personal_data_requests_org_id_user_id ON personal_data_requests (org_id, user_id);
 CALL axai_isolate('personal_data_requests', 'users', 'user_id');

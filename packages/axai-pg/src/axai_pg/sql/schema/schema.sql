@@ -464,15 +464,6 @@ CREATE TABLE andamios_changes (
     CONSTRAINT pk_andamios_changes PRIMARY KEY ("position")
 );
 CREATE INDEX ix_andamios_changes_tenant_position ON andamios_changes USING btree (tenant, "position");
-CREATE POLICY axai_append ON andamios_changes AS PERMISSIVE FOR INSERT TO axai_app
-    WITH CHECK (("position" >> 20) = (pg_current_xact_id()::text::bigint + COALESCE(( SELECT base."position"
-   FROM andamios_followers base
-  WHERE base.name::text = 'andamios:base'::text), 0::bigint)));
-CREATE POLICY axai_base ON andamios_changes AS PERMISSIVE FOR SELECT TO axai_app
-    USING (true);
-CREATE POLICY axai_tenant ON andamios_changes AS RESTRICTIVE FOR ALL TO PUBLIC
-    USING (tenant::text = (( SELECT NULLIF(current_setting('axai.org_id'::text, true), ''::text)::uuid::text AS "nullif")))
-    WITH CHECK (tenant::text = (( SELECT NULLIF(current_setting('axai.org_id'::text, true), ''::text)::uuid::text AS "nullif")));
 ALTER TABLE andamios_changes ENABLE ROW LEVEL SECURITY;
 ALTER TABLE andamios_changes FORCE ROW LEVEL SECURITY;
 REVOKE ALL ON TABLE andamios_changes FROM PUBLIC;
@@ -486,11 +477,6 @@ CREATE TABLE andamios_followers (
     "time" timestamp with time zone NOT NULL,
     CONSTRAINT pk_andamios_followers PRIMARY KEY (name)
 );
-CREATE POLICY axai_base ON andamios_followers AS PERMISSIVE FOR SELECT TO axai_app
-    USING (true);
-CREATE POLICY axai_tenant ON andamios_followers AS RESTRICTIVE FOR ALL TO PUBLIC
-    USING (name::text = 'andamios:base'::text)
-    WITH CHECK (false);
 ALTER TABLE andamios_followers ENABLE ROW LEVEL SECURITY;
 ALTER TABLE andamios_followers FORCE ROW LEVEL SECURITY;
 REVOKE ALL ON TABLE andamios_followers FROM PUBLIC;
@@ -511,9 +497,6 @@ CREATE TABLE andamios_history (
     tenant character varying,
     CONSTRAINT pk_andamios_history PRIMARY KEY (entity, key, "position")
 );
-CREATE POLICY axai_tenant ON andamios_history AS RESTRICTIVE FOR ALL TO PUBLIC
-    USING (tenant::text = (( SELECT NULLIF(current_setting('axai.org_id'::text, true), ''::text)::uuid::text AS "nullif")))
-    WITH CHECK (tenant::text = (( SELECT NULLIF(current_setting('axai.org_id'::text, true), ''::text)::uuid::text AS "nullif")));
 ALTER TABLE andamios_history ENABLE ROW LEVEL SECURITY;
 ALTER TABLE andamios_history FORCE ROW LEVEL SECURITY;
 REVOKE ALL ON TABLE andamios_history FROM PUBLIC;
@@ -536,13 +519,6 @@ CREATE TABLE audit_log (
 );
 CREATE INDEX ix_audit_log_org_id_occurred_at ON audit_log USING btree (org_id, occurred_at DESC, id);
 CREATE INDEX ix_audit_log_org_id_row_id ON audit_log USING btree (org_id, row_id);
-CREATE POLICY axai_append ON audit_log AS PERMISSIVE FOR INSERT TO axai_owner
-    WITH CHECK (true);
-CREATE POLICY axai_read ON audit_log AS PERMISSIVE FOR SELECT TO axai_owner, axai_audit_reader
-    USING (true);
-CREATE POLICY axai_tenant ON audit_log AS RESTRICTIVE FOR ALL TO PUBLIC
-    USING (org_id = (( SELECT NULLIF(current_setting('axai.org_id'::text, true), ''::text)::uuid AS "nullif")))
-    WITH CHECK (org_id = (( SELECT NULLIF(current_setting('axai.org_id'::text, true), ''::text)::uuid AS "nullif")) OR CURRENT_USER = 'axai_owner'::name);
 ALTER TABLE audit_log ENABLE ROW LEVEL SECURITY;
 ALTER TABLE audit_log FORCE ROW LEVEL SECURITY;
 REVOKE ALL ON TABLE audit_log FROM PUBLIC;
@@ -562,13 +538,6 @@ CREATE TABLE audit_seals (
     CONSTRAINT ck_audit_seals_valid_number CHECK (number > 0),
     CONSTRAINT uq_audit_seals_org_id_number UNIQUE (org_id, number)
 );
-CREATE POLICY axai_append ON audit_seals AS PERMISSIVE FOR INSERT TO axai_owner
-    WITH CHECK (true);
-CREATE POLICY axai_read ON audit_seals AS PERMISSIVE FOR SELECT TO axai_owner, axai_audit_reader
-    USING (true);
-CREATE POLICY axai_tenant ON audit_seals AS RESTRICTIVE FOR ALL TO PUBLIC
-    USING (org_id = (( SELECT NULLIF(current_setting('axai.org_id'::text, true), ''::text)::uuid AS "nullif")))
-    WITH CHECK (org_id = (( SELECT NULLIF(current_setting('axai.org_id'::text, true), ''::text)::uuid AS "nullif")));
 ALTER TABLE audit_seals ENABLE ROW LEVEL SECURITY;
 ALTER TABLE audit_seals FORCE ROW LEVEL SECURITY;
 REVOKE ALL ON TABLE audit_seals FROM PUBLIC;
@@ -591,12 +560,6 @@ CREATE TABLE collections (
 );
 CREATE INDEX ix_collections_org_id_owner_id ON collections USING btree (org_id, owner_id);
 CREATE INDEX ix_collections_org_id_parent_id ON collections USING btree (org_id, parent_id, name);
-CREATE POLICY axai_base ON collections AS PERMISSIVE FOR ALL TO axai_app
-    USING (true)
-    WITH CHECK (true);
-CREATE POLICY axai_tenant ON collections AS RESTRICTIVE FOR ALL TO PUBLIC
-    USING (org_id = (( SELECT NULLIF(current_setting('axai.org_id'::text, true), ''::text)::uuid AS "nullif")))
-    WITH CHECK (org_id = (( SELECT NULLIF(current_setting('axai.org_id'::text, true), ''::text)::uuid AS "nullif")));
 ALTER TABLE collections ENABLE ROW LEVEL SECURITY;
 ALTER TABLE collections FORCE ROW LEVEL SECURITY;
 REVOKE ALL ON TABLE collections FROM PUBLIC;
@@ -614,12 +577,6 @@ CREATE TABLE document_collections (
     CONSTRAINT uq_document_collections_org_id_collection_id_document_id UNIQUE (org_id, collection_id, document_id)
 );
 CREATE INDEX ix_document_collections_org_id_document_id ON document_collections USING btree (org_id, document_id);
-CREATE POLICY axai_base ON document_collections AS PERMISSIVE FOR ALL TO axai_app
-    USING (true)
-    WITH CHECK (true);
-CREATE POLICY axai_tenant ON document_collections AS RESTRICTIVE FOR ALL TO PUBLIC
-    USING (org_id = (( SELECT NULLIF(current_setting('axai.org_id'::text, true), ''::text)::uuid AS "nullif")))
-    WITH CHECK (org_id = (( SELECT NULLIF(current_setting('axai.org_id'::text, true), ''::text)::uuid AS "nullif")));
 ALTER TABLE document_collections ENABLE ROW LEVEL SECURITY;
 ALTER TABLE document_collections FORCE ROW LEVEL SECURITY;
 REVOKE ALL ON TABLE document_collections FROM PUBLIC;
@@ -639,17 +596,11 @@ CREATE TABLE document_permissions (
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     CONSTRAINT pk_document_permissions PRIMARY KEY (org_id, id),
     CONSTRAINT ck_document_permissions_one_grantee CHECK (num_nonnulls(user_id, role_id) = 1),
-    CONSTRAINT ck_document_permissions_valid_permission CHECK (permission::text = ANY (ARRAY['read'::character varying, 'write'::character varying, 'share'::character varying]::text[])),
+    CONSTRAINT ck_document_permissions_valid_permission CHECK (permission::text = ANY (ARRAY['read'::text, 'write'::text, 'share'::text])),
     CONSTRAINT uq_document_permissions_grant UNIQUE NULLS NOT DISTINCT (org_id, document_id, user_id, role_id, permission)
 );
 CREATE INDEX ix_document_permissions_org_id_role_id ON document_permissions USING btree (org_id, role_id) WHERE role_id IS NOT NULL;
 CREATE INDEX ix_document_permissions_org_id_user_id ON document_permissions USING btree (org_id, user_id) WHERE user_id IS NOT NULL;
-CREATE POLICY axai_base ON document_permissions AS PERMISSIVE FOR ALL TO axai_app
-    USING (true)
-    WITH CHECK (true);
-CREATE POLICY axai_tenant ON document_permissions AS RESTRICTIVE FOR ALL TO PUBLIC
-    USING (org_id = (( SELECT NULLIF(current_setting('axai.org_id'::text, true), ''::text)::uuid AS "nullif")))
-    WITH CHECK (org_id = (( SELECT NULLIF(current_setting('axai.org_id'::text, true), ''::text)::uuid AS "nullif")));
 ALTER TABLE document_permissions ENABLE ROW LEVEL SECURITY;
 ALTER TABLE document_permissions FORCE ROW LEVEL SECURITY;
 REVOKE ALL ON TABLE document_permissions FROM PUBLIC;
@@ -673,12 +624,6 @@ CREATE TABLE document_topics (
     CONSTRAINT uq_document_topics_org_id_document_id_topic_id UNIQUE (org_id, document_id, topic_id)
 );
 CREATE INDEX ix_document_topics_org_id_topic_id ON document_topics USING btree (org_id, topic_id, relevance_score DESC);
-CREATE POLICY axai_base ON document_topics AS PERMISSIVE FOR ALL TO axai_app
-    USING (true)
-    WITH CHECK (true);
-CREATE POLICY axai_tenant ON document_topics AS RESTRICTIVE FOR ALL TO PUBLIC
-    USING (org_id = (( SELECT NULLIF(current_setting('axai.org_id'::text, true), ''::text)::uuid AS "nullif")))
-    WITH CHECK (org_id = (( SELECT NULLIF(current_setting('axai.org_id'::text, true), ''::text)::uuid AS "nullif")));
 ALTER TABLE document_topics ENABLE ROW LEVEL SECURITY;
 ALTER TABLE document_topics FORCE ROW LEVEL SECURITY;
 REVOKE ALL ON TABLE document_topics FROM PUBLIC;
@@ -707,16 +652,10 @@ CREATE TABLE document_versions (
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     CONSTRAINT pk_document_versions PRIMARY KEY (org_id, id),
     CONSTRAINT ck_document_versions_metadata_object CHECK (jsonb_typeof(metadata) = 'object'::text),
-    CONSTRAINT ck_document_versions_valid_status CHECK (status::text = ANY (ARRAY['draft'::character varying, 'published'::character varying, 'archived'::character varying]::text[])),
+    CONSTRAINT ck_document_versions_valid_status CHECK (status::text = ANY (ARRAY['draft'::text, 'published'::text, 'archived'::text])),
     CONSTRAINT ck_document_versions_valid_version CHECK (version > 0),
     CONSTRAINT uq_document_versions_org_id_document_id_version UNIQUE (org_id, document_id, version)
 );
-CREATE POLICY axai_base ON document_versions AS PERMISSIVE FOR ALL TO axai_app
-    USING (true)
-    WITH CHECK (true);
-CREATE POLICY axai_tenant ON document_versions AS RESTRICTIVE FOR ALL TO PUBLIC
-    USING (org_id = (( SELECT NULLIF(current_setting('axai.org_id'::text, true), ''::text)::uuid AS "nullif")))
-    WITH CHECK (org_id = (( SELECT NULLIF(current_setting('axai.org_id'::text, true), ''::text)::uuid AS "nullif")));
 ALTER TABLE document_versions ENABLE ROW LEVEL SECURITY;
 ALTER TABLE document_versions FORCE ROW LEVEL SECURITY;
 REVOKE ALL ON TABLE document_versions FROM PUBLIC;
@@ -755,8 +694,8 @@ CREATE TABLE documents (
     CONSTRAINT pk_documents PRIMARY KEY (org_id, id),
     CONSTRAINT ck_documents_metadata_object CHECK (jsonb_typeof(metadata) = 'object'::text),
     CONSTRAINT ck_documents_title_not_empty CHECK (btrim(title::text) <> ''::text),
-    CONSTRAINT ck_documents_valid_processing_status CHECK (processing_status::text = ANY (ARRAY['pending'::character varying, 'processing'::character varying, 'complete'::character varying, 'error'::character varying]::text[])),
-    CONSTRAINT ck_documents_valid_status CHECK (status::text = ANY (ARRAY['draft'::character varying, 'published'::character varying, 'archived'::character varying]::text[])),
+    CONSTRAINT ck_documents_valid_processing_status CHECK (processing_status::text = ANY (ARRAY['pending'::text, 'processing'::text, 'complete'::text, 'error'::text])),
+    CONSTRAINT ck_documents_valid_status CHECK (status::text = ANY (ARRAY['draft'::text, 'published'::text, 'archived'::text])),
     CONSTRAINT ck_documents_valid_version CHECK (version > 0)
 );
 CREATE INDEX ix_documents_listed ON documents USING btree (org_id, created_at DESC, id) WHERE deleted_at IS NULL;
@@ -764,12 +703,6 @@ CREATE INDEX ix_documents_metadata ON documents USING gin (org_id, metadata json
 CREATE INDEX ix_documents_org_id_owner_id ON documents USING btree (org_id, owner_id, created_at DESC, id);
 CREATE INDEX ix_documents_search ON documents USING gin (org_id, search_vector);
 CREATE INDEX ix_documents_status ON documents USING btree (org_id, status, created_at DESC, id) WHERE deleted_at IS NULL;
-CREATE POLICY axai_base ON documents AS PERMISSIVE FOR ALL TO axai_app
-    USING (true)
-    WITH CHECK (true);
-CREATE POLICY axai_tenant ON documents AS RESTRICTIVE FOR ALL TO PUBLIC
-    USING (org_id = (( SELECT NULLIF(current_setting('axai.org_id'::text, true), ''::text)::uuid AS "nullif")))
-    WITH CHECK (org_id = (( SELECT NULLIF(current_setting('axai.org_id'::text, true), ''::text)::uuid AS "nullif")));
 ALTER TABLE documents ENABLE ROW LEVEL SECURITY;
 ALTER TABLE documents FORCE ROW LEVEL SECURITY;
 REVOKE ALL ON TABLE documents FROM PUBLIC;
@@ -797,12 +730,6 @@ CREATE TABLE graph_nodes (
 CREATE INDEX ix_graph_nodes_org_id_document_id ON graph_nodes USING btree (org_id, document_id);
 CREATE INDEX ix_graph_nodes_org_id_entity_id ON graph_nodes USING btree (org_id, entity_id) WHERE entity_id IS NOT NULL;
 CREATE INDEX ix_graph_nodes_org_id_node_type_name ON graph_nodes USING btree (org_id, node_type, name);
-CREATE POLICY axai_base ON graph_nodes AS PERMISSIVE FOR ALL TO axai_app
-    USING (true)
-    WITH CHECK (true);
-CREATE POLICY axai_tenant ON graph_nodes AS RESTRICTIVE FOR ALL TO PUBLIC
-    USING (org_id = (( SELECT NULLIF(current_setting('axai.org_id'::text, true), ''::text)::uuid AS "nullif")))
-    WITH CHECK (org_id = (( SELECT NULLIF(current_setting('axai.org_id'::text, true), ''::text)::uuid AS "nullif")));
 ALTER TABLE graph_nodes ENABLE ROW LEVEL SECURITY;
 ALTER TABLE graph_nodes FORCE ROW LEVEL SECURITY;
 REVOKE ALL ON TABLE graph_nodes FROM PUBLIC;
@@ -833,12 +760,6 @@ CREATE TABLE graph_relationships (
 CREATE INDEX ix_graph_relationships_org_id_document_id ON graph_relationships USING btree (org_id, document_id) WHERE document_id IS NOT NULL;
 CREATE INDEX ix_graph_relationships_org_id_source_node_id ON graph_relationships USING btree (org_id, source_node_id, target_node_id);
 CREATE INDEX ix_graph_relationships_org_id_target_node_id ON graph_relationships USING btree (org_id, target_node_id, source_node_id);
-CREATE POLICY axai_base ON graph_relationships AS PERMISSIVE FOR ALL TO axai_app
-    USING (true)
-    WITH CHECK (true);
-CREATE POLICY axai_tenant ON graph_relationships AS RESTRICTIVE FOR ALL TO PUBLIC
-    USING (org_id = (( SELECT NULLIF(current_setting('axai.org_id'::text, true), ''::text)::uuid AS "nullif")))
-    WITH CHECK (org_id = (( SELECT NULLIF(current_setting('axai.org_id'::text, true), ''::text)::uuid AS "nullif")));
 ALTER TABLE graph_relationships ENABLE ROW LEVEL SECURITY;
 ALTER TABLE graph_relationships FORCE ROW LEVEL SECURITY;
 REVOKE ALL ON TABLE graph_relationships FROM PUBLIC;
@@ -855,12 +776,6 @@ CREATE TABLE organizations (
     CONSTRAINT ck_organizations_id_not_nil CHECK (id <> '00000000-0000-0000-0000-000000000000'::uuid),
     CONSTRAINT ck_organizations_name_not_empty CHECK (btrim(name::text) <> ''::text)
 );
-CREATE POLICY axai_base ON organizations AS PERMISSIVE FOR ALL TO axai_app
-    USING (true)
-    WITH CHECK (true);
-CREATE POLICY axai_tenant ON organizations AS RESTRICTIVE FOR ALL TO PUBLIC
-    USING (id = (( SELECT NULLIF(current_setting('axai.org_id'::text, true), ''::text)::uuid AS "nullif")))
-    WITH CHECK (id = (( SELECT NULLIF(current_setting('axai.org_id'::text, true), ''::text)::uuid AS "nullif")));
 ALTER TABLE organizations ENABLE ROW LEVEL SECURITY;
 ALTER TABLE organizations FORCE ROW LEVEL SECURITY;
 REVOKE ALL ON TABLE organizations FROM PUBLIC;
@@ -879,16 +794,10 @@ CREATE TABLE personal_data_requests (
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
     CONSTRAINT pk_personal_data_requests PRIMARY KEY (org_id, id),
-    CONSTRAINT ck_personal_data_requests_valid_kind CHECK (kind::text = ANY (ARRAY['export'::character varying, 'erasure'::character varying]::text[])),
-    CONSTRAINT ck_personal_data_requests_valid_status CHECK (status::text = ANY (ARRAY['received'::character varying, 'completed'::character varying, 'refused'::character varying]::text[]))
+    CONSTRAINT ck_personal_data_requests_valid_kind CHECK (kind::text = ANY (ARRAY['export'::text, 'erasure'::text])),
+    CONSTRAINT ck_personal_data_requests_valid_status CHECK (status::text = ANY (ARRAY['received'::text, 'completed'::text, 'refused'::text]))
 );
 CREATE INDEX ix_personal_data_requests_org_id_user_id ON personal_data_requests USING btree (org_id, user_id);
-CREATE POLICY axai_base ON personal_data_requests AS PERMISSIVE FOR ALL TO axai_app
-    USING (true)
-    WITH CHECK (true);
-CREATE POLICY axai_tenant ON personal_data_requests AS RESTRICTIVE FOR ALL TO PUBLIC
-    USING (org_id = (( SELECT NULLIF(current_setting('axai.org_id'::text, true), ''::text)::uuid AS "nullif")))
-    WITH CHECK (org_id = (( SELECT NULLIF(current_setting('axai.org_id'::text, true), ''::text)::uuid AS "nullif")));
 ALTER TABLE personal_data_requests ENABLE ROW LEVEL SECURITY;
 ALTER TABLE personal_data_requests FORCE ROW LEVEL SECURITY;
 REVOKE ALL ON TABLE personal_data_requests FROM PUBLIC;
@@ -905,15 +814,9 @@ CREATE TABLE role_permissions (
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     CONSTRAINT pk_role_permissions PRIMARY KEY (org_id, id),
     CONSTRAINT ck_role_permissions_resource_not_empty CHECK (btrim(resource::text) <> ''::text),
-    CONSTRAINT ck_role_permissions_valid_action CHECK (action::text = ANY (ARRAY['create'::character varying, 'read'::character varying, 'update'::character varying, 'delete'::character varying, 'share'::character varying]::text[])),
+    CONSTRAINT ck_role_permissions_valid_action CHECK (action::text = ANY (ARRAY['create'::text, 'read'::text, 'update'::text, 'delete'::text, 'share'::text])),
     CONSTRAINT uq_role_permissions_org_id_role_id_resource_action UNIQUE (org_id, role_id, resource, action)
 );
-CREATE POLICY axai_base ON role_permissions AS PERMISSIVE FOR ALL TO axai_app
-    USING (true)
-    WITH CHECK (true);
-CREATE POLICY axai_tenant ON role_permissions AS RESTRICTIVE FOR ALL TO PUBLIC
-    USING (org_id = (( SELECT NULLIF(current_setting('axai.org_id'::text, true), ''::text)::uuid AS "nullif")))
-    WITH CHECK (org_id = (( SELECT NULLIF(current_setting('axai.org_id'::text, true), ''::text)::uuid AS "nullif")));
 ALTER TABLE role_permissions ENABLE ROW LEVEL SECURITY;
 ALTER TABLE role_permissions FORCE ROW LEVEL SECURITY;
 REVOKE ALL ON TABLE role_permissions FROM PUBLIC;
@@ -932,12 +835,6 @@ CREATE TABLE roles (
     CONSTRAINT ck_roles_name_not_empty CHECK (btrim(name::text) <> ''::text),
     CONSTRAINT uq_roles_org_id_name UNIQUE (org_id, name)
 );
-CREATE POLICY axai_base ON roles AS PERMISSIVE FOR ALL TO axai_app
-    USING (true)
-    WITH CHECK (true);
-CREATE POLICY axai_tenant ON roles AS RESTRICTIVE FOR ALL TO PUBLIC
-    USING (org_id = (( SELECT NULLIF(current_setting('axai.org_id'::text, true), ''::text)::uuid AS "nullif")))
-    WITH CHECK (org_id = (( SELECT NULLIF(current_setting('axai.org_id'::text, true), ''::text)::uuid AS "nullif")));
 ALTER TABLE roles ENABLE ROW LEVEL SECURITY;
 ALTER TABLE roles FORCE ROW LEVEL SECURITY;
 REVOKE ALL ON TABLE roles FROM PUBLIC;
@@ -966,15 +863,9 @@ CREATE TABLE summaries (
     CONSTRAINT ck_summaries_content_not_empty CHECK (btrim(content) <> ''::text),
     CONSTRAINT ck_summaries_tool_agent_not_empty CHECK (btrim(tool_agent::text) <> ''::text),
     CONSTRAINT ck_summaries_valid_confidence CHECK (confidence_score >= 0::numeric AND confidence_score <= 1::numeric),
-    CONSTRAINT ck_summaries_valid_status CHECK (status::text = ANY (ARRAY['draft'::character varying, 'published'::character varying, 'archived'::character varying]::text[]))
+    CONSTRAINT ck_summaries_valid_status CHECK (status::text = ANY (ARRAY['draft'::text, 'published'::text, 'archived'::text]))
 );
 CREATE INDEX ix_summaries_org_id_document_id ON summaries USING btree (org_id, document_id, created_at DESC);
-CREATE POLICY axai_base ON summaries AS PERMISSIVE FOR ALL TO axai_app
-    USING (true)
-    WITH CHECK (true);
-CREATE POLICY axai_tenant ON summaries AS RESTRICTIVE FOR ALL TO PUBLIC
-    USING (org_id = (( SELECT NULLIF(current_setting('axai.org_id'::text, true), ''::text)::uuid AS "nullif")))
-    WITH CHECK (org_id = (( SELECT NULLIF(current_setting('axai.org_id'::text, true), ''::text)::uuid AS "nullif")));
 ALTER TABLE summaries ENABLE ROW LEVEL SECURITY;
 ALTER TABLE summaries FORCE ROW LEVEL SECURITY;
 REVOKE ALL ON TABLE summaries FROM PUBLIC;
@@ -1001,12 +892,6 @@ CREATE TABLE topics (
     CONSTRAINT uq_topics_org_id_name UNIQUE (org_id, name)
 );
 CREATE INDEX ix_topics_org_id_parent_topic_id ON topics USING btree (org_id, parent_topic_id);
-CREATE POLICY axai_base ON topics AS PERMISSIVE FOR ALL TO axai_app
-    USING (true)
-    WITH CHECK (true);
-CREATE POLICY axai_tenant ON topics AS RESTRICTIVE FOR ALL TO PUBLIC
-    USING (org_id = (( SELECT NULLIF(current_setting('axai.org_id'::text, true), ''::text)::uuid AS "nullif")))
-    WITH CHECK (org_id = (( SELECT NULLIF(current_setting('axai.org_id'::text, true), ''::text)::uuid AS "nullif")));
 ALTER TABLE topics ENABLE ROW LEVEL SECURITY;
 ALTER TABLE topics FORCE ROW LEVEL SECURITY;
 REVOKE ALL ON TABLE topics FROM PUBLIC;
@@ -1024,12 +909,6 @@ CREATE TABLE user_roles (
     CONSTRAINT uq_user_roles_org_id_user_id_role_id UNIQUE (org_id, user_id, role_id)
 );
 CREATE INDEX ix_user_roles_org_id_role_id ON user_roles USING btree (org_id, role_id);
-CREATE POLICY axai_base ON user_roles AS PERMISSIVE FOR ALL TO axai_app
-    USING (true)
-    WITH CHECK (true);
-CREATE POLICY axai_tenant ON user_roles AS RESTRICTIVE FOR ALL TO PUBLIC
-    USING (org_id = (( SELECT NULLIF(current_setting('axai.org_id'::text, true), ''::text)::uuid AS "nullif")))
-    WITH CHECK (org_id = (( SELECT NULLIF(current_setting('axai.org_id'::text, true), ''::text)::uuid AS "nullif")));
 ALTER TABLE user_roles ENABLE ROW LEVEL SECURITY;
 ALTER TABLE user_roles FORCE ROW LEVEL SECURITY;
 REVOKE ALL ON TABLE user_roles FROM PUBLIC;
@@ -1055,12 +934,6 @@ CREATE TABLE users (
     CONSTRAINT uq_users_org_id_username UNIQUE (org_id, username)
 );
 CREATE UNIQUE INDEX uq_users_org_id_email ON users USING btree (org_id, lower(email::text));
-CREATE POLICY axai_base ON users AS PERMISSIVE FOR ALL TO axai_app
-    USING (true)
-    WITH CHECK (true);
-CREATE POLICY axai_tenant ON users AS RESTRICTIVE FOR ALL TO PUBLIC
-    USING (org_id = (( SELECT NULLIF(current_setting('axai.org_id'::text, true), ''::text)::uuid AS "nullif")))
-    WITH CHECK (org_id = (( SELECT NULLIF(current_setting('axai.org_id'::text, true), ''::text)::uuid AS "nullif")));
 ALTER TABLE users ENABLE ROW LEVEL SECURITY;
 ALTER TABLE users FORCE ROW LEVEL SECURITY;
 REVOKE ALL ON TABLE users FROM PUBLIC;
@@ -1069,10 +942,41 @@ GRANT SELECT ON TABLE users TO axai_backup;
 GRANT DELETE, INSERT, SELECT, UPDATE ON TABLE users TO axai_system;
 
 CREATE TRIGGER fill_tenant BEFORE INSERT ON andamios_changes FOR EACH ROW WHEN (new.tenant IS NULL) EXECUTE FUNCTION axai_fill_tenant();
+CREATE POLICY axai_append ON andamios_changes AS PERMISSIVE FOR INSERT TO axai_app
+    WITH CHECK (("position" >> 20) = (pg_current_xact_id()::text::bigint + COALESCE(( SELECT base."position"
+   FROM andamios_followers base
+  WHERE base.name::text = 'andamios:base'::text), 0::bigint)));
+CREATE POLICY axai_base ON andamios_changes AS PERMISSIVE FOR SELECT TO axai_app
+    USING (true);
+CREATE POLICY axai_tenant ON andamios_changes AS RESTRICTIVE FOR ALL TO PUBLIC
+    USING (tenant::text = (( SELECT NULLIF(current_setting('axai.org_id'::text, true), ''::text)::uuid::text AS "nullif")))
+    WITH CHECK (tenant::text = (( SELECT NULLIF(current_setting('axai.org_id'::text, true), ''::text)::uuid::text AS "nullif")));
+CREATE POLICY axai_base ON andamios_followers AS PERMISSIVE FOR SELECT TO axai_app
+    USING (true);
+CREATE POLICY axai_tenant ON andamios_followers AS RESTRICTIVE FOR ALL TO PUBLIC
+    USING (name::text = 'andamios:base'::text)
+    WITH CHECK (false);
+CREATE POLICY axai_tenant ON andamios_history AS RESTRICTIVE FOR ALL TO PUBLIC
+    USING (tenant::text = (( SELECT NULLIF(current_setting('axai.org_id'::text, true), ''::text)::uuid::text AS "nullif")))
+    WITH CHECK (tenant::text = (( SELECT NULLIF(current_setting('axai.org_id'::text, true), ''::text)::uuid::text AS "nullif")));
 CREATE TRIGGER refuse_change BEFORE DELETE OR UPDATE ON audit_log FOR EACH ROW EXECUTE FUNCTION axai_refuse_change();
 CREATE TRIGGER refuse_truncate BEFORE TRUNCATE ON audit_log FOR EACH STATEMENT EXECUTE FUNCTION axai_refuse_change();
+CREATE POLICY axai_append ON audit_log AS PERMISSIVE FOR INSERT TO axai_owner
+    WITH CHECK (true);
+CREATE POLICY axai_read ON audit_log AS PERMISSIVE FOR SELECT TO axai_owner, axai_audit_reader
+    USING (true);
+CREATE POLICY axai_tenant ON audit_log AS RESTRICTIVE FOR ALL TO PUBLIC
+    USING (org_id = (( SELECT NULLIF(current_setting('axai.org_id'::text, true), ''::text)::uuid AS "nullif")))
+    WITH CHECK (org_id = (( SELECT NULLIF(current_setting('axai.org_id'::text, true), ''::text)::uuid AS "nullif")) OR CURRENT_USER = 'axai_owner'::name);
 CREATE TRIGGER refuse_change BEFORE DELETE OR UPDATE ON audit_seals FOR EACH ROW EXECUTE FUNCTION axai_refuse_change();
 CREATE TRIGGER refuse_truncate BEFORE TRUNCATE ON audit_seals FOR EACH STATEMENT EXECUTE FUNCTION axai_refuse_change();
+CREATE POLICY axai_append ON audit_seals AS PERMISSIVE FOR INSERT TO axai_owner
+    WITH CHECK (true);
+CREATE POLICY axai_read ON audit_seals AS PERMISSIVE FOR SELECT TO axai_owner, axai_audit_reader
+    USING (true);
+CREATE POLICY axai_tenant ON audit_seals AS RESTRICTIVE FOR ALL TO PUBLIC
+    USING (org_id = (( SELECT NULLIF(current_setting('axai.org_id'::text, true), ''::text)::uuid AS "nullif")))
+    WITH CHECK (org_id = (( SELECT NULLIF(current_setting('axai.org_id'::text, true), ''::text)::uuid AS "nullif")));
 ALTER TABLE collections ADD CONSTRAINT fk_collections_org_id_organizations FOREIGN KEY (org_id) REFERENCES organizations(id) ON DELETE CASCADE;
 ALTER TABLE collections ADD CONSTRAINT fk_collections_org_id_owner_id_users FOREIGN KEY (org_id, owner_id) REFERENCES users(org_id, id);
 ALTER TABLE collections ADD CONSTRAINT fk_collections_org_id_parent_id_collections FOREIGN KEY (org_id, parent_id) REFERENCES collections(org_id, id) ON DELETE CASCADE;
@@ -1080,25 +984,55 @@ CREATE TRIGGER audit AFTER INSERT OR DELETE OR UPDATE ON collections FOR EACH RO
 CREATE TRIGGER fill_organization BEFORE INSERT ON collections FOR EACH ROW WHEN (new.org_id IS NULL) EXECUTE FUNCTION axai_fill_organization();
 CREATE TRIGGER refuse_cycle BEFORE INSERT OR UPDATE OF parent_id ON collections FOR EACH ROW EXECUTE FUNCTION axai_refuse_cycle('parent_id');
 CREATE TRIGGER touch BEFORE UPDATE ON collections FOR EACH ROW EXECUTE FUNCTION axai_touch();
+CREATE POLICY axai_base ON collections AS PERMISSIVE FOR ALL TO axai_app
+    USING (true)
+    WITH CHECK (true);
+CREATE POLICY axai_tenant ON collections AS RESTRICTIVE FOR ALL TO PUBLIC
+    USING (org_id = (( SELECT NULLIF(current_setting('axai.org_id'::text, true), ''::text)::uuid AS "nullif")))
+    WITH CHECK (org_id = (( SELECT NULLIF(current_setting('axai.org_id'::text, true), ''::text)::uuid AS "nullif")));
 ALTER TABLE document_collections ADD CONSTRAINT fk_document_collections_org_id_collection_id_collections FOREIGN KEY (org_id, collection_id) REFERENCES collections(org_id, id) ON DELETE CASCADE;
 ALTER TABLE document_collections ADD CONSTRAINT fk_document_collections_org_id_document_id_documents FOREIGN KEY (org_id, document_id) REFERENCES documents(org_id, id) ON DELETE CASCADE;
 CREATE TRIGGER audit AFTER INSERT OR DELETE OR UPDATE ON document_collections FOR EACH ROW EXECUTE FUNCTION axai_audit();
 CREATE TRIGGER fill_organization BEFORE INSERT ON document_collections FOR EACH ROW WHEN (new.org_id IS NULL) EXECUTE FUNCTION axai_fill_organization('documents', 'document_id');
+CREATE POLICY axai_base ON document_collections AS PERMISSIVE FOR ALL TO axai_app
+    USING (true)
+    WITH CHECK (true);
+CREATE POLICY axai_tenant ON document_collections AS RESTRICTIVE FOR ALL TO PUBLIC
+    USING (org_id = (( SELECT NULLIF(current_setting('axai.org_id'::text, true), ''::text)::uuid AS "nullif")))
+    WITH CHECK (org_id = (( SELECT NULLIF(current_setting('axai.org_id'::text, true), ''::text)::uuid AS "nullif")));
 ALTER TABLE document_permissions ADD CONSTRAINT fk_document_permissions_org_id_document_id_documents FOREIGN KEY (org_id, document_id) REFERENCES documents(org_id, id) ON DELETE CASCADE;
 ALTER TABLE document_permissions ADD CONSTRAINT fk_document_permissions_org_id_granted_by_id_users FOREIGN KEY (org_id, granted_by_id) REFERENCES users(org_id, id) ON DELETE SET NULL (granted_by_id);
 ALTER TABLE document_permissions ADD CONSTRAINT fk_document_permissions_org_id_role_id_roles FOREIGN KEY (org_id, role_id) REFERENCES roles(org_id, id) ON DELETE CASCADE;
 ALTER TABLE document_permissions ADD CONSTRAINT fk_document_permissions_org_id_user_id_users FOREIGN KEY (org_id, user_id) REFERENCES users(org_id, id) ON DELETE CASCADE;
 CREATE TRIGGER audit AFTER INSERT OR DELETE OR UPDATE ON document_permissions FOR EACH ROW EXECUTE FUNCTION axai_audit();
 CREATE TRIGGER fill_organization BEFORE INSERT ON document_permissions FOR EACH ROW WHEN (new.org_id IS NULL) EXECUTE FUNCTION axai_fill_organization('documents', 'document_id');
+CREATE POLICY axai_base ON document_permissions AS PERMISSIVE FOR ALL TO axai_app
+    USING (true)
+    WITH CHECK (true);
+CREATE POLICY axai_tenant ON document_permissions AS RESTRICTIVE FOR ALL TO PUBLIC
+    USING (org_id = (( SELECT NULLIF(current_setting('axai.org_id'::text, true), ''::text)::uuid AS "nullif")))
+    WITH CHECK (org_id = (( SELECT NULLIF(current_setting('axai.org_id'::text, true), ''::text)::uuid AS "nullif")));
 ALTER TABLE document_topics ADD CONSTRAINT fk_document_topics_org_id_document_id_documents FOREIGN KEY (org_id, document_id) REFERENCES documents(org_id, id) ON DELETE CASCADE;
 ALTER TABLE document_topics ADD CONSTRAINT fk_document_topics_org_id_topic_id_topics FOREIGN KEY (org_id, topic_id) REFERENCES topics(org_id, id) ON DELETE CASCADE;
 CREATE TRIGGER audit AFTER INSERT OR DELETE OR UPDATE ON document_topics FOR EACH ROW EXECUTE FUNCTION axai_audit();
 CREATE TRIGGER fill_organization BEFORE INSERT ON document_topics FOR EACH ROW WHEN (new.org_id IS NULL) EXECUTE FUNCTION axai_fill_organization('documents', 'document_id');
 CREATE TRIGGER touch BEFORE UPDATE ON document_topics FOR EACH ROW EXECUTE FUNCTION axai_touch();
+CREATE POLICY axai_base ON document_topics AS PERMISSIVE FOR ALL TO axai_app
+    USING (true)
+    WITH CHECK (true);
+CREATE POLICY axai_tenant ON document_topics AS RESTRICTIVE FOR ALL TO PUBLIC
+    USING (org_id = (( SELECT NULLIF(current_setting('axai.org_id'::text, true), ''::text)::uuid AS "nullif")))
+    WITH CHECK (org_id = (( SELECT NULLIF(current_setting('axai.org_id'::text, true), ''::text)::uuid AS "nullif")));
 ALTER TABLE document_versions ADD CONSTRAINT fk_document_versions_org_id_created_by_id_users FOREIGN KEY (org_id, created_by_id) REFERENCES users(org_id, id) ON DELETE SET NULL (created_by_id);
 ALTER TABLE document_versions ADD CONSTRAINT fk_document_versions_org_id_document_id_documents FOREIGN KEY (org_id, document_id) REFERENCES documents(org_id, id) ON DELETE CASCADE;
 CREATE TRIGGER audit AFTER INSERT OR DELETE OR UPDATE ON document_versions FOR EACH ROW EXECUTE FUNCTION axai_audit();
 CREATE TRIGGER fill_organization BEFORE INSERT ON document_versions FOR EACH ROW WHEN (new.org_id IS NULL) EXECUTE FUNCTION axai_fill_organization('documents', 'document_id');
+CREATE POLICY axai_base ON document_versions AS PERMISSIVE FOR ALL TO axai_app
+    USING (true)
+    WITH CHECK (true);
+CREATE POLICY axai_tenant ON document_versions AS RESTRICTIVE FOR ALL TO PUBLIC
+    USING (org_id = (( SELECT NULLIF(current_setting('axai.org_id'::text, true), ''::text)::uuid AS "nullif")))
+    WITH CHECK (org_id = (( SELECT NULLIF(current_setting('axai.org_id'::text, true), ''::text)::uuid AS "nullif")));
 ALTER TABLE documents ADD CONSTRAINT fk_documents_org_id_changed_by_id_users FOREIGN KEY (org_id, changed_by_id) REFERENCES users(org_id, id) ON DELETE SET NULL (changed_by_id);
 ALTER TABLE documents ADD CONSTRAINT fk_documents_org_id_organizations FOREIGN KEY (org_id) REFERENCES organizations(id) ON DELETE CASCADE;
 ALTER TABLE documents ADD CONSTRAINT fk_documents_org_id_owner_id_users FOREIGN KEY (org_id, owner_id) REFERENCES users(org_id, id);
@@ -1108,47 +1042,113 @@ CREATE TRIGGER fill_organization BEFORE INSERT ON documents FOR EACH ROW WHEN (n
 CREATE TRIGGER keep_version AFTER UPDATE ON documents FOR EACH ROW EXECUTE FUNCTION axai_keep_version();
 CREATE TRIGGER made_by BEFORE INSERT ON documents FOR EACH ROW EXECUTE FUNCTION axai_change_document();
 CREATE TRIGGER touch BEFORE UPDATE ON documents FOR EACH ROW EXECUTE FUNCTION axai_touch();
+CREATE POLICY axai_base ON documents AS PERMISSIVE FOR ALL TO axai_app
+    USING (true)
+    WITH CHECK (true);
+CREATE POLICY axai_tenant ON documents AS RESTRICTIVE FOR ALL TO PUBLIC
+    USING (org_id = (( SELECT NULLIF(current_setting('axai.org_id'::text, true), ''::text)::uuid AS "nullif")))
+    WITH CHECK (org_id = (( SELECT NULLIF(current_setting('axai.org_id'::text, true), ''::text)::uuid AS "nullif")));
 ALTER TABLE graph_nodes ADD CONSTRAINT fk_graph_nodes_org_id_document_id_documents FOREIGN KEY (org_id, document_id) REFERENCES documents(org_id, id) ON DELETE SET NULL (document_id);
 ALTER TABLE graph_nodes ADD CONSTRAINT fk_graph_nodes_org_id_organizations FOREIGN KEY (org_id) REFERENCES organizations(id) ON DELETE CASCADE;
 CREATE TRIGGER audit AFTER INSERT OR DELETE OR UPDATE ON graph_nodes FOR EACH ROW EXECUTE FUNCTION axai_audit();
 CREATE TRIGGER fill_organization BEFORE INSERT ON graph_nodes FOR EACH ROW WHEN (new.org_id IS NULL) EXECUTE FUNCTION axai_fill_organization();
 CREATE TRIGGER touch BEFORE UPDATE ON graph_nodes FOR EACH ROW EXECUTE FUNCTION axai_touch();
+CREATE POLICY axai_base ON graph_nodes AS PERMISSIVE FOR ALL TO axai_app
+    USING (true)
+    WITH CHECK (true);
+CREATE POLICY axai_tenant ON graph_nodes AS RESTRICTIVE FOR ALL TO PUBLIC
+    USING (org_id = (( SELECT NULLIF(current_setting('axai.org_id'::text, true), ''::text)::uuid AS "nullif")))
+    WITH CHECK (org_id = (( SELECT NULLIF(current_setting('axai.org_id'::text, true), ''::text)::uuid AS "nullif")));
 ALTER TABLE graph_relationships ADD CONSTRAINT fk_graph_relationships_org_id_document_id_documents FOREIGN KEY (org_id, document_id) REFERENCES documents(org_id, id) ON DELETE SET NULL (document_id);
 ALTER TABLE graph_relationships ADD CONSTRAINT fk_graph_relationships_org_id_source_node_id_graph_nodes FOREIGN KEY (org_id, source_node_id) REFERENCES graph_nodes(org_id, id) ON DELETE CASCADE;
 ALTER TABLE graph_relationships ADD CONSTRAINT fk_graph_relationships_org_id_target_node_id_graph_nodes FOREIGN KEY (org_id, target_node_id) REFERENCES graph_nodes(org_id, id) ON DELETE CASCADE;
 CREATE TRIGGER audit AFTER INSERT OR DELETE OR UPDATE ON graph_relationships FOR EACH ROW EXECUTE FUNCTION axai_audit();
 CREATE TRIGGER fill_organization BEFORE INSERT ON graph_relationships FOR EACH ROW WHEN (new.org_id IS NULL) EXECUTE FUNCTION axai_fill_organization('graph_nodes', 'source_node_id');
 CREATE TRIGGER touch BEFORE UPDATE ON graph_relationships FOR EACH ROW EXECUTE FUNCTION axai_touch();
+CREATE POLICY axai_base ON graph_relationships AS PERMISSIVE FOR ALL TO axai_app
+    USING (true)
+    WITH CHECK (true);
+CREATE POLICY axai_tenant ON graph_relationships AS RESTRICTIVE FOR ALL TO PUBLIC
+    USING (org_id = (( SELECT NULLIF(current_setting('axai.org_id'::text, true), ''::text)::uuid AS "nullif")))
+    WITH CHECK (org_id = (( SELECT NULLIF(current_setting('axai.org_id'::text, true), ''::text)::uuid AS "nullif")));
 CREATE TRIGGER audit AFTER INSERT OR DELETE OR UPDATE ON organizations FOR EACH ROW EXECUTE FUNCTION axai_audit();
 CREATE TRIGGER touch BEFORE UPDATE ON organizations FOR EACH ROW EXECUTE FUNCTION axai_touch();
+CREATE POLICY axai_base ON organizations AS PERMISSIVE FOR ALL TO axai_app
+    USING (true)
+    WITH CHECK (true);
+CREATE POLICY axai_tenant ON organizations AS RESTRICTIVE FOR ALL TO PUBLIC
+    USING (id = (( SELECT NULLIF(current_setting('axai.org_id'::text, true), ''::text)::uuid AS "nullif")))
+    WITH CHECK (id = (( SELECT NULLIF(current_setting('axai.org_id'::text, true), ''::text)::uuid AS "nullif")));
 ALTER TABLE personal_data_requests ADD CONSTRAINT fk_personal_data_requests_org_id_user_id_users FOREIGN KEY (org_id, user_id) REFERENCES users(org_id, id) ON DELETE CASCADE;
 CREATE TRIGGER audit AFTER INSERT OR DELETE OR UPDATE ON personal_data_requests FOR EACH ROW EXECUTE FUNCTION axai_audit();
 CREATE TRIGGER fill_organization BEFORE INSERT ON personal_data_requests FOR EACH ROW WHEN (new.org_id IS NULL) EXECUTE FUNCTION axai_fill_organization('users', 'user_id');
 CREATE TRIGGER touch BEFORE UPDATE ON personal_data_requests FOR EACH ROW EXECUTE FUNCTION axai_touch();
+CREATE POLICY axai_base ON personal_data_requests AS PERMISSIVE FOR ALL TO axai_app
+    USING (true)
+    WITH CHECK (true);
+CREATE POLICY axai_tenant ON personal_data_requests AS RESTRICTIVE FOR ALL TO PUBLIC
+    USING (org_id = (( SELECT NULLIF(current_setting('axai.org_id'::text, true), ''::text)::uuid AS "nullif")))
+    WITH CHECK (org_id = (( SELECT NULLIF(current_setting('axai.org_id'::text, true), ''::text)::uuid AS "nullif")));
 ALTER TABLE role_permissions ADD CONSTRAINT fk_role_permissions_org_id_role_id_roles FOREIGN KEY (org_id, role_id) REFERENCES roles(org_id, id) ON DELETE CASCADE;
 CREATE TRIGGER audit AFTER INSERT OR DELETE OR UPDATE ON role_permissions FOR EACH ROW EXECUTE FUNCTION axai_audit();
 CREATE TRIGGER fill_organization BEFORE INSERT ON role_permissions FOR EACH ROW WHEN (new.org_id IS NULL) EXECUTE FUNCTION axai_fill_organization('roles', 'role_id');
+CREATE POLICY axai_base ON role_permissions AS PERMISSIVE FOR ALL TO axai_app
+    USING (true)
+    WITH CHECK (true);
+CREATE POLICY axai_tenant ON role_permissions AS RESTRICTIVE FOR ALL TO PUBLIC
+    USING (org_id = (( SELECT NULLIF(current_setting('axai.org_id'::text, true), ''::text)::uuid AS "nullif")))
+    WITH CHECK (org_id = (( SELECT NULLIF(current_setting('axai.org_id'::text, true), ''::text)::uuid AS "nullif")));
 ALTER TABLE roles ADD CONSTRAINT fk_roles_org_id_organizations FOREIGN KEY (org_id) REFERENCES organizations(id) ON DELETE CASCADE;
 CREATE TRIGGER audit AFTER INSERT OR DELETE OR UPDATE ON roles FOR EACH ROW EXECUTE FUNCTION axai_audit();
 CREATE TRIGGER fill_organization BEFORE INSERT ON roles FOR EACH ROW WHEN (new.org_id IS NULL) EXECUTE FUNCTION axai_fill_organization();
 CREATE TRIGGER touch BEFORE UPDATE ON roles FOR EACH ROW EXECUTE FUNCTION axai_touch();
+CREATE POLICY axai_base ON roles AS PERMISSIVE FOR ALL TO axai_app
+    USING (true)
+    WITH CHECK (true);
+CREATE POLICY axai_tenant ON roles AS RESTRICTIVE FOR ALL TO PUBLIC
+    USING (org_id = (( SELECT NULLIF(current_setting('axai.org_id'::text, true), ''::text)::uuid AS "nullif")))
+    WITH CHECK (org_id = (( SELECT NULLIF(current_setting('axai.org_id'::text, true), ''::text)::uuid AS "nullif")));
 ALTER TABLE summaries ADD CONSTRAINT fk_summaries_org_id_document_id_documents FOREIGN KEY (org_id, document_id) REFERENCES documents(org_id, id) ON DELETE CASCADE;
 CREATE TRIGGER audit AFTER INSERT OR DELETE OR UPDATE ON summaries FOR EACH ROW EXECUTE FUNCTION axai_audit();
 CREATE TRIGGER fill_organization BEFORE INSERT ON summaries FOR EACH ROW WHEN (new.org_id IS NULL) EXECUTE FUNCTION axai_fill_organization('documents', 'document_id');
 CREATE TRIGGER touch BEFORE UPDATE ON summaries FOR EACH ROW EXECUTE FUNCTION axai_touch();
+CREATE POLICY axai_base ON summaries AS PERMISSIVE FOR ALL TO axai_app
+    USING (true)
+    WITH CHECK (true);
+CREATE POLICY axai_tenant ON summaries AS RESTRICTIVE FOR ALL TO PUBLIC
+    USING (org_id = (( SELECT NULLIF(current_setting('axai.org_id'::text, true), ''::text)::uuid AS "nullif")))
+    WITH CHECK (org_id = (( SELECT NULLIF(current_setting('axai.org_id'::text, true), ''::text)::uuid AS "nullif")));
 ALTER TABLE topics ADD CONSTRAINT fk_topics_org_id_organizations FOREIGN KEY (org_id) REFERENCES organizations(id) ON DELETE CASCADE;
 ALTER TABLE topics ADD CONSTRAINT fk_topics_org_id_parent_topic_id_topics FOREIGN KEY (org_id, parent_topic_id) REFERENCES topics(org_id, id) ON DELETE SET NULL (parent_topic_id);
 CREATE TRIGGER audit AFTER INSERT OR DELETE OR UPDATE ON topics FOR EACH ROW EXECUTE FUNCTION axai_audit();
 CREATE TRIGGER fill_organization BEFORE INSERT ON topics FOR EACH ROW WHEN (new.org_id IS NULL) EXECUTE FUNCTION axai_fill_organization();
 CREATE TRIGGER refuse_cycle BEFORE INSERT OR UPDATE OF parent_topic_id ON topics FOR EACH ROW EXECUTE FUNCTION axai_refuse_cycle('parent_topic_id');
 CREATE TRIGGER touch BEFORE UPDATE ON topics FOR EACH ROW EXECUTE FUNCTION axai_touch();
+CREATE POLICY axai_base ON topics AS PERMISSIVE FOR ALL TO axai_app
+    USING (true)
+    WITH CHECK (true);
+CREATE POLICY axai_tenant ON topics AS RESTRICTIVE FOR ALL TO PUBLIC
+    USING (org_id = (( SELECT NULLIF(current_setting('axai.org_id'::text, true), ''::text)::uuid AS "nullif")))
+    WITH CHECK (org_id = (( SELECT NULLIF(current_setting('axai.org_id'::text, true), ''::text)::uuid AS "nullif")));
 ALTER TABLE user_roles ADD CONSTRAINT fk_user_roles_org_id_role_id_roles FOREIGN KEY (org_id, role_id) REFERENCES roles(org_id, id) ON DELETE CASCADE;
 ALTER TABLE user_roles ADD CONSTRAINT fk_user_roles_org_id_user_id_users FOREIGN KEY (org_id, user_id) REFERENCES users(org_id, id) ON DELETE CASCADE;
 CREATE TRIGGER audit AFTER INSERT OR DELETE OR UPDATE ON user_roles FOR EACH ROW EXECUTE FUNCTION axai_audit();
 CREATE TRIGGER fill_organization BEFORE INSERT ON user_roles FOR EACH ROW WHEN (new.org_id IS NULL) EXECUTE FUNCTION axai_fill_organization('users', 'user_id');
+CREATE POLICY axai_base ON user_roles AS PERMISSIVE FOR ALL TO axai_app
+    USING (true)
+    WITH CHECK (true);
+CREATE POLICY axai_tenant ON user_roles AS RESTRICTIVE FOR ALL TO PUBLIC
+    USING (org_id = (( SELECT NULLIF(current_setting('axai.org_id'::text, true), ''::text)::uuid AS "nullif")))
+    WITH CHECK (org_id = (( SELECT NULLIF(current_setting('axai.org_id'::text, true), ''::text)::uuid AS "nullif")));
 ALTER TABLE users ADD CONSTRAINT fk_users_org_id_organizations FOREIGN KEY (org_id) REFERENCES organizations(id) ON DELETE CASCADE;
 CREATE TRIGGER audit AFTER INSERT OR DELETE OR UPDATE ON users FOR EACH ROW EXECUTE FUNCTION axai_audit();
 CREATE TRIGGER fill_organization BEFORE INSERT ON users FOR EACH ROW WHEN (new.org_id IS NULL) EXECUTE FUNCTION axai_fill_organization();
 CREATE TRIGGER touch BEFORE UPDATE ON users FOR EACH ROW EXECUTE FUNCTION axai_touch();
+CREATE POLICY axai_base ON users AS PERMISSIVE FOR ALL TO axai_app
+    USING (true)
+    WITH CHECK (true);
+CREATE POLICY axai_tenant ON users AS RESTRICTIVE FOR ALL TO PUBLIC
+    USING (org_id = (( SELECT NULLIF(current_setting('axai.org_id'::text, true), ''::text)::uuid AS "nullif")))
+    WITH CHECK (org_id = (( SELECT NULLIF(current_setting('axai.org_id'::text, true), ''::text)::uuid AS "nullif")));
 
 COMMIT;
