@@ -20,21 +20,47 @@ from axai_pg import migrations
 from axai_pg.data.models import Base
 from axai_pg.migrations.catalogue import describe
 from axai_pg.migrations.runner import Runner
-from axai_pg.utils.roles import prepare_database
+from axai_pg.utils.roles import ensure_roles, prepare_database
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from andamios_orm.testing.databases import PostgresDatabases
 
 pytestmark = [pytest.mark.integration, pytest.mark.db]
 
 NAMES = [change.name for change in migrations.read_plan().changes]
 
 
+@pytest.fixture(scope="module")
+def url(andamios_postgres_databases: PostgresDatabases) -> Iterator[str]:
+    """Yield the URL of a database that is empty again after each test."""
+    url = andamios_postgres_databases.create()
+    with psycopg.connect(url.replace("+psycopg", ""), autocommit=True) as connection:
+        ensure_roles(connection)
+        prepare_database(connection)
+    yield url
+    andamios_postgres_databases.drop(url)
+
+
 @pytest.fixture
-def connection(empty_url: str) -> Iterator[psycopg.Connection[Any]]:
-    with psycopg.connect(empty_url.replace("+psycopg", ""), autocommit=True) as connection:
+def connection(url: str) -> Iterator[psycopg.Connection[Any]]:
+    with psycopg.connect(url.replace("+psycopg", ""), autocommit=True) as connection:
         yield connection
+    with psycopg.connect(url.replace("+psycopg", ""), autocommit=True) as connection:
+        connection.execute("SET client_min_messages = error")
+        connection.execute("DROP SCHEMA IF EXISTS sqitch CASCADE")
+        connection.execute("DROP TABLE IF EXISTS one, two, three CASCADE")
+        for name in tables(connection):
+            connection.execute(f"DROP TABLE {name} CASCADE")
+        found = connection.execute(
+            "SELECT function.oid::regprocedure::text FROM pg_proc AS function"
+            " WHERE pronamespace = 'public'::regnamespace AND NOT EXISTS"
+            " (SELECT FROM pg_depend WHERE objid = function.oid AND deptype = 'e')"
+        ).fetchall()
+        for (name,) in found:
+            connection.execute(f"DROP ROUTINE {name} CASCADE")
 
 
 @pytest.fixture
@@ -157,14 +183,13 @@ def test_tables_go_to_the_schema_that_is_named(empty_url: str) -> None:
         assert describe(connection) == elsewhere
 
 
-def test_a_login_that_migrates_is_no_superuser(empty_url: str) -> None:
-    with psycopg.connect(empty_url.replace("+psycopg", ""), autocommit=True) as connection:
-        connection.execute("SET SESSION AUTHORIZATION axai_migrate")
+def test_a_login_that_migrates_is_no_superuser(connection: psycopg.Connection[Any]) -> None:
+    connection.execute("SET SESSION AUTHORIZATION axai_migrate")
 
-        migrations.deploy(connection)
-        migrations.revert(connection, NAMES[4])
+    migrations.deploy(connection)
+    migrations.revert(connection, NAMES[4])
 
-        assert migrations.status(connection).current == NAMES[4]
+    assert migrations.status(connection).current == NAMES[4]
 
 
 def test_deploying_again_does_nothing(connection: psycopg.Connection[Any], small: Path) -> None:
@@ -353,10 +378,10 @@ def test_a_connection_that_does_not_commit_by_itself_stays_so(
 
 
 def test_who_deploys_already_is_named(
-    connection: psycopg.Connection[Any], empty_url: str, small: Path
+    connection: psycopg.Connection[Any], url: str, small: Path
 ) -> None:
     with psycopg.connect(
-        empty_url.replace("+psycopg", ""), autocommit=True, application_name="the first"
+        url.replace("+psycopg", ""), autocommit=True, application_name="the first"
     ) as other:
         other.execute("SELECT pg_advisory_lock(75474063)")
 
@@ -384,9 +409,11 @@ def test_a_server_that_does_not_answer_is_unavailable(tmp_path: Path) -> None:
         migrations.status(f"postgresql://u:secret@/d?host={tmp_path}")
 
 
-def test_two_who_deploy_at_once_take_turns(empty_url: str, small: Path) -> None:
+def test_two_who_deploy_at_once_take_turns(
+    connection: psycopg.Connection[Any], url: str, small: Path
+) -> None:
     with ThreadPoolExecutor(2) as pool:
-        done = [pool.submit(migrations.deploy, empty_url, folder=small) for _ in range(2)]
+        done = [pool.submit(migrations.deploy, url, folder=small) for _ in range(2)]
 
     assert sorted(each.result() for each in done) == [(), ("one", "two")]
 

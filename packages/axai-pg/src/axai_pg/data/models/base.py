@@ -37,8 +37,14 @@ class TenantMixin:
     org_id: Mapped[uuid.UUID] = mapped_column(
         Uuid, primary_key=True, server_default=FetchedValue(), sort_order=-101
     )
+    # A sentinel: of many rows in one INSERT, it tells which is which of those that come back.
     id: Mapped[uuid.UUID] = mapped_column(
-        Uuid, primary_key=True, default=uuid7, server_default=NEW_KEY, sort_order=-100
+        Uuid,
+        primary_key=True,
+        default=uuid7,
+        server_default=NEW_KEY,
+        insert_sentinel=True,
+        sort_order=-100,
     )
 
     @declared_attr.directive
