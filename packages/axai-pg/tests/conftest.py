@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import uuid
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -18,6 +17,7 @@ from axai_pg.utils.roles import ensure_roles, prepare_database
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
+    from pathlib import Path
 
     from andamios_orm.testing.databases import PostgresDatabases
 

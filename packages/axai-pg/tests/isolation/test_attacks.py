@@ -21,7 +21,8 @@ pytestmark = [pytest.mark.integration, pytest.mark.db]
 
 KEYS = """
 SELECT conrelid::regclass::text, conname, (
-    SELECT array_agg(attname ORDER BY place) FROM unnest(conkey) WITH ORDINALITY AS at(number, place)
+    SELECT array_agg(attname ORDER BY place)
+    FROM unnest(conkey) WITH ORDINALITY AS at(number, place)
     JOIN pg_attribute ON attrelid = conrelid AND attnum = number
 ), confrelid::regclass::text
 FROM pg_constraint WHERE contype = 'f' AND connamespace = 'public'::regnamespace
@@ -72,9 +73,7 @@ def test_the_attacked_tables_are_those_of_the_models(app: psycopg.Connection[Any
     from axai_pg.data.models import Base
 
     assert set(names(app)) == {
-        name
-        for name in Base.metadata.tables
-        if not name.startswith(("andamios_", "audit_"))
+        name for name in Base.metadata.tables if not name.startswith(("andamios_", "audit_"))
     }
 
 
@@ -101,9 +100,7 @@ def test_without_a_context_nothing_is_written(
     assert set(every(stranger, "DELETE FROM {}").values()) == {"0"}
 
 
-def test_a_context_ends_with_its_transaction(
-    connect: Any, shared_url: str, ours: Any
-) -> None:
+def test_a_context_ends_with_its_transaction(connect: Any, shared_url: str, ours: Any) -> None:
     with connect(shared_url, "axai_app", ours.id) as connection:
         assert set(every(connection, "SELECT * FROM {}").values()) == {"1"}
         connection.commit()
@@ -280,9 +277,7 @@ def test_an_organisation_goes_with_everything_it_has(
         "CREATE TRIGGER opened AFTER INSERT ON {} EXECUTE FUNCTION axai_touch()",
     ],
 )
-def test_a_service_changes_nothing_but_rows(
-    app: psycopg.Connection[Any], statement: str
-) -> None:
+def test_a_service_changes_nothing_but_rows(app: psycopg.Connection[Any], statement: str) -> None:
     answers = every(app, statement)
     granted = {"23505", "42501"}
 
@@ -304,9 +299,7 @@ def test_row_security_is_not_turned_off(app: psycopg.Connection[Any]) -> None:
 
 
 @pytest.mark.parametrize("role", ["axai_owner", "axai_migrate", "axai_system", "axai_backup"])
-def test_a_service_does_not_become_somebody_else(
-    app: psycopg.Connection[Any], role: str
-) -> None:
+def test_a_service_does_not_become_somebody_else(app: psycopg.Connection[Any], role: str) -> None:
     assert state_of(app, sql.SQL("SET LOCAL ROLE {}").format(sql.Identifier(role))) == "42501"
 
 
@@ -348,7 +341,9 @@ def test_a_temporary_table_stands_in_nobodys_way(app: psycopg.Connection[Any]) -
     statement = sql.SQL("CREATE TEMPORARY TABLE audit_log (org_id uuid)").format()
 
     assert state_of(app, statement) == "42501"
-    assert state_of(app, sql.SQL("CREATE TABLE public.audit_log2 (org_id uuid)").format()) == "42501"
+    assert (
+        state_of(app, sql.SQL("CREATE TABLE public.audit_log2 (org_id uuid)").format()) == "42501"
+    )
 
 
 def test_the_owners_functions_are_not_hijacked_where_temporary_tables_are_allowed(

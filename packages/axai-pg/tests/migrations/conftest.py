@@ -36,9 +36,7 @@ def sqitch(tmp_path: Path, scripts: Path) -> Callable[..., subprocess.CompletedP
     if program is None or shutil.which("psql") is None:
         pytest.skip(MISSING)
 
-    def run(
-        url: str, *arguments: str, folder: Path = scripts
-    ) -> subprocess.CompletedProcess[str]:
+    def run(url: str, *arguments: str, folder: Path = scripts) -> subprocess.CompletedProcess[str]:
         place = make_url(url).set(drivername="pg").render_as_string(hide_password=False)
         command, *options = arguments
         return subprocess.run(

@@ -65,9 +65,7 @@ def test_a_change_is_found_by_name_by_id_and_by_tag(tmp_path: Path) -> None:
         (f"{HEAD}%uri=https://example.org\n{ONE}", "has to say %project="),
     ],
 )
-def test_a_plan_that_is_not_understood_is_refused(
-    tmp_path: Path, text: str, message: str
-) -> None:
+def test_a_plan_that_is_not_understood_is_refused(tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(MigrationRefused, match=message):
         read_plan(write(tmp_path, text))
 

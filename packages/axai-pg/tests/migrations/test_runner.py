@@ -316,7 +316,12 @@ def test_who_and_where_a_connection_is_stays(
     connection: psycopg.Connection[Any], small: Path
 ) -> None:
     connection.execute("SET search_path = pg_catalog")
-    write(small, "deploy", "one", "BEGIN;\nSET LOCAL ROLE axai_owner;\nCREATE TABLE one ();\nCOMMIT;\n")
+    write(
+        small,
+        "deploy",
+        "one",
+        "BEGIN;\nSET LOCAL ROLE axai_owner;\nCREATE TABLE one ();\nCOMMIT;\n",
+    )
 
     migrations.deploy(connection, folder=small)
 
@@ -338,9 +343,7 @@ def test_a_database_of_another_plan_is_left_alone(
         migrations.deploy(connection, folder=small)
 
 
-def test_deploying_backwards_is_refused(
-    connection: psycopg.Connection[Any], small: Path
-) -> None:
+def test_deploying_backwards_is_refused(connection: psycopg.Connection[Any], small: Path) -> None:
     migrations.deploy(connection, folder=small)
 
     with pytest.raises(MigrationRefused, match="past one: revert"):
@@ -385,7 +388,7 @@ def test_who_deploys_already_is_named(
     ) as other:
         other.execute("SELECT pg_advisory_lock(75474063)")
 
-        with pytest.raises(MigrationLocked, match="postgres \\(the first, process "):
+        with pytest.raises(MigrationLocked, match=r"postgres \(the first, process "):
             Runner(connection, small, wait=0.1).deploy()
 
 
@@ -398,7 +401,9 @@ def test_a_holder_that_has_just_gone_is_another_process(
 def test_a_connection_that_breaks_says_why(
     connection: psycopg.Connection[Any], small: Path
 ) -> None:
-    write(small, "deploy", "one", "BEGIN;\nSELECT pg_terminate_backend(pg_backend_pid());\nCOMMIT;\n")
+    write(
+        small, "deploy", "one", "BEGIN;\nSELECT pg_terminate_backend(pg_backend_pid());\nCOMMIT;\n"
+    )
 
     with pytest.raises((MigrationFailed, psycopg.OperationalError)):
         migrations.deploy(connection, folder=small)

@@ -20,17 +20,17 @@ pytestmark = [pytest.mark.e2e, pytest.mark.db, pytest.mark.slow]
 FOURTH = "20261129_0004_topics"
 SEVENTH = "20261129_0007_permissions"
 REGISTRY = (
-    "SELECT change_id, script_hash, change, project, note, planned_at, planner_name, planner_email"
-    " FROM sqitch.changes ORDER BY committed_at",
+    """SELECT change_id, script_hash, change, project, note, planned_at, planner_name,
+    planner_email FROM sqitch.changes ORDER BY committed_at""",
     "SELECT change_id, type, dependency, dependency_id FROM sqitch.dependencies ORDER BY 1, 3",
     "SELECT tag_id, tag, project, change_id, note, planned_at FROM sqitch.tags ORDER BY 1",
     "SELECT event, change_id, requires, conflicts, tags FROM sqitch.events ORDER BY committed_at",
     "SELECT project, uri FROM sqitch.projects",
     "SELECT version FROM sqitch.releases",
-    "SELECT table_name, column_name, data_type, is_nullable, column_default"
-    " FROM information_schema.columns WHERE table_schema = 'sqitch' ORDER BY 1, ordinal_position",
-    "SELECT conrelid::regclass::text, pg_get_constraintdef(oid) FROM pg_constraint"
-    " WHERE connamespace = 'sqitch'::regnamespace AND contype <> 'n' ORDER BY 1, 2",
+    """SELECT table_name, column_name, data_type, is_nullable, column_default
+    FROM information_schema.columns WHERE table_schema = 'sqitch' ORDER BY 1, ordinal_position""",
+    """SELECT conrelid::regclass::text, pg_get_constraintdef(oid) FROM pg_constraint
+    WHERE connamespace = 'sqitch'::regnamespace AND contype <> 'n' ORDER BY 1, 2""",
 )
 
 

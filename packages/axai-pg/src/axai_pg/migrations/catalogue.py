@@ -42,8 +42,9 @@ WHERE pronamespace = %(schema)s::regnamespace AND prokind IN ('f', 'p') AND NOT 
 ORDER BY 2
 """
 _TABLES: Final[LiteralString] = """
-SELECT oid, quote_ident(relname), relkind, relrowsecurity, relforcerowsecurity, pg_get_userbyid(relowner),
-    coalesce(relacl, acldefault('r', relowner))::text[], pg_get_viewdef(oid, true), reloptions
+SELECT oid, quote_ident(relname), relkind, relrowsecurity, relforcerowsecurity,
+    pg_get_userbyid(relowner), coalesce(relacl, acldefault('r', relowner))::text[], pg_get_viewdef(oid, true),
+    reloptions
 FROM pg_class AS relation
 WHERE relnamespace = %(schema)s::regnamespace AND relkind IN ('r', 'p', 'v', 'm', 'S', 'f')
 AND NOT EXISTS (

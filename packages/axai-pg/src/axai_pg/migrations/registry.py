@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, LiteralString
 
 from psycopg import sql
-from psycopg.rows import namedtuple_row
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -135,9 +134,14 @@ INSERT INTO {registry}.events (
     %(name)s, %(email)s, %(date)s, %(planner)s, %(planner_email)s
 )
 """
+_DEPLOYED: Final = """
+SELECT change_id, change, script_hash FROM {registry}.changes
+WHERE project = %(project)s ORDER BY committed_at, change
+"""
 _EVENTS: Final = """
 SELECT event, change, committed_at, committer_name, committer_email, note
-FROM {registry}.events WHERE project = %(project)s ORDER BY committed_at DESC, change LIMIT %(limit)s
+FROM {registry}.events WHERE project = %(project)s
+ORDER BY committed_at DESC, change LIMIT %(limit)s
 """
 
 
@@ -190,27 +194,16 @@ class Registry:
         """Return the id, the name and the hash of the script of each change, oldest first."""
         if not self.exists():
             return []
-        return self._run(
-            "SELECT change_id, change, script_hash FROM {registry}.changes"
-            " WHERE project = %(project)s ORDER BY committed_at, change",
-            {"project": project},
-        ).fetchall()
+        return list(self._run(_DEPLOYED, {"project": project}))
 
     def events(self, project: str, limit: int | None) -> list[Event]:
         """Return what was done, newest first."""
         if not self.exists():
             return []
-        cursor = self._connection.cursor(row_factory=namedtuple_row)
-        cursor.execute(self._sql(_EVENTS), {"project": project, "limit": limit})
+        found = self._run(_EVENTS, {"project": project, "limit": limit})
         return [
-            Event(
-                each.event,
-                each.change,
-                each.committed_at,
-                Committer(each.committer_name, each.committer_email),
-                each.note,
-            )
-            for each in cursor
+            Event(kind, change, time, Committer(name, email), note)
+            for kind, change, time, name, email, note in found
         ]
 
     def log_deploy(self, plan: Plan, change: Change, committer: Committer) -> None:

@@ -103,9 +103,7 @@ def revert(
         return Runner(connection, folder, schema=schema).revert(to)
 
 
-def verify(
-    target: Target, *, schema: str = "public", folder: Path = FOLDER
-) -> tuple[Problem, ...]:
+def verify(target: Target, *, schema: str = "public", folder: Path = FOLDER) -> tuple[Problem, ...]:
     """Return what is wrong with the changes that are deployed."""
     with _opened(target) as connection:
         return Runner(connection, folder, schema=schema).verify()

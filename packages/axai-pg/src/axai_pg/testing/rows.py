@@ -32,7 +32,8 @@ AND attname <> 'org_id'
 """
 _KEYS: Final[LiteralString] = """
 SELECT conname, (
-    SELECT array_agg(attname ORDER BY place) FROM unnest(conkey) WITH ORDINALITY AS at(number, place)
+    SELECT array_agg(attname ORDER BY place)
+    FROM unnest(conkey) WITH ORDINALITY AS at(number, place)
     JOIN pg_attribute ON attrelid = conrelid AND attnum = number
 ), (SELECT relname FROM pg_class WHERE oid = confrelid)
 FROM pg_constraint WHERE conrelid = %s AND contype = 'f'

@@ -117,7 +117,9 @@ def test_the_owner_may_delete_what_is_too_old(connect: Any, shared_url: str) -> 
     with connect(shared_url, "postgres", uuid.uuid4()) as connection:
         insert_rows(connection, context(connection))
         connection.execute("SET LOCAL ROLE axai_owner")
-        connection.execute("CREATE POLICY pruning ON audit_log FOR DELETE TO axai_owner USING (true)")
+        connection.execute(
+            "CREATE POLICY pruning ON audit_log FOR DELETE TO axai_owner USING (true)"
+        )
 
         assert connection.execute("DELETE FROM audit_log").rowcount > 0
 
@@ -214,8 +216,8 @@ def test_what_is_sealed_is_sealed_once(sealed: psycopg.Connection[Any]) -> None:
         ("UPDATE audit_seals SET digest = 'x' WHERE number = 1", [1, 2]),
         ("DELETE FROM audit_seals WHERE number = 1", [1, 2]),
         (
-            "INSERT INTO audit_log (org_id, action, occurred_at, transaction_id)"
-            " SELECT org_id, 'forged', occurred_at, transaction_id FROM audit_log LIMIT 1",
+            """INSERT INTO audit_log (org_id, action, occurred_at, transaction_id)
+            SELECT org_id, 'forged', occurred_at, transaction_id FROM audit_log LIMIT 1""",
             [1],
         ),
     ],

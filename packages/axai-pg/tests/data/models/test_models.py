@@ -146,7 +146,10 @@ def test_relationships_join_within_the_organisation(
 ) -> None:
     topic = Topic(name="Trees", children=[Topic(name="Oaks")])
     collection = Collection(
-        name="All", owner=user, documents=[document], subcollections=[Collection(name="A", owner=user)]
+        name="All",
+        owner=user,
+        documents=[document],
+        subcollections=[Collection(name="A", owner=user)],
     )
     node, other = (
         GraphNode(name=name, node_type="person", created_by_tool="t", document=document)
@@ -253,7 +256,13 @@ def test_a_changed_document_leaves_what_it_was(
     assert document.version == 4
     assert document.change_description is None
     assert [
-        (each.version, each.changed_columns, each.content, each.change_description, each.created_by_id)
+        (
+            each.version,
+            each.changed_columns,
+            each.content,
+            each.change_description,
+            each.created_by_id,
+        )
         for each in document.versions
     ] == [
         (1, ["content"], "Grüße aus dem Tal", None, user.id),
@@ -275,9 +284,7 @@ def test_a_statement_counts_versions_as_well(session: Session, document: Documen
 
 
 def test_an_operator_is_nobody_in_the_organisation(session: Session, document: Document) -> None:
-    session.execute(
-        text("SELECT set_config('axai.user_id', :id, true)"), {"id": str(uuid.uuid4())}
-    )
+    session.execute(text("SELECT set_config('axai.user_id', :id, true)"), {"id": str(uuid.uuid4())})
 
     document.title = "Other"
     session.flush()
@@ -300,7 +307,9 @@ def test_a_document_is_searched_in_its_language(
     session: Session, document: Document, word: str, found: int
 ) -> None:
     vector = Document.__table__.c.search_vector
-    query = func.plainto_tsquery(func.axai_text_search(Document.language).op("::")(text("regconfig")), word)
+    query = func.plainto_tsquery(
+        func.axai_text_search(Document.language).op("::")(text("regconfig")), word
+    )
 
     statement = select(func.count()).select_from(Document).where(vector.op("@@")(query))
 
@@ -325,9 +334,7 @@ def test_a_circle_is_refused(session: Session, user: User, model: Any) -> None:
 
     for child, parent in ((top, bottom), (top, top), (middle, bottom)):
         with pytest.raises(IntegrityError) as refused, session.begin_nested():
-            session.execute(
-                update(model).where(model.id == child.id).values({column: parent.id})
-            )
+            session.execute(update(model).where(model.id == child.id).values({column: parent.id}))
         diagnosis: Any = refused.value.orig
         assert diagnosis.diag.constraint_name == f"ck_{table}_no_cycle"
 
@@ -338,18 +345,18 @@ def test_a_circle_is_refused(session: Session, user: User, model: Any) -> None:
     ("make", "rule"),
     [
         (lambda document: Document(title=" ", owner_id=document.owner_id), "title_not_empty"),
-        (lambda document: Document(title="x"), "owner_id"),
-        (lambda document: User(username="", email="a@b"), "username_not_empty"),
-        (lambda document: User(username="a", email="a b@c"), "email_valid"),
-        (lambda document: User(username="b", email="ANA@example.org"), "uq_users_org_id_email"),
-        (lambda document: User(username="ana", email="b@c"), "uq_users_org_id_username"),
+        (lambda _document: Document(title="x"), "owner_id"),
+        (lambda _document: User(username="", email="a@b"), "username_not_empty"),
+        (lambda _document: User(username="a", email="a b@c"), "email_valid"),
+        (lambda _document: User(username="b", email="ANA@example.org"), "uq_users_org_id_email"),
+        (lambda _document: User(username="ana", email="b@c"), "uq_users_org_id_username"),
         (
             lambda document: Summary(
                 document=document, content="x", tool_agent="t", confidence_score=Decimal("1.1")
             ),
             "valid_confidence",
         ),
-        (lambda document: Topic(name="x", global_importance=Decimal(-1)), "valid_importance"),
+        (lambda _document: Topic(name="x", global_importance=Decimal(-1)), "valid_importance"),
         (
             lambda document: DocumentPermission(document=document, permission="read"),
             "one_grantee",

@@ -104,7 +104,9 @@ class PersonalDataRequest(TenantMixin, TimestampMixin, Base):
     __table_args__ = (
         refers_to("users", "user_id", ondelete="CASCADE"),
         CheckConstraint("kind::text IN ('export', 'erasure')", name="valid_kind"),
-        CheckConstraint("status::text IN ('received', 'completed', 'refused')", name="valid_status"),
+        CheckConstraint(
+            "status::text IN ('received', 'completed', 'refused')", name="valid_status"
+        ),
         Index("ix_personal_data_requests_org_id_user_id", "org_id", "user_id"),
     )
 

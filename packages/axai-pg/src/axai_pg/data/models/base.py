@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import uuid
+import uuid  # noqa: TC003 - SQLAlchemy reads the annotations of mixins
 from typing import Any, ClassVar, Final
 
 from sqlalchemy import FetchedValue, ForeignKeyConstraint, Index, Uuid, text

@@ -29,9 +29,7 @@ class Summary(TenantMixin, TimestampMixin, Base):
         CheckConstraint("btrim(tool_agent) <> ''", name="tool_agent_not_empty"),
         CheckConstraint("confidence_score BETWEEN 0 AND 1", name="valid_confidence"),
         CheckConstraint(STATUSES, name="valid_status"),
-        Index(
-            "ix_summaries_org_id_document_id", "org_id", "document_id", text("created_at DESC")
-        ),
+        Index("ix_summaries_org_id_document_id", "org_id", "document_id", text("created_at DESC")),
     )
 
     document_id: Mapped[uuid.UUID] = mapped_column(Uuid)
