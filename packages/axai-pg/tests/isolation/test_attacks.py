@@ -6,7 +6,7 @@ The tables, keys and unique indexes come from the catalogue, so a new table is a
 from __future__ import annotations
 
 import uuid
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, LiteralString
 
 import psycopg
 import pytest
@@ -48,7 +48,9 @@ def names(connection: psycopg.Connection[Any]) -> list[str]:
     return ["organizations", *(table.name for table in tenant_tables(connection))]
 
 
-def every(connection: psycopg.Connection[Any], statement: str, *values: Any) -> dict[str, str]:
+def every(
+    connection: psycopg.Connection[Any], statement: LiteralString, *values: Any
+) -> dict[str, str]:
     """Return what a statement does to each table."""
     return {
         name: state_of(connection, sql.SQL(statement).format(sql.Identifier(name)), *values)
@@ -84,7 +86,7 @@ def test_without_a_context_nothing_is_there(stranger: psycopg.Connection[Any]) -
 def test_without_a_context_nothing_is_written(
     stranger: psycopg.Connection[Any], theirs: Any
 ) -> None:
-    refused = {}
+    refused: dict[Any, str | None] = {}
     for table in tenant_tables(stranger):
         for org_id in (theirs.id, None):
             try:
@@ -147,7 +149,7 @@ def test_rows_of_others_are_neither_seen_nor_changed_nor_deleted(
 
 
 def test_a_row_is_not_inserted_for_others(app: psycopg.Connection[Any], theirs: Any) -> None:
-    states = {}
+    states: dict[str, str | None] = {}
     for table in tenant_tables(app):
         with pytest.raises(psycopg.Error) as refused, app.transaction():
             insert_row(app, table, theirs.id, theirs.keys)
@@ -298,7 +300,9 @@ def test_row_security_is_not_turned_off(app: psycopg.Connection[Any]) -> None:
     assert set(every(app, "SELECT * FROM {}").values()) == {"42501"}
 
 
-@pytest.mark.parametrize("role", ["axai_owner", "axai_migrate", "axai_system", "axai_backup"])
+@pytest.mark.parametrize(
+    "role", ["axai_owner", "axai_migrate", "axai_system", "axai_backup", "axai_search"]
+)
 def test_a_service_does_not_become_somebody_else(app: psycopg.Connection[Any], role: str) -> None:
     assert state_of(app, sql.SQL("SET LOCAL ROLE {}").format(sql.Identifier(role))) == "42501"
 
@@ -335,6 +339,26 @@ def test_a_function_that_is_cheap_to_call_sees_own_rows_only(
     }
 
     assert set(found.values()) == {"1"}
+
+
+def test_documents_of_others_are_not_found(
+    connect: Any, shared_url: str, ours: Any, theirs: Any
+) -> None:
+    with connect(shared_url, "postgres") as connection:
+        connection.execute("UPDATE documents SET title = 'canary', metadata = '{\"canary\": 1}'")
+        connection.execute("SET LOCAL ROLE axai_app")
+        for query in (
+            "SELECT id FROM axai_find_documents(to_tsquery('english', 'canary'))",
+            "SELECT * FROM axai_documents_with('{\"canary\": 1}')",
+        ):
+            assert connection.execute(query).fetchall() == []
+            for organisation in (ours, theirs):
+                connection.execute(
+                    "SELECT set_config('axai.org_id', %s, true)", [str(organisation.id)]
+                )
+                found = connection.execute(query).fetchall()
+                assert found == [(organisation.keys["documents"],)]
+            connection.execute("SELECT set_config('axai.org_id', '', true)")
 
 
 def test_a_temporary_table_stands_in_nobodys_way(app: psycopg.Connection[Any]) -> None:

@@ -182,10 +182,16 @@ def test_nothing_is_granted_to_everybody(catalogue: psycopg.Connection[Any]) -> 
 def test_everything_belongs_to_the_owner(catalogue: psycopg.Connection[Any]) -> None:
     assert column(
         catalogue,
+        "SELECT proname FROM pg_proc WHERE pronamespace = 'public'::regnamespace"
+        " AND proowner = 'axai_search'::regrole ORDER BY 1",
+    ) == ["axai_documents_with", "axai_find_documents"]
+    assert column(
+        catalogue,
         f"SELECT DISTINCT pg_get_userbyid(relowner) FROM pg_class WHERE {OURS}"
         " UNION SELECT pg_get_userbyid(proowner) FROM pg_proc AS function"
         " WHERE pronamespace = 'public'::regnamespace AND NOT EXISTS"
-        " (SELECT FROM pg_depend WHERE objid = function.oid AND deptype = 'e')",
+        " (SELECT FROM pg_depend WHERE objid = function.oid AND deptype = 'e')"
+        " AND proowner <> 'axai_search'::regrole",
     ) == ["axai_owner"]
 
 
@@ -203,6 +209,8 @@ def test_a_function_that_acts_as_the_owner_knows_where_to_look(
         "axai_note_operation",
         "axai_seal_audit",
         "axai_broken_seals",
+        "axai_find_documents",
+        "axai_documents_with",
     }
     assert {tuple(settings or ()) for _, settings in definers} == {("search_path=public, pg_temp",)}
 
@@ -215,7 +223,28 @@ def test_services_call_what_they_need(catalogue: psycopg.Connection[Any]) -> Non
         " (SELECT FROM pg_depend WHERE objid = function.oid AND deptype = 'e') ORDER BY 1",
     )
 
-    assert callable_ == ["axai_note", "axai_text_search", "axai_uuid7"]
+    assert callable_ == [
+        "axai_documents_with",
+        "axai_find_documents",
+        "axai_note",
+        "axai_text_search",
+        "axai_uuid7",
+    ]
+
+
+def test_who_finds_documents_reads_nothing_else(catalogue: psycopg.Connection[Any]) -> None:
+    assert not column(
+        catalogue,
+        "SELECT relname FROM pg_class, aclexplode(relacl) WHERE grantee = 'axai_search'::regrole",
+    )
+    assert catalogue.execute(
+        "SELECT attrelid::regclass::text, privilege_type, array_agg(attname::text ORDER BY attname)"
+        " FROM pg_attribute, aclexplode(attacl) WHERE grantee = 'axai_search'::regrole"
+        " GROUP BY 1, 2"
+    ).fetchall() == [("documents", "SELECT", ["id", "metadata", "org_id", "search_vector"])]
+    assert column(catalogue, "SELECT has_schema_privilege('axai_search', 'public', 'CREATE')") == [
+        False
+    ]
 
 
 def test_no_view_shows_what_its_owner_sees(catalogue: psycopg.Connection[Any]) -> None:
@@ -245,7 +274,8 @@ def test_the_roles_are_as_weak_as_they_should_be(catalogue: psycopg.Connection[A
         ("axai_audit_reader", False, False, []),
         ("axai_backup", True, False, []),
         ("axai_migrate", False, False, ["axai_owner", "axai_system"]),
-        ("axai_owner", False, False, []),
+        ("axai_owner", False, False, ["axai_search"]),
+        ("axai_search", True, False, []),
         ("axai_system", True, False, []),
     ]
 
@@ -309,6 +339,12 @@ MUTANTS = {
         test_a_function_that_acts_as_the_owner_knows_where_to_look
     ),
     "GRANT EXECUTE ON FUNCTION axai_seal_audit() TO axai_app": test_services_call_what_they_need,
+    "GRANT SELECT ON users TO axai_search": test_who_finds_documents_reads_nothing_else,
+    "GRANT SELECT (content) ON documents TO axai_search": (
+        test_who_finds_documents_reads_nothing_else
+    ),
+    "GRANT CREATE ON SCHEMA public TO axai_search": test_who_finds_documents_reads_nothing_else,
+    "ALTER FUNCTION axai_touch() OWNER TO axai_search": test_everything_belongs_to_the_owner,
     "CREATE VIEW added AS SELECT * FROM users": test_no_view_shows_what_its_owner_sees,
     "CREATE MATERIALIZED VIEW added AS SELECT * FROM users": test_no_view_shows_what_its_owner_sees,
     "CREATE TABLE added () INHERITS (users)": test_no_table_is_reached_through_another,

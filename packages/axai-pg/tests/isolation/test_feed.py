@@ -97,8 +97,6 @@ def test_a_position_of_others_is_refused_like_one_that_is_free(
             " VALUES (7, now(), 'x', 'create', 1, %s)",
             [str(theirs)],
         )
-        system.execute("SET LOCAL ROLE axai_system")
-        system.execute("SELECT set_config('axai.org_id', %s, true)", [str(ours)])
         system.commit()
     with connect(shared_url, "axai_app", ours) as app:
         [(number,)] = app.execute("SELECT pg_current_xact_id()::text::bigint").fetchall()

@@ -72,7 +72,7 @@ def test_nobody_but_the_owner_makes_tables(connection: psycopg.Connection[Any]) 
     ).fetchall()
 
     assert {role for role, uses, _ in found if uses} == set(ROLES)
-    assert [role for role, _, creates in found if creates] == ["axai_owner"]
+    assert [role for role, _, creates in found if creates] == ["axai_owner", "axai_migrate"]
 
 
 def test_roles_that_others_keep_changing_are_given_up(

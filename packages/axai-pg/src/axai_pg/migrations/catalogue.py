@@ -43,8 +43,8 @@ ORDER BY 2
 """
 _TABLES: Final[LiteralString] = """
 SELECT oid, quote_ident(relname), relkind, relrowsecurity, relforcerowsecurity,
-    pg_get_userbyid(relowner), coalesce(relacl, acldefault('r', relowner))::text[], pg_get_viewdef(oid, true),
-    reloptions
+    pg_get_userbyid(relowner), coalesce(relacl, acldefault('r', relowner))::text[],
+    pg_get_viewdef(oid, true), reloptions
 FROM pg_class AS relation
 WHERE relnamespace = %(schema)s::regnamespace AND relkind IN ('r', 'p', 'v', 'm', 'S', 'f')
 AND NOT EXISTS (
@@ -74,6 +74,15 @@ WHERE indrelid = %(table)s AND NOT EXISTS (
 )
 ORDER BY 1
 """
+_COLUMN_GRANTS: Final[LiteralString] = """
+SELECT format(
+    'GRANT %%s (%%s) ON %%s TO %%s', privilege_type,
+    string_agg(quote_ident(attname), ', ' ORDER BY attnum), %(name)s::text,
+    CASE grantee WHEN 0 THEN 'PUBLIC' ELSE pg_get_userbyid(grantee) END
+)
+FROM pg_attribute, aclexplode(attacl) WHERE attrelid = %(table)s AND attnum > 0
+GROUP BY privilege_type, grantee ORDER BY 1
+"""
 _TRIGGERS: Final[LiteralString] = """
 SELECT pg_get_triggerdef(oid, true)
     || CASE tgenabled WHEN 'O' THEN '' ELSE E';\n-- enabled: ' || tgenabled::text END
@@ -95,6 +104,13 @@ FROM pg_policy WHERE polrelid = %(table)s ORDER BY polname
 """
 _PINNED: Final = re.compile(r"^ SET search_path TO .*$", re.MULTILINE)
 _GRANT: Final = re.compile(r"(?P<who>[^=]*)=(?P<what>[A-Za-z*]+)/.*")
+# Whoever is given something has to be allowed to make it, for this moment.
+_GIVEN: Final = """\
+DO $$ BEGIN
+    EXECUTE format('GRANT CREATE ON SCHEMA %I TO {owner}', current_schema());
+    ALTER {what} OWNER TO {owner};
+    EXECUTE format('REVOKE CREATE ON SCHEMA %I FROM {owner}', current_schema());
+END $$;"""
 _LETTERS: Final = {
     "a": "INSERT",
     "r": "SELECT",
@@ -154,6 +170,8 @@ class _Catalogue:
             if forced:
                 yield f"ALTER TABLE {name} FORCE ROW LEVEL SECURITY;"
             yield from _granted(f"TABLE {name}", grants, owner)
+            some = self._rows(_COLUMN_GRANTS, table=oid, name=name)
+            yield from (f"{text};" for (text,) in some)
             yield ""
             later += [
                 f"ALTER TABLE {name} ADD CONSTRAINT {text};"
@@ -170,9 +188,7 @@ class _Catalogue:
 
 
 def _granted(what: str, grants: list[str], owner: str) -> Iterator[str]:
-    """Yield who may do what, but for the owner, who is not axai_owner only by mistake."""
-    if owner != "axai_owner":
-        yield f"ALTER {what} OWNER TO {owner};"
+    """Yield who may do what, and whose it is unless it is axai_owner's."""
     yield f"REVOKE ALL ON {what} FROM PUBLIC;"
     for grant in sorted(grants):
         found = _GRANT.fullmatch(grant)
@@ -180,3 +196,5 @@ def _granted(what: str, grants: list[str], owner: str) -> Iterator[str]:
             continue
         names = ", ".join(sorted(_LETTERS.get(letter, letter) for letter in found["what"]))
         yield f"GRANT {names} ON {what} TO {found['who'] or 'PUBLIC'};"
+    if owner != "axai_owner":
+        yield _GIVEN.format(what=what, owner=owner)

@@ -7,7 +7,7 @@ fails, or does not verify, leaves the database as it was after the change before
 from __future__ import annotations
 
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -334,7 +334,7 @@ def _opened(target: Target) -> Iterator[psycopg.Connection[Any]]:
         try:
             yield target
         finally:
-            if not target.closed:
+            with suppress(psycopg.OperationalError):  # the connection has broken
                 target.autocommit = before
         return
     url = make_url(target).set(drivername="postgresql")

@@ -8,6 +8,7 @@
 ``axai_audit_reader``   reads the audit log of the organisation in context
 ``axai_system``         an operator: reads and writes rows of all organisations
 ``axai_backup``         reads rows of all organisations
+``axai_search``         owns the functions that find documents by an index, nothing else
 ======================= =============================================================
 """
 
@@ -37,10 +38,11 @@ ROLES: Final = {
     "axai_audit_reader": False,
     SYSTEM: True,
     "axai_backup": True,
+    "axai_search": True,
 }
 """The roles, and which of them row security does not apply to."""
 
-_MEMBERS: Final = (("axai_migrate", OWNER), ("axai_migrate", SYSTEM))
+_MEMBERS: Final = (("axai_migrate", OWNER), ("axai_migrate", SYSTEM), (OWNER, "axai_search"))
 _ATTEMPTS: Final = 20
 _PAUSE: Final = 0.02
 _LOCK: Final = 4_711_020_263
@@ -114,7 +116,7 @@ def prepare_database(connection: psycopg.Connection[Any], schema: str = "public"
             "CREATE SCHEMA IF NOT EXISTS {place}",
             "REVOKE CREATE ON SCHEMA {place} FROM PUBLIC",
             "GRANT USAGE ON SCHEMA {place} TO {everybody}",
-            "GRANT CREATE ON SCHEMA {place} TO axai_owner",
+            "GRANT CREATE ON SCHEMA {place} TO axai_owner WITH GRANT OPTION",
             "REVOKE TEMPORARY ON DATABASE {database} FROM PUBLIC",
             "GRANT CONNECT ON DATABASE {database} TO {everybody}",
             "GRANT CREATE ON DATABASE {database} TO axai_owner, axai_migrate",

@@ -231,12 +231,18 @@ def test_another_organisations_row_with_the_same_id_is_nobodys_child(
     session.expunge_all()
 
     summaries = session.scalars(
-        select(Summary).options(joinedload(Summary.document)).order_by(Summary.content.desc())
+        select(Summary)
+        .where(Summary.document_id == document.id)
+        .options(joinedload(Summary.document))
+        .order_by(Summary.content.desc())
     ).all()
 
     assert [each.content for each in summaries] == ["right", "fake"]
     pairs = session.execute(
-        select(Summary.content, Document.title).join(Summary.document).order_by(Summary.content)
+        select(Summary.content, Document.title)
+        .join(Summary.document)
+        .where(Document.id == document.id)
+        .order_by(Summary.content)
     ).all()
     assert pairs == [("fake", "fake"), ("right", "Plan")]
 
@@ -269,6 +275,19 @@ def test_a_changed_document_leaves_what_it_was(
         (3, ["status"], "Other", "shorter", user.id),
     ]
     assert document.versions[0].created_at == document.created_at
+
+
+def test_a_version_that_was_stored_by_hand_does_not_stand_in_the_way(
+    session: Session, document: Document
+) -> None:
+    session.add(DocumentVersion(document_id=document.id, version=1, title="by hand"))
+    session.flush()
+
+    document.title = "Other"
+    session.flush()
+
+    query = select(DocumentVersion.version, DocumentVersion.title)
+    assert session.execute(query).all() == [(1, "Plan")]
 
 
 def test_a_statement_counts_versions_as_well(session: Session, document: Document) -> None:

@@ -193,7 +193,16 @@ BEGIN
             OLD.org_id, OLD.id, OLD.version, OLD.title, OLD.description, OLD.content, OLD.language,
             OLD.filename, OLD.file_path, OLD.content_type, OLD.document_type, OLD.status,
             OLD.metadata, changed, OLD.changed_by_id, OLD.change_description, OLD.updated_at
-        );
+        )
+        -- Somebody has stored a version of that number by hand; this is what it was.
+        ON CONFLICT (org_id, document_id, version) DO UPDATE SET
+            title = EXCLUDED.title, description = EXCLUDED.description,
+            content = EXCLUDED.content, language = EXCLUDED.language,
+            filename = EXCLUDED.filename, file_path = EXCLUDED.file_path,
+            content_type = EXCLUDED.content_type, document_type = EXCLUDED.document_type,
+            status = EXCLUDED.status, metadata = EXCLUDED.metadata,
+            changed_columns = EXCLUDED.changed_columns, created_by_id = EXCLUDED.created_by_id,
+            change_description = EXCLUDED.change_description, created_at = EXCLUDED.created_at;
     END IF;
     RETURN NULL;
 END $$;

@@ -130,6 +130,26 @@ END $function$
 ;
 REVOKE ALL ON FUNCTION axai_change_document() FROM PUBLIC;
 
+CREATE OR REPLACE FUNCTION axai_documents_with(contained jsonb)
+ RETURNS SETOF uuid
+ LANGUAGE sql
+ STABLE SECURITY DEFINER ROWS 100
+ SET search_path FROM CURRENT
+AS $function$
+    SELECT document.id FROM documents AS document
+    WHERE document.org_id = nullif(current_setting('axai.org_id', true), '')::uuid
+    AND document.metadata @> contained
+$function$
+;
+REVOKE ALL ON FUNCTION axai_documents_with(jsonb) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION axai_documents_with(jsonb) TO axai_app;
+GRANT EXECUTE ON FUNCTION axai_documents_with(jsonb) TO axai_system;
+DO $$ BEGIN
+    EXECUTE format('GRANT CREATE ON SCHEMA %I TO axai_search', current_schema());
+    ALTER FUNCTION axai_documents_with(jsonb) OWNER TO axai_search;
+    EXECUTE format('REVOKE CREATE ON SCHEMA %I FROM axai_search', current_schema());
+END $$;
+
 CREATE OR REPLACE FUNCTION axai_fill_organization()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -156,6 +176,27 @@ BEGIN
 END $function$
 ;
 REVOKE ALL ON FUNCTION axai_fill_tenant() FROM PUBLIC;
+
+CREATE OR REPLACE FUNCTION axai_find_documents(query tsquery)
+ RETURNS TABLE(id uuid, rank real)
+ LANGUAGE sql
+ STABLE SECURITY DEFINER ROWS 100
+ SET search_path FROM CURRENT
+AS $function$
+    SELECT document.id, ts_rank(document.search_vector, query)
+    FROM documents AS document
+    WHERE document.org_id = nullif(current_setting('axai.org_id', true), '')::uuid
+    AND document.search_vector @@ query
+$function$
+;
+REVOKE ALL ON FUNCTION axai_find_documents(tsquery) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION axai_find_documents(tsquery) TO axai_app;
+GRANT EXECUTE ON FUNCTION axai_find_documents(tsquery) TO axai_system;
+DO $$ BEGIN
+    EXECUTE format('GRANT CREATE ON SCHEMA %I TO axai_search', current_schema());
+    ALTER FUNCTION axai_find_documents(tsquery) OWNER TO axai_search;
+    EXECUTE format('REVOKE CREATE ON SCHEMA %I FROM axai_search', current_schema());
+END $$;
 
 CREATE OR REPLACE PROCEDURE axai_isolate(IN target text, IN parent text DEFAULT NULL::text, IN parent_key text DEFAULT NULL::text, IN tenant text DEFAULT 'org_id'::text)
  LANGUAGE plpgsql
@@ -232,7 +273,16 @@ BEGIN
             OLD.org_id, OLD.id, OLD.version, OLD.title, OLD.description, OLD.content, OLD.language,
             OLD.filename, OLD.file_path, OLD.content_type, OLD.document_type, OLD.status,
             OLD.metadata, changed, OLD.changed_by_id, OLD.change_description, OLD.updated_at
-        );
+        )
+        -- Somebody has stored a version of that number by hand; this is what it was.
+        ON CONFLICT (org_id, document_id, version) DO UPDATE SET
+            title = EXCLUDED.title, description = EXCLUDED.description,
+            content = EXCLUDED.content, language = EXCLUDED.language,
+            filename = EXCLUDED.filename, file_path = EXCLUDED.file_path,
+            content_type = EXCLUDED.content_type, document_type = EXCLUDED.document_type,
+            status = EXCLUDED.status, metadata = EXCLUDED.metadata,
+            changed_columns = EXCLUDED.changed_columns, created_by_id = EXCLUDED.created_by_id,
+            change_description = EXCLUDED.change_description, created_at = EXCLUDED.created_at;
     END IF;
     RETURN NULL;
 END $function$
@@ -709,6 +759,7 @@ REVOKE ALL ON TABLE documents FROM PUBLIC;
 GRANT DELETE, INSERT, SELECT, UPDATE ON TABLE documents TO axai_app;
 GRANT SELECT ON TABLE documents TO axai_backup;
 GRANT DELETE, INSERT, SELECT, UPDATE ON TABLE documents TO axai_system;
+GRANT SELECT (org_id, id, metadata, search_vector) ON documents TO axai_search;
 
 CREATE TABLE graph_nodes (
     org_id uuid NOT NULL,
