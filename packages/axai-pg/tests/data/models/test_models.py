@@ -24,6 +24,7 @@ from axai_pg.data.models import (
     Organization,
     Permission,
     PersonalDataRequest,
+    ProcessingStatus,
     Role,
     RolePermission,
     Summary,
@@ -35,6 +36,8 @@ from axai_pg.data.models.security import Action
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
+
+    from axai_pg.data.models.base import TenantMixin
 
 pytestmark = [pytest.mark.integration, pytest.mark.db]
 
@@ -110,7 +113,7 @@ def test_children_without_a_context_belong_where_their_parent_does(
     session.flush()
     act_as(session, "axai_system", None)
 
-    children = [
+    children: list[TenantMixin] = [
         Summary(document_id=document.id, content="Short", tool_agent="t"),
         DocumentVersion(document_id=document.id, version=7, title="Old"),
         DocumentTopic(document_id=document.id, topic_id=topic.id, extracted_by_tool="t"),
@@ -253,14 +256,14 @@ def test_a_changed_document_leaves_what_it_was(
     document.content = "Other"
     document.change_description = "shorter"
     session.flush()
-    document.processing_status = "complete"
+    document.processing_status = ProcessingStatus.COMPLETE
     session.flush()
     document.status = DocumentStatus.PUBLISHED
     session.flush()
     session.refresh(document, ["versions"])
 
-    assert document.version == 4
-    assert document.change_description is None
+    found = session.execute(select(Document.version, Document.change_description)).one()
+    assert found == (4, None)
     assert [
         (
             each.version,
