@@ -5,8 +5,11 @@ from typing import Any, ClassVar
 
 import pytest
 from sqlalchemy import (
+    BigInteger,
     Column,
+    FetchedValue,
     ForeignKey,
+    Identity,
     MetaData,
     String,
     Table,
@@ -83,6 +86,25 @@ page_tags = Table(
     Base.metadata,
     Column("page_id", ForeignKey(Page.id), primary_key=True),
     Column("tag", ForeignKey(Tag.name), primary_key=True),
+)
+
+
+class Stamped(IntegerKeyMixin, Base):
+    """A model with a column that the database may change in an UPDATE, and links with a key."""
+
+    __tablename__ = "stamped"
+
+    title: Mapped[str]
+    stamp: Mapped[str | None] = mapped_column(server_onupdate=FetchedValue())
+    tags: Mapped[list[Tag]] = relationship(secondary="stamped_tags")
+
+
+stamped_tags = Table(
+    "stamped_tags",
+    Base.metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    Column("stamped_id", ForeignKey(Stamped.id)),
+    Column("tag", ForeignKey(Tag.name)),
 )
 
 
@@ -345,6 +367,25 @@ async def test_links_between_rows_are_recorded_once(database: Database, feed: Ch
         ("page_tags", '["1","red"]', "delete"),
         ("page_tags", '["1","blue"]', "delete"),
     ]
+
+
+async def test_a_row_whose_columns_are_fetched_after_its_insert_was_created(
+    database: Database, feed: ChangeFeed
+) -> None:
+    async with database.transaction() as session:
+        session.add(Stamped(title="a"))
+
+    assert await kinds(feed) == [("stamped", "1", "create")]
+
+
+async def test_a_link_whose_key_the_database_makes_is_known_by_what_it_links(
+    database: Database, feed: ChangeFeed
+) -> None:
+    async with database.transaction() as session:
+        session.add(Stamped(title="a", tags=[Tag(name="red")]))
+
+    links = [change for change in await kinds(feed) if change[0] == "stamped_tags"]
+    assert links == [("stamped_tags", '["1","red"]', "create")]
 
 
 async def test_the_records_of_a_savepoint_that_was_rolled_back_are_forgotten(

@@ -1,10 +1,32 @@
-"""Multi-tenant document management on PostgreSQL.
+"""Multi-tenant document management on PostgreSQL, isolated by the database itself."""
 
-This release reserves the name and exports its version only. Documents with
-versions, summaries, topics and a graph, kept apart per organisation by
-row-level security, are planned on top of andamios-orm.
-"""
+from __future__ import annotations
 
-__all__ = ["__version__"]
+from axai_pg.data.models import (
+    Collection,
+    Document,
+    DocumentTopic,
+    DocumentVersion,
+    GraphNode,
+    GraphRelationship,
+    Organization,
+    Summary,
+    Topic,
+    User,
+)
+
+__all__ = [
+    "Collection",
+    "Document",
+    "DocumentTopic",
+    "DocumentVersion",
+    "GraphNode",
+    "GraphRelationship",
+    "Organization",
+    "Summary",
+    "Topic",
+    "User",
+    "__version__",
+]
 
 __version__ = "0.1.0"

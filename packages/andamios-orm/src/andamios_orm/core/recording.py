@@ -277,7 +277,9 @@ def record_flush(session: Session, context: UOWTransaction) -> None:
         entity = None if listed else Entity.of(state.mapper)
         if entity is None:
             continue
-        kind = _kind(entity, state, deleted=deleted, replaced=replaced)
+        # What the database made of it may have been fetched, which gives it its key early.
+        is_new = state.key is None or state in session._new  # noqa: SLF001 - session.new copies it
+        kind = _kind(entity, state, is_new=is_new, deleted=deleted, replaced=replaced)
         if kind is None and state in expressions:
             kind = "update"
         if kind is None:
@@ -314,12 +316,12 @@ def _replaced(context: UOWTransaction) -> set[Any]:
 
 
 def _kind(
-    entity: Entity, state: InstanceState[Any], *, deleted: bool, replaced: set[Any]
+    entity: Entity, state: InstanceState[Any], *, is_new: bool, deleted: bool, replaced: set[Any]
 ) -> str | None:
     """Return what happened to a row, or None if nothing did."""
     if deleted:
         return "purge" if entity.soft else "delete"
-    if state.key is None:
+    if is_new:
         return "update" if replaced and _identity(state) in replaced else "create"
     return _kind_of_update(entity, state)
 
@@ -423,12 +425,20 @@ def _record_links(session: Session, context: UOWTransaction) -> None:
             connection = session.connection(bind_arguments={"mapper": state.mapper})
             for kind, other in _links(state, relation.key, deleted=deleted):
                 values = _link(relation, state, other)
-                key = entity.key_of(values, connection.dialect)
+                key = _link_key(entity, values, connection.dialect)
                 if (table.name, kind, key) not in seen:
                     seen.add((table.name, kind, key))
                     Ledger.of(connection).add(
                         Record(entity.tables, entity.name, kind, key=key, actor=current_actor())
                     )
+
+
+def _link_key(entity: Entity, values: Mapping[str, Any], dialect: Any) -> str:
+    """Return the key of a link; where the database makes it, what the link is between."""
+    if values.keys() >= set(entity.key_names):
+        return entity.key_of(values, dialect)
+    between = [(name, values[name]) for name in entity.names if name in values]
+    return entity.texts(between, dialect)
 
 
 def _many_to_many(mapper: Mapper[Any]) -> Iterator[tuple[Any, Entity]]:

@@ -27,7 +27,7 @@ from andamios_orm.models.feed import FeedTables, feed_tables
 from andamios_orm.models.mixins import SoftDeleteMixin
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from sqlalchemy import Connection, MetaData
     from sqlalchemy.engine import Dialect
@@ -157,11 +157,12 @@ class Entity:
         if isinstance(key, dict):
             key = [key[name] for name in self.key_names]
         values = list(key) if isinstance(key, (tuple, list)) else [key]
+        return self.texts(zip(self.key_names, values, strict=True), dialect)
+
+    def texts(self, values: Iterable[tuple[str, Any]], dialect: Dialect) -> str:
+        """Return a named value as text; of several, a JSON list of texts."""
         converters = self.converters_for(dialect)
-        parts = [
-            _text(converters[name](value))
-            for name, value in zip(self.key_names, values, strict=True)
-        ]
+        parts = [_text(converters[name](value)) for name, value in values]
         return parts[0] if len(parts) == 1 else orjson.dumps(parts).decode()
 
     def tenant_of(self, values: Mapping[str, Any], dialect: Dialect) -> str | None:

@@ -1,0 +1,1 @@
+"""What sets up a cluster and its databases."""

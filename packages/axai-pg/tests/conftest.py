@@ -1,0 +1,130 @@
+"""What the tests share: databases with the schema, and connections that act as a role."""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+import pytest
+
+from axai_pg import migrations
+from axai_pg.testing.rows import insert_rows
+from axai_pg.utils.roles import ensure_roles, prepare_database
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
+    from pathlib import Path
+
+    from andamios_orm.testing.databases import PostgresDatabases
+
+    Connect = Callable[..., AbstractContextManager[psycopg.Connection[Any]]]
+
+
+def _connection(url: str) -> psycopg.Connection[Any]:
+    return psycopg.connect(url.replace("+psycopg", "", 1), autocommit=True)
+
+
+@pytest.fixture(scope="session")
+def scripts() -> Path:
+    """Return the folder with the plan and its scripts."""
+    return migrations.FOLDER
+
+
+@pytest.fixture(scope="session")
+def schema_template(andamios_postgres_databases: PostgresDatabases, scripts: Path) -> str:
+    """Return the name of a database in which all changes are deployed."""
+    files = sorted(scripts.rglob("*.sql"))
+    digest = hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
+
+    def build(url: str) -> None:
+        with _connection(url) as connection:
+            ensure_roles(connection)
+            prepare_database(connection)
+            migrations.deploy(connection)
+
+    return andamios_postgres_databases.template(f"axai {digest}", build)
+
+
+@pytest.fixture
+def empty_url(andamios_postgres_databases: PostgresDatabases) -> Iterator[str]:
+    """Yield the URL of a database that is prepared for changes, without any."""
+    url = andamios_postgres_databases.create()
+    with _connection(url) as connection:
+        ensure_roles(connection)
+        prepare_database(connection)
+    yield url
+    andamios_postgres_databases.drop(url)
+
+
+@pytest.fixture
+def schema_url(
+    andamios_postgres_databases: PostgresDatabases, schema_template: str
+) -> Iterator[str]:
+    """Yield the URL of a database of this test alone, with the whole schema."""
+    url = andamios_postgres_databases.create(schema_template)
+    with _connection(url) as connection:
+        prepare_database(connection)  # grants on a database are not copied
+    yield url
+    andamios_postgres_databases.drop(url)
+
+
+@pytest.fixture(scope="session")
+def shared_url(
+    andamios_postgres_databases: PostgresDatabases, schema_template: str
+) -> Iterator[str]:
+    """Yield the URL of a database that tests share; they leave nothing in it."""
+    url = andamios_postgres_databases.create(schema_template)
+    with _connection(url) as connection:
+        prepare_database(connection)
+    yield url
+    andamios_postgres_databases.drop(url)
+
+
+@pytest.fixture(scope="session")
+def connect() -> Connect:
+    """Return ``connect(url, role, org_id)``: a transaction of a login, rolled back in the end.
+
+    The session belongs to the role as if it had logged in, so it is nobody else.
+    """
+
+    @contextmanager
+    def connected(
+        url: str, role: str = "axai_app", org_id: uuid.UUID | None = None
+    ) -> Iterator[psycopg.Connection[Any]]:
+        with _connection(url) as connection:
+            connection.execute(f"SET SESSION AUTHORIZATION {role}")
+            connection.autocommit = False
+            if org_id is not None:
+                connection.execute("SELECT set_config('axai.org_id', %s, true)", [str(org_id)])
+            try:
+                yield connection
+            finally:
+                connection.rollback()
+
+    return connected
+
+
+class Organisation:
+    """An organisation with a row in each table; ``keys`` has them by table."""
+
+    def __init__(self, url: str) -> None:
+        self.id = uuid.uuid4()
+        with _connection(url) as connection, connection.transaction():
+            connection.execute("SET LOCAL ROLE axai_system")
+            self.keys = insert_rows(connection, self.id)
+
+
+@pytest.fixture(scope="session")
+def ours(shared_url: str) -> Organisation:
+    """Return the organisation that attacks."""
+    return Organisation(shared_url)
+
+
+@pytest.fixture(scope="session")
+def theirs(shared_url: str) -> Organisation:
+    """Return the organisation that is attacked."""
+    return Organisation(shared_url)
