@@ -107,8 +107,12 @@ KINDS: dict[str, list[Any]] = {
 }
 ODD: dict[str, list[Any]] = {
     "text": [1, "a"],
-    "number": [2**63, True, 7],
+    "number": [2**63, 7],
+    "flag": [True, 1],
     "options": [{"at": MOMENT}, {"colour": Colour.RED}, {1: "a"}, {"n": 2**70}, "text", 7],
+}
+ODD_DOCUMENTS: dict[str, list[Any]] = {
+    "options": [{"at": MOMENT}, {1: "a"}, {"n": 2**70}, None, [Colour.RED]],
 }
 
 
@@ -138,7 +142,7 @@ def entity_of(model: type[Any]) -> Entity:
 
 @pytest.mark.unit
 @pytest.mark.parametrize(
-    "kinds", [KINDS, ODD, {name: values[:1] for name, values in KINDS.items()}]
+    "kinds", [KINDS, ODD, ODD_DOCUMENTS, {name: values[:1] for name, values in KINDS.items()}]
 )
 @pytest.mark.parametrize("by_column", [True, False])
 def test_texts_say_what_is_stored_of_each_row(

@@ -20,7 +20,7 @@ from project_architect_db.models.paths import checked_path
 from project_architect_db.models.texts import count_words, digest_of, size_of
 from project_architect_db.repositories import ProjectRepository
 from project_architect_db.schemas.project import Project as ProjectSchema
-from project_architect_db.seeding import planned_rows, seed, unseed
+from project_architect_db.seeding import planned_rows, seed, sowing, unseed
 
 if TYPE_CHECKING:
     from andamios_orm import Database, Session
@@ -175,6 +175,26 @@ async def test_both_databases_get_the_same_rows(database: Database, duckdb_file:
 
     await seed(database, projects=40, until=UNTIL)
 
+    assert await rows_of(database) == await rows_of(duckdb_file)
+
+
+@SLOW
+async def test_several_transactions_make_the_same_rows_as_one(
+    database: Database, duckdb_file: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = await seed(duckdb_file, projects=70, until=UNTIL)
+    monkeypatch.setattr(sowing, "_AT_ONCE", 32)
+    told: list[tuple[int, int]] = []
+
+    parts = await seed(
+        database,
+        projects=70,
+        until=UNTIL,
+        progress=lambda done, total: told.append((done, total)),
+    )
+
+    assert told == [(32, 70), (64, 70), (70, 70)]
+    assert parts == whole
     assert await rows_of(database) == await rows_of(duckdb_file)
 
 

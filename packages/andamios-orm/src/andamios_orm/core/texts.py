@@ -145,19 +145,17 @@ def _converted(values: Sequence[Any], convert: Callable[[Any], Any]) -> Sequence
 
 
 def _remembered(values: Sequence[Any], convert: Callable[[Any], Any]) -> list[Any]:
-    """Return converted values; of a column with few different ones, each is converted once."""
+    """Return converted values; the same text, or the same object, is converted once.
+
+    Equal objects are not: numbers and moments may be equal, and stored differently.
+    """
     known: dict[Any, Any] = {}
     converted = []
     for value in values:
-        key = value.__class__, value
-        try:
-            found = known.get(key, known)
-        except TypeError:  # a value that cannot be a key
-            converted.append(cut(convert(value)))
-            continue
-        if found is known:
-            found = known[key] = cut(convert(value))
-        converted.append(found)
+        key = value if value.__class__ is str else id(value)
+        if key not in known:
+            known[key] = cut(convert(value))
+        converted.append(known[key])
     return converted
 
 
