@@ -150,7 +150,7 @@ async def test_kept_sums_equal_those_of_the_rows_after_random_writes(
     chance = random.Random(5)
     assert are_kept(KEPT, SCOPE, "day")
 
-    for _ in range(rounds(12, 150, 10_000)):
+    for _ in range(rounds(8, 150, 10_000)):
         async with database.transaction() as session:
             await Writing(session, chance, project_values).write()
 

@@ -101,7 +101,7 @@ async def portfolio(
     return await everything(database)
 
 
-@pytest.mark.sampled(6)
+@pytest.mark.sampled(12)
 @pytest.mark.parametrize("name", CASES)
 async def test_every_figure_of_every_method(
     database: Database, portfolio: dict[type[Any], list[Any]], name: str

@@ -82,7 +82,7 @@ def _moment(bound: Any, zone: dt.tzinfo) -> dt.datetime | None:
     if bound.year not in _YEARS:
         raise ValueRefused("years go from 1000 to 9000", bound, "date_range")
     if not isinstance(bound, dt.datetime):
-        bound = dt.datetime.combine(bound, dt.time(), zone)
+        return dt.datetime.combine(bound, dt.time(), zone).astimezone(dt.UTC)
     if bound.utcoffset() is None:
         raise ValueRefused(
             "it has no time zone: pass an aware datetime, or a date", bound, "date_range"
