@@ -391,6 +391,14 @@ async def test_a_dry_run_says_what_would_be_created(database: Database) -> None:
     assert await count(database, Conversation) == 0
 
 
+async def test_a_file_without_rows_creates_nothing(duckdb_file: Database) -> None:
+    report = await import_files(
+        duckdb_file, ndjson(), "project", format="ndjson", mapping={"Title": "name"}
+    )
+
+    assert (report.rows, report.created) == (0, 0)
+
+
 async def test_a_session_of_the_caller_is_theirs_to_commit(database: Database) -> None:
     rows = ndjson({"name": "a", "project_idea": IDEA})
 

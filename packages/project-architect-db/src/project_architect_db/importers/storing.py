@@ -7,6 +7,7 @@ one begins where the last complete one ended.
 from __future__ import annotations
 
 import asyncio
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import groupby, islice
@@ -34,7 +35,7 @@ from project_architect_db.models.repository import (
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+    from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence
 
     from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -49,7 +50,7 @@ T = TypeVar("T")
 
 _GIT: Final = "git"
 """What the metadata of a repository says of its clone: the folder, and up to where it is read."""
-_AT_ONCE: Final = 500
+_AT_ONCE: Final = 1_000
 _LONGEST: Final = 255
 _LEAST_IDEA: Final = 10
 _MOST_IDEA: Final = 10_000
@@ -134,6 +135,7 @@ class _Storing:
         self._reading = reading
         self._progress = progress
         self._total = 0
+        self._known: dict[str, int] = {}
 
     def _rows(self, model: type[T]) -> BaseRepository[T]:
         return BaseRepository(self._session, model)
@@ -143,10 +145,13 @@ class _Storing:
         reading = self._reading
         self._total = await asyncio.to_thread(reading.count_commits)
         report = await self._entities(known, owner)
-        async for talks in _pieces(reading.conversations(), _AT_ONCE):
-            await self._conversations(report, talks)
-        async for versions in _pieces(_by_document(reading.documents()), _AT_ONCE // 10):
-            await self._documents(report, versions)
+        async with aclosing(_pieces(reading.conversations(), _AT_ONCE)) as pieces:
+            async for talks in pieces:
+                await self._conversations(report, talks)
+        documents = _by_document(reading.documents())
+        async with aclosing(_pieces(documents, _AT_ONCE // 10)) as found:
+            async for versions in found:
+                await self._documents(report, versions)
         await self._removed(report)
         await self._activity(report)
         await self._releases(report)
@@ -205,11 +210,15 @@ class _Storing:
         by_key: dict[str, list[Talk]] = {}
         for talk in talks:
             by_key.setdefault(talk.key, []).append(talk)
-        there = await self._there(report.project_id, list(by_key))
+        there = {key: self._known[key] for key in by_key if key in self._known}
+        if not report.is_new:  # of a new one, nothing was there before
+            unseen = [key for key in by_key if key not in there]
+            there |= await self._there(report.project_id, unseen)
         new = [key for key in by_key if key not in there]
         rows = [self._talk_row(report.project_id, by_key[key]) for key in new]
         created = await self._rows(Conversation).bulk_create(rows)
         ids = {**there, **dict(zip(new, created.ids, strict=True))}
+        self._known.update(ids)
         messages = [
             {
                 "conversation_id": ids[talk.key],
@@ -411,10 +420,21 @@ class _Storing:
         await self._rows(Repository).update(repository.id, {"repo_metadata": metadata})
 
 
-async def _pieces(items: Iterator[T], size: int) -> AsyncIterator[list[T]]:
-    """Yield items by so many, which are read on a thread."""
-    while piece := await asyncio.to_thread(lambda: list(islice(items, size))):
-        yield piece
+async def _pieces(items: Iterator[T], size: int) -> AsyncGenerator[list[T], None]:
+    """Yield items by so many, which are read on a thread: the next while one is stored."""
+
+    def read() -> asyncio.Future[list[T]]:
+        return asyncio.ensure_future(asyncio.to_thread(lambda: list(islice(items, size))))
+
+    ahead = read()
+    try:
+        while piece := await asyncio.shield(ahead):
+            ahead = read()
+            yield piece
+    finally:
+        # A thread cannot be stopped: what it reads is waited for, and then thrown away.
+        await asyncio.wait([ahead])
+        ahead.cancelled() or ahead.exception()
 
 
 def _by_document(versions: Iterable[Version]) -> Iterator[list[Version]]:

@@ -75,7 +75,6 @@ deltas: Final = Table(
     ),
 )
 """What was added to each sum; it has no key, for rows are only added."""
-_AT_ONCE: Final = 500
 
 
 class Sum(NamedTuple):
@@ -96,14 +95,14 @@ class _Delta(Entry):
 
     @classmethod
     def settle(cls, connection: Connection, entries: Sequence[_Delta]) -> None:
-        """Write all of them with one statement, in the hop of COMMIT."""
+        """Write all of them with one statement, in the hop of COMMIT, by column."""
         total: Counter[Sum] = Counter()
         for entry in entries:
             for key, delta in entry.sums.items():
                 total[key] += delta
         rows = [{**key._asdict(), "delta": delta} for key, delta in total.items() if delta]
-        for start in range(0, len(rows), _AT_ONCE):
-            before_commit(connection, insert(deltas).values(rows[start : start + _AT_ONCE]))
+        if rows:
+            before_commit(connection, insert(deltas), rows)
 
 
 def keep(
@@ -180,7 +179,7 @@ async def compact(session: AsyncSession) -> int:
 
 def _day(moment: dt.datetime) -> dt.date:
     """Return the day of a moment, in UTC."""
-    return moment.astimezone(dt.UTC).date()
+    return (moment if moment.tzinfo is dt.UTC else moment.astimezone(dt.UTC)).date()
 
 
 def of_project(values: Mapping[str, Any]) -> Iterator[tuple[Sum, int]]:
