@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import random
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -167,6 +168,22 @@ async def test_pages_do_not_overlap_and_the_total_stays(library: Library) -> Non
     assert [len(page.hits) for page in pages] == [3, 3, 2, 0]
     titles = [hit.title for page in pages for hit in page.hits]
     assert len(set(titles)) == 8
+
+
+@pytest.mark.parametrize("first", [0x61, 0xAC00, 0x3300, 0x10000])
+async def test_a_huge_document_is_stored_and_found_by_its_beginning(
+    library: Library, first: int
+) -> None:
+    project = await library.project("Shelf")
+    letters = random.Random(1)
+    signs = [chr(letters.randrange(first, first + 26)) for _ in range(400_000)]
+    spaced = "".join(sign if n % 3 else f" {sign}" for n, sign in enumerate(signs))
+
+    await library.document(project, "spaced", f"beginning {spaced} ending")
+    await library.document(project, "endless", f"beginning {''.join(signs)} ending")
+
+    assert sorted(await library.find("beginning")) == ["endless", "spaced"]
+    assert await library.find('"ending"') == []
 
 
 # ---- filters ------------------------------------------------------------------------------
