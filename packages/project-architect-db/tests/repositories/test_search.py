@@ -229,7 +229,7 @@ async def test_a_filter_that_there_is_not_is_refused(database: Database) -> None
         ({"limit": 10, "offset": 991}, "further than 1,000"),
     ):
         with pytest.raises(ValueRefused, match=said):
-            await search.search("plan", **options)  # type: ignore[arg-type]  # they are wrong
+            await search.search("plan", **options)
     with pytest.raises(ValueRefused, match="pass a text"):
         await search.search(None)  # type: ignore[arg-type]  # it is wrong
     with pytest.raises(ConfigurationError, match="takes a database"):
