@@ -117,7 +117,7 @@ async def measure(engine: DatabaseEngine, corpus: Corpus, rounds: int) -> list[L
     return lines
 
 
-async def _line(  # noqa: PLR0913 - what a line consists of
+async def _line(
     name: str,
     target: float | None,
     raw: Callable[[str], object] | None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import random
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -169,6 +170,22 @@ async def test_pages_do_not_overlap_and_the_total_stays(library: Library) -> Non
     assert len(set(titles)) == 8
 
 
+@pytest.mark.parametrize("first", [0x61, 0xAC00, 0x3300, 0x10000])
+async def test_a_huge_document_is_stored_and_found_by_its_beginning(
+    library: Library, first: int
+) -> None:
+    project = await library.project("Shelf")
+    letters = random.Random(1)
+    signs = [chr(letters.randrange(first, first + 26)) for _ in range(400_000)]
+    spaced = "".join(sign if n % 3 else f" {sign}" for n, sign in enumerate(signs))
+
+    await library.document(project, "spaced", f"beginning {spaced} ending")
+    await library.document(project, "endless", f"beginning {''.join(signs)} ending")
+
+    assert sorted(await library.find("beginning")) == ["endless", "spaced"]
+    assert await library.find('"ending"') == []
+
+
 # ---- filters ------------------------------------------------------------------------------
 
 
@@ -212,7 +229,7 @@ async def test_a_filter_that_there_is_not_is_refused(database: Database) -> None
         ({"limit": 10, "offset": 991}, "further than 1,000"),
     ):
         with pytest.raises(ValueRefused, match=said):
-            await search.search("plan", **options)  # type: ignore[arg-type]  # they are wrong
+            await search.search("plan", **options)
     with pytest.raises(ValueRefused, match="pass a text"):
         await search.search(None)  # type: ignore[arg-type]  # it is wrong
     with pytest.raises(ConfigurationError, match="takes a database"):

@@ -30,7 +30,8 @@ _LONGEST: Final = 200_000
 def _words(*columns: str) -> str:
     """Return the SQL for the words of some columns.
 
-    Of a long text the beginning is searched: a ``tsvector`` is smaller than 1 MB. Quotes
+    Of a long text the beginning is searched: a ``tsvector`` is smaller than 1 MB, and
+    a letter may become several as its accents are taken off. Quotes
     and parentheses are where PostgreSQL has them when it shows an index: that is what
     Alembic compares.
     """
@@ -40,7 +41,8 @@ def _words(*columns: str) -> str:
         parts = f"({before} || ' ') || coalesce({name}, '')"
     plain = f""" "normalize"("left"({parts}, {_LONGEST}), 'NFKD')""".strip()
     letters = f"regexp_replace({plain}, {_ACCENTS}, '', 'g')"
-    return f"to_tsvector('simple', lower(regexp_replace({letters}, {_SIGNS}, ' ', 'g')))"
+    found = f"lower(regexp_replace({letters}, {_SIGNS}, ' ', 'g'))"
+    return f"""to_tsvector('simple', "left"({found}, {_LONGEST}))"""
 
 
 def _vector(titles: tuple[str, ...] = (), texts: tuple[str, ...] = ()) -> str:

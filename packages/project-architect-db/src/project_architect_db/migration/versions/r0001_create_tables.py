@@ -444,5 +444,5 @@ def words_of(columns: list[str], weight: str) -> str:
         parts = f"({before} || ' ') || coalesce({name}, '')"
     plain = f""" "normalize"("left"({parts}, 200000), 'NFKD')""".strip()
     letters = f"regexp_replace({plain}, {ACCENTS}, '', 'g')"
-    text = f"lower(regexp_replace({letters}, {SIGNS}, ' ', 'g'))"
+    text = f""" "left"(lower(regexp_replace({letters}, {SIGNS}, ' ', 'g')), 200000)""".strip()
     return f"setweight(to_tsvector('simple', {text}), '{weight}')"
