@@ -49,9 +49,9 @@ console = Console(highlight=False, soft_wrap=True)
 async def main(paths: Sequence[Path]) -> None:
     """Make the portfolio of ``paths``, or go on with it, and show it."""
     began = time.perf_counter()
+    there = await asyncio.to_thread(Path(f"{NAME}.duckdb").exists)
+    title(f"A portfolio in {NAME}.duckdb" + (", which was there already" if there else ""))
     async with DatabaseEngine(f"duckdb:///{NAME}.duckdb") as database:
-        is_new = not Path(f"{NAME}.duckdb").exists()
-        title(f"A portfolio in {NAME}.duckdb" + ("" if is_new else ", which was there already"))
         await database.initialize()
         imported = [await bring(database, path) for path in paths]
         await surround(database)

@@ -68,7 +68,7 @@ def _page(portfolio: Portfolio, width: int) -> Group:
     if width + 2 * _MARGIN < _TWO_COLUMNS:
         return Group(*head, *_stacked(sections.all(width)))
     half = (width - 4) // 2
-    left, right = sections.left(half), sections.right(half)
+    left, right = sections.left(half), sections.right()
     grid = Table.grid(padding=(0, 4, 0, 0), expand=True)
     grid.add_column(width=half)
     grid.add_column(width=half)
@@ -199,7 +199,7 @@ class _Sections:
             self.repositories(),
         ]
 
-    def right(self, width: int) -> list[Section]:
+    def right(self) -> list[Section]:
         """Return those on the right."""
         return [self.attention(), self.events()]
 
