@@ -206,7 +206,11 @@ class _Sections:
     def projects(self, width: int) -> Section:
         """Return the projects one by one."""
         table = _table(("Project", "", 1), ("", "", 0), ("Status", "", 0))
-        numbers = ("Talks", "Docs", "Repos", "Commits") if width >= _WIDE else ("Docs", "Commits")
+        numbers: tuple[str, ...] = (
+            ("Docs", "Commits") if width < _NARROW else ("Talks", "Docs", "Commits")
+        )
+        if width >= _WIDE:
+            numbers = ("Talks", "Docs", "Repos", "Commits")
         for name in numbers:
             table.add_column(name, justify="right", no_wrap=True)
         table.add_column("Active", justify="right", style=_QUIET, no_wrap=True)
