@@ -26,6 +26,7 @@ from project_architect_db.core.engine import DatabaseEngine
 from project_architect_db.importers import GitMissing, NotARepository, import_clone
 from project_architect_db.models import Project
 from project_architect_db.reporting import collect, render_html, render_text
+from project_architect_db.reporting.words import shown
 from project_architect_db.repositories import SearchRepository
 from project_architect_db.seeding import seed
 
@@ -49,9 +50,9 @@ console = Console(highlight=False, soft_wrap=True)
 async def main(paths: Sequence[Path]) -> None:
     """Make the portfolio of ``paths``, or go on with it, and show it."""
     began = time.perf_counter()
+    there = await asyncio.to_thread(Path(f"{NAME}.duckdb").exists)
+    title(f"A portfolio in {NAME}.duckdb" + (", which was there already" if there else ""))
     async with DatabaseEngine(f"duckdb:///{NAME}.duckdb") as database:
-        is_new = not Path(f"{NAME}.duckdb").exists()
-        title(f"A portfolio in {NAME}.duckdb" + ("" if is_new else ", which was there already"))
         await database.initialize()
         imported = [await bring(database, path) for path in paths]
         await surround(database)
@@ -66,11 +67,12 @@ async def bring(database: DatabaseEngine, path: Path) -> bool:
         with console.status(f"reading the history of {path.name}"):
             done = await import_clone(database, path)
     except AndamiosError as error:
-        say(f"  {path.name}: {str(error).splitlines()[0]}")
+        say(f"  {shown(path.name)}: {shown(str(error).splitlines()[0])}")
         if path == ROOT and isinstance(error, NotARepository | GitMissing):
             say("    this folder is here without its history: a clone by git has it")
         return False
-    say(f"  {done.name}: {counted(done)}", done.name)
+    name = shown(done.name)
+    say(f"  {name}: {counted(done)}", name)
     return True
 
 
@@ -130,9 +132,10 @@ async def search(database: DatabaseEngine, words: str) -> None:
 def show(hit: SearchHit, project: str, is_sample: bool) -> None:  # noqa: FBT001 - a column of a row
     """Print a hit, with what was found in bold."""
     line = Text("  ")
-    line.append(hit.title or "conversation", style="bold cyan")
+    line.append(shown(hit.title or hit.kind), style="bold cyan")
     line.append(
-        f"  {hit.kind} of {project}" + (", sample" if is_sample else ""), style="bright_black"
+        f"  {hit.kind} of {shown(project)}" + (", sample" if is_sample else ""),
+        style="bright_black",
     )
     console.print(line)
     piece = Text(hit.plain)
@@ -145,7 +148,7 @@ def show(hit: SearchHit, project: str, is_sample: bool) -> None:  # noqa: FBT001
 def following(page: Path, seconds: float) -> None:
     """Print what to try next."""
     command = Path(sys.executable).with_name(PROGRAM.name)
-    shown = os.path.relpath(command) if command.is_relative_to(Path.cwd()) else PROGRAM.name
+    name = os.path.relpath(command) if command.is_relative_to(Path.cwd()) else PROGRAM.name
     tries = {
         "report": "report --no-sample",
         "import": "import git ../another-clone",
@@ -156,9 +159,9 @@ def following(page: Path, seconds: float) -> None:
     title(f"Done in {seconds:.0f} s. Next")
     say(f"  open {page} in a browser: the report as a page")
     say(f"  export PAD_DATABASE_URL=duckdb:///{NAME}.duckdb, then")
-    for name, arguments in tries.items():
-        if name in PROGRAM.listed:
-            say(f"    {shown} {arguments}")
+    for listed, arguments in tries.items():
+        if listed in PROGRAM.listed:
+            say(f"    {name} {arguments}")
     say(f"  make demo DEMO_PATHS='../one ../another' brings more; rm {NAME}.duckdb begins anew")
 
 

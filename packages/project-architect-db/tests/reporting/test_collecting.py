@@ -279,7 +279,7 @@ async def test_an_empty_database_has_a_portfolio(database: Database) -> None:
     found = await collect(database)
 
     assert found.projects.total_projects == 0
-    assert found.lines == found.events == found.healthiest == found.sample_ids == []
+    assert (found.lines, found.events, found.healthiest, found.sample_ids) == ([], [], [], [])
     assert "There is no project yet." in render_text(found)
     assert "There is no project yet." in render_html(found)
     assert type(found).model_validate_json(found.to_json()) == found
@@ -288,10 +288,12 @@ async def test_an_empty_database_has_a_portfolio(database: Database) -> None:
 async def test_what_was_collected_can_be_shown(filled: Database) -> None:
     found = await collect(filled, now=NOW)
 
+    marked = [each.is_sample for each in found.lines]
+    marked += [each.is_sample for each in found.events]
+    marked += [each.is_sample for each in found.healthiest]
+    marked += [found.is_sample(each.project_id) for each in found.attention.items]
     assert "real-api" in render_text(found, width=120)
-    assert render_html(found).count('<span class="tag">sample</span>') == len(
-        [each for each in [*found.lines, *found.events, *found.healthiest] if each.is_sample]
-    ) + sum(found.is_sample(item.project_id) for item in found.attention.items)
+    assert render_html(found).count('<span class="tag">sample</span>') == sum(marked)
 
 
 @pytest.mark.parametrize(
@@ -309,9 +311,7 @@ async def test_of_one_bound_the_period_has_thirty_days(
     assert (found.period.start, found.period.end) == expected
 
 
-@pytest.mark.parametrize(
-    ("days", "steps"), [(62, 62), (63, 9), (400, 58), (401, 14)], ids=lambda value: str(value)
-)
+@pytest.mark.parametrize(("days", "steps"), [(62, 62), (63, 9), (400, 58), (401, 14)], ids=str)
 async def test_a_long_period_is_shown_in_longer_steps(
     filled: Database, days: int, steps: int
 ) -> None:

@@ -23,7 +23,7 @@ NOW = dt.datetime(2026, 7, 1, 12, 30, tzinfo=dt.UTC)
         ("left\u202eright\u2066", "left right"),
         ("zero\u200bwidth", "zero width"),
         ("c1 \x9b31m", "c1 31m"),
-        (" \t\n", "–"),
+        (" \t\n", words.NOTHING),
         ("naïve 漢字 👩‍💻", "naïve 漢字 👩‍💻"),
     ],
 )
@@ -52,7 +52,7 @@ def test_a_duration_has_the_unit_that_fits(seconds: float, expected: str) -> Non
 
 @pytest.mark.parametrize(
     ("total", "before", "expected"),
-    [(15, 10, "▲ 50 %"), (5, 10, "▼ 50 %"), (10, 10, "±0 %"), (3, 0, "new"), (0, 0, "–")],
+    [(15, 10, "▲ 50 %"), (5, 10, "▼ 50 %"), (10, 10, "±0 %"), (3, 0, "new"), (0, 0, words.NOTHING)],
 )
 def test_a_change_says_up_or_down_without_a_colour(total: int, before: int, expected: str) -> None:
     ratio = (total - before) / before if before else None

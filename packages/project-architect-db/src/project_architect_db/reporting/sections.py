@@ -53,7 +53,7 @@ def all_of(portfolio: Portfolio) -> Iterator[Html]:
 
 
 def _left(portfolio: Portfolio) -> Iterator[Html]:
-    yield _changes(portfolio)
+    yield _attention(portfolio)
     if portfolio.flow.total_conversations:
         yield _phases(portfolio)
     if portfolio.healthiest:
@@ -61,7 +61,7 @@ def _left(portfolio: Portfolio) -> Iterator[Html]:
 
 
 def _right(portfolio: Portfolio) -> Iterator[Html]:
-    yield _attention(portfolio)
+    yield _changes(portfolio)
     yield _lives(portfolio)
     if portfolio.created.total or portfolio.completed.total:
         yield _months(portfolio)

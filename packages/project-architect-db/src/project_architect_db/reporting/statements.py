@@ -224,7 +224,7 @@ def _latest_commits(scope: Scope) -> Select[Any]:
     )
 
 
-def _of_kind(  # noqa: PLR0913 - the columns of an event
+def _of_kind(
     kind: str, moment: Any, project: Any, subject: Any, detail: Any, *, shown: Any = None
 ) -> Select[Any]:
     return (

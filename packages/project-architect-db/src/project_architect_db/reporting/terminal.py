@@ -68,7 +68,7 @@ def _page(portfolio: Portfolio, width: int) -> Group:
     if width + 2 * _MARGIN < _TWO_COLUMNS:
         return Group(*head, *_stacked(sections.all(width)))
     half = (width - 4) // 2
-    left, right = sections.left(half), sections.right(half)
+    left, right = sections.left(half), sections.right()
     grid = Table.grid(padding=(0, 4, 0, 0), expand=True)
     grid.add_column(width=half)
     grid.add_column(width=half)
@@ -199,14 +199,18 @@ class _Sections:
             self.repositories(),
         ]
 
-    def right(self, width: int) -> list[Section]:
+    def right(self) -> list[Section]:
         """Return those on the right."""
         return [self.attention(), self.events()]
 
     def projects(self, width: int) -> Section:
         """Return the projects one by one."""
         table = _table(("Project", "", 1), ("", "", 0), ("Status", "", 0))
-        numbers = ("Talks", "Docs", "Repos", "Commits") if width >= _WIDE else ("Docs", "Commits")
+        numbers: tuple[str, ...] = (
+            ("Docs", "Commits") if width < _NARROW else ("Talks", "Docs", "Commits")
+        )
+        if width >= _WIDE:
+            numbers = ("Talks", "Docs", "Repos", "Commits")
         for name in numbers:
             table.add_column(name, justify="right", no_wrap=True)
         table.add_column("Active", justify="right", style=_QUIET, no_wrap=True)

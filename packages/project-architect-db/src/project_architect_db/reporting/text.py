@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 __all__ = ["render_text"]
 
-_PLAIN: Final = str.maketrans("▁▂▃▄▅▆▇█▓▒░━╸▲▼◄±–…“”", "_.,-=+*#%:.=-^v<~-.''")
+_PLAIN: Final = str.maketrans("▁▂▃▄▅▆▇█▓▒░━╸▲▼◄±\N{EN DASH}…“”", "_.,-=+*#%:.=-^v<~-.''")
 """What stands for letters that not every terminal has, one for one."""
 
 

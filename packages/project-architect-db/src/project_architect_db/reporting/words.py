@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import re
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    import datetime as dt
     from collections.abc import Sequence
 
     from project_architect_db.reporting.portfolio import Change, Event, Period, Portfolio
@@ -33,7 +33,7 @@ __all__ = [
     "whom",
 ]
 
-NOTHING: Final = "–"
+NOTHING: Final = "\N{EN DASH}"
 """What stands where there is no figure."""
 
 LABELS: Final = {
@@ -80,9 +80,9 @@ _BLOCKS: Final = "▁▂▃▄▅▆▇█"
 
 
 def shown(text: str) -> str:
-    """Return a text of somebody on one line, without anything that would be obeyed.
+    r"""Return a text of somebody on one line, without anything that would be obeyed.
 
-    >>> shown("a\\x1b[31m red\\n name")
+    >>> shown("a\x1b[31m red\n name")
     'a [31m red name'
     """
     return _UNSEEN.sub(" ", text).strip() or NOTHING
@@ -109,8 +109,8 @@ def plural(count: int, name: str) -> str:
 def duration(seconds: float | None) -> str:
     """Return how long something takes, in the unit that fits.
 
-    >>> duration(42), duration(5400), duration(86400 * 12.5), duration(None)
-    ('42 s', '1.5 h', '12 d', '–')
+    >>> duration(42), duration(5400), duration(86400 * 12.5)
+    ('42 s', '1.5 h', '12 d')
     """
     if seconds is None:
         return NOTHING
@@ -130,8 +130,8 @@ def _in(amount: float, unit: str, *, whole: bool = False) -> str:
 def percent(share: float | None) -> str:
     """Return a share of one in percent.
 
-    >>> percent(0.123), percent(None)
-    ('12 %', '–')
+    >>> percent(0.123)
+    '12 %'
     """
     return NOTHING if share is None else f"{share * 100:,.0f} %"
 
@@ -152,7 +152,8 @@ def changed(change: Change) -> str:
 def day(date: dt.date) -> str:
     """Return a day.
 
-    >>> day(dt.date(2026, 3, 9))
+    >>> from datetime import date
+    >>> day(date(2026, 3, 9))
     '9 Mar 2026'
     """
     return f"{date.day} {date:%b} {date.year}"
@@ -209,15 +210,16 @@ def event_text(event: Event) -> str:
     """Return what happened, without the project."""
     subject = "" if event.subject is None else shown(event.subject)
     detail = "" if event.detail is None else shown(event.detail)
+    if event.kind == "commits":
+        return f"{plural(int(detail), 'commit')} to {subject}"
     return {
-        "project": lambda: "project added",
-        "completed": lambda: "project completed",
-        "conversation": lambda: f"“{subject or 'conversation'}” in {detail}",
-        "document": lambda: f"{subject} written",
-        "build": lambda: f"build of {subject} {detail}",
-        "deployment": lambda: f"deployment of {subject} {detail}",
-        "commits": lambda: f"{plural(int(detail or 0), 'commit')} to {subject}",
-    }[event.kind]()
+        "project": "project added",
+        "completed": "project completed",
+        "conversation": f"“{subject or 'conversation'}” in {detail}",
+        "document": f"{subject} written",
+        "build": f"build of {subject} {detail}",
+        "deployment": f"deployment of {subject} {detail}",
+    }[event.kind]
 
 
 # ---- lines made of letters ---------------------------------------------------------------------
