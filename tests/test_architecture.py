@@ -37,6 +37,9 @@ def tree(root: Path, tmp_path: Path) -> Path:
         (tmp_path / "andamios_orm" / f"{module}.py").touch()
     for module in ("core", "models", "repositories"):
         (tmp_path / "project_architect_db" / f"{module}.py").touch()
+    (tmp_path / "axai_pg" / "data").mkdir()
+    for module in ("migrations", "utils", "data/__init__", "data/models", "data/repositories"):
+        (tmp_path / "axai_pg" / f"{module}.py").touch()
     return tmp_path
 
 
@@ -47,6 +50,7 @@ def tree(root: Path, tmp_path: Path) -> Path:
         ("andamios_orm/bulk", "andamios_orm.maintenance"),
         ("axai_pg/__init__", "andamios_orm.core"),
         ("project_architect_db/repositories", "project_architect_db.models"),
+        ("axai_pg/data/repositories", "axai_pg.data.models"),
     ],
 )
 @pytest.mark.slow
@@ -66,6 +70,8 @@ def test_an_import_that_goes_down_is_kept(tree: Path, module: str, imported: str
         ("andamios_orm/core", "axai_pg"),
         ("axai_pg/__init__", "project_architect_db"),
         ("project_architect_db/models", "project_architect_db.repositories"),
+        ("axai_pg/migrations", "axai_pg.utils"),
+        ("axai_pg/data/models", "axai_pg.data.repositories"),
     ],
 )
 @pytest.mark.slow

@@ -11,6 +11,7 @@ import psycopg
 import pytest
 
 from axai_pg import migrations
+from axai_pg.migrations.plan import FOLDER
 from axai_pg.testing.rows import insert_rows
 from axai_pg.utils.roles import ensure_roles, prepare_database
 
@@ -31,7 +32,7 @@ def _connection(url: str) -> psycopg.Connection[Any]:
 @pytest.fixture(scope="session")
 def scripts() -> Path:
     """Return the folder with the plan and its scripts."""
-    return migrations.FOLDER
+    return FOLDER
 
 
 @pytest.fixture(scope="session")

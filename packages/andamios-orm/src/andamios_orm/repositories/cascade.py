@@ -57,7 +57,7 @@ class Cascade:
         for relation, parents, softly in self._barring:
             self._refuse_if_referred(relation, parents, softly=softly)
         for relation, child in self._orphaned:
-            for _, remote in _pairs(relation):
+            for _, remote in relation.synchronize_pairs:
                 setattr(child, relation.mapper.get_property_by_column(remote).key, None)
         for doomed in self._doomed.values():
             if doomed.softly:
@@ -182,11 +182,15 @@ def _cascades(relation: RelationshipProperty[Any]) -> bool:
 
 
 def _ondelete(relation: RelationshipProperty[Any]) -> str | None:
-    """Return what the foreign keys behind a relation say of deleted parents."""
+    """Return what the foreign keys behind a relation say of deleted parents.
+
+    Of a key of several columns, PostgreSQL may set some: ``SET NULL (parent_id)``.
+    """
     said = {
-        (key.ondelete or "").upper()
-        for _, remote in _pairs(relation)
+        (key.ondelete or "").upper().partition(" (")[0]
+        for local, remote in _pairs(relation)
         for key in remote.foreign_keys
+        if key.column is local
     }
     return said.pop() if len(said) == 1 else None
 

@@ -6,12 +6,11 @@ this folder and ``deploy()`` here run the same files, and may take turns on one 
 
 from __future__ import annotations
 
-from axai_pg.migrations.plan import FOLDER, Change, Plan, read_plan
+from axai_pg.migrations.plan import Change, Plan, read_plan
 from axai_pg.migrations.registry import Committer, Event
 from axai_pg.migrations.runner import Problem, Runner, Status, deploy, log, revert, status, verify
 
 __all__ = [
-    "FOLDER",
     "Change",
     "Committer",
     "Event",

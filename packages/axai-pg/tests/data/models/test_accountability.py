@@ -77,6 +77,7 @@ def test_what_is_rolled_back_leaves_no_entry(app: psycopg.Connection[Any]) -> No
     assert read_log(app, f"SELECT FROM audit_log WHERE org_id = '{context(app)}'") == []
 
 
+@pytest.mark.sampled(8)
 @pytest.mark.parametrize("table", ["audit_log", "audit_seals"])
 @pytest.mark.parametrize(
     "statement",
@@ -206,6 +207,7 @@ def test_what_is_sealed_is_sealed_once(sealed: psycopg.Connection[Any]) -> None:
     assert sealed.execute("SELECT number FROM audit_seals ORDER BY 1").fetchall() == [(1,), (2,)]
 
 
+@pytest.mark.sampled(7)
 @pytest.mark.parametrize(
     ("statement", "found"),
     [

@@ -35,6 +35,7 @@ from andamios_orm.models import (
     derived,
 )
 from andamios_orm.models.clock import now
+from andamios_orm.models.staying import STAYS
 from axai_pg.data.models.base import Base, TenantMixin, refers_to, tenant_key
 
 if TYPE_CHECKING:
@@ -191,6 +192,7 @@ class Document(TenantMixin, TimestampMixin, VersionMixin, SoftDeleteMixin, Base)
         order_by="DocumentVersion.version",
         cascade="all, delete-orphan",
         passive_deletes=True,
+        info=STAYS,
     )
     summaries: Mapped[list[Summary]] = relationship(
         primaryjoin="and_(Document.org_id == Summary.org_id, "
@@ -198,6 +200,7 @@ class Document(TenantMixin, TimestampMixin, VersionMixin, SoftDeleteMixin, Base)
         back_populates="document",
         cascade="all, delete-orphan",
         passive_deletes=True,
+        info=STAYS,
     )
     document_topics: Mapped[list[DocumentTopic]] = relationship(
         primaryjoin="and_(Document.org_id == DocumentTopic.org_id, "
@@ -205,6 +208,7 @@ class Document(TenantMixin, TimestampMixin, VersionMixin, SoftDeleteMixin, Base)
         back_populates="document",
         cascade="all, delete-orphan",
         passive_deletes=True,
+        info=STAYS,
     )
     permissions: Mapped[list[DocumentPermission]] = relationship(
         primaryjoin="and_(Document.org_id == DocumentPermission.org_id, "
@@ -212,6 +216,7 @@ class Document(TenantMixin, TimestampMixin, VersionMixin, SoftDeleteMixin, Base)
         back_populates="document",
         cascade="all, delete-orphan",
         passive_deletes=True,
+        info=STAYS,
     )
     collections: Mapped[list[Collection]] = relationship(
         secondary="document_collections",

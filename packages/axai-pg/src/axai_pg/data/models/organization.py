@@ -52,7 +52,10 @@ class User(TenantMixin, TimestampMixin, Base):
 
     username: Mapped[str] = mapped_column(String(255))
     email: Mapped[str] = mapped_column(String(320))
-    hashed_password: Mapped[str | None] = mapped_column(String(255), info={"secret": True})
+    hashed_password: Mapped[str | None] = mapped_column(
+        String(255),
+        info={"secret": True},  # nosec B105 - what the feed leaves out
+    )
     is_active: Mapped[bool] = mapped_column(default=True, server_default=true())
     is_admin: Mapped[bool] = mapped_column(default=False, server_default=false())
     is_email_verified: Mapped[bool] = mapped_column(default=False, server_default=false())
