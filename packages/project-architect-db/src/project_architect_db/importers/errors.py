@@ -23,7 +23,7 @@ Each error names what was read and what to do about it::
 from __future__ import annotations
 
 import difflib
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from andamios_orm.exceptions import AndamiosError
 
@@ -161,6 +161,19 @@ class SourceRefused(AndamiosError):
     def __str__(self) -> str:
         """Return "projects.csv: there is no such file"."""
         return f"{self.source}: {self.reason}"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle by what it holds, which is more than its message."""
+        return _rebuilt, (type(self), self.args, vars(self))
+
+
+def _rebuilt(
+    kind: type[SourceRefused], args: tuple[Any, ...], held: dict[str, Any]
+) -> SourceRefused:
+    error = kind.__new__(kind, *args)
+    error.args = args
+    error.__dict__.update(held)
+    return error
 
 
 class SourceMissing(SourceRefused, OSError):
