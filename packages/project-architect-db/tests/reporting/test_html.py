@@ -227,6 +227,17 @@ def test_what_has_nothing_to_show_is_left_out(made: Made, parts: SimpleNamespace
     assert "Half of those" not in said
 
 
+def test_languages_are_shown_without_frameworks_and_the_other_way_round(made: Made) -> None:
+    languages, frameworks = made(), made()
+    languages.projects.top_frameworks = []
+    frameworks.health.languages = []
+
+    assert "Frameworks of projects" not in render_html(languages)
+    assert "Languages of repositories" in render_html(languages)
+    assert "Frameworks of projects" in render_html(frameworks)
+    assert "Languages of repositories" not in render_html(frameworks)
+
+
 def test_what_is_not_shown_is_counted(made: Made, parts: SimpleNamespace) -> None:
     found = made(attention=parts.attention(1_500))
     found.projects.total_projects = 1_002
