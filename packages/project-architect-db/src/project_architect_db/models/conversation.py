@@ -14,6 +14,7 @@ from andamios_orm.models.staying import STAYS
 from project_architect_db.models import counting, phases, rollups
 from project_architect_db.models.base import Base
 from project_architect_db.models.mixins import EntityMixin, IntegerKeyMixin
+from project_architect_db.models.searching import search_index
 from project_architect_db.models.texts import count_words
 
 if TYPE_CHECKING:
@@ -76,6 +77,7 @@ class Conversation(EntityMixin, Base):
         Index("idx_conversation_project", "project_id"),
         Index("idx_conversation_source", "project_id", "source", duckdb_index=False),
         Index("idx_conversation_phase", "phase", duckdb_index=False),
+        search_index("idx_conversation_search", "conversations"),
     )
 
     project_id: Mapped[int] = mapped_column(ForeignKey("projects.id"))
@@ -146,6 +148,7 @@ class ConversationMessage(IntegerKeyMixin, Base):
         CheckConstraint("length(role) BETWEEN 1 AND 50", name="role"),
         CheckConstraint("tokens >= 0", name="tokens"),
         Index("idx_message_conversation", "conversation_id"),
+        search_index("idx_message_search", "conversation_messages"),
     )
 
     conversation_id: Mapped[int] = mapped_column(ForeignKey("conversations.id"))

@@ -16,6 +16,7 @@ from project_architect_db.models import rollups, versions
 from project_architect_db.models.base import Base
 from project_architect_db.models.mixins import EntityMixin, IntegerKeyMixin
 from project_architect_db.models.paths import RelativePath
+from project_architect_db.models.searching import search_index
 from project_architect_db.models.texts import count_words, digest_of, size_of
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ class Document(EntityMixin, Base):
         CheckConstraint("length(file_path) BETWEEN 1 AND 1000", name="file_path"),
         Index("idx_document_project", "project_id"),
         Index("idx_document_type", "doc_type", duckdb_index=False),
+        search_index("idx_document_search", "documents"),
     )
 
     project_id: Mapped[int] = mapped_column(ForeignKey("projects.id"))

@@ -17,6 +17,7 @@ from project_architect_db.models import rollups
 from project_architect_db.models.base import Base
 from project_architect_db.models.complexity import complexity_score, framework_of
 from project_architect_db.models.mixins import EntityMixin, HistoryMixin, IntegerKeyMixin
+from project_architect_db.models.searching import search_index
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -60,6 +61,7 @@ class Project(EntityMixin, HistoryMixin, Base):
         # DuckDB reads columns faster than it would use this one.
         Index("idx_project_status_created", "status", "created_at", duckdb_index=False),
         Index("idx_project_name_search", "name"),
+        search_index("idx_project_search", "projects"),
     )
 
     name: Mapped[str] = mapped_column(String(255))

@@ -15,6 +15,7 @@ from andamios_orm.models.staying import STAYS
 from project_architect_db.models import rollups
 from project_architect_db.models.base import Base
 from project_architect_db.models.mixins import EntityMixin, IntegerKeyMixin
+from project_architect_db.models.searching import search_index
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -66,6 +67,7 @@ class Repository(EntityMixin, Base):
         CheckConstraint("length(description) <= 5000", name="description"),
         Index("idx_repository_project", "project_id"),
         Index("idx_repository_type", "repo_type", duckdb_index=False),
+        search_index("idx_repository_search", "repositories"),
     )
 
     project_id: Mapped[int] = mapped_column(ForeignKey("projects.id"))

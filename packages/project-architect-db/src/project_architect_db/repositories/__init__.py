@@ -7,6 +7,7 @@ from project_architect_db.repositories.conversation import ConversationRepositor
 from project_architect_db.repositories.document import DocumentRepository
 from project_architect_db.repositories.project import ProjectRepository
 from project_architect_db.repositories.repository import RepositoryRepository
+from project_architect_db.repositories.search import SearchRepository
 
 __all__ = [
     "BaseRepository",
@@ -14,4 +15,5 @@ __all__ = [
     "DocumentRepository",
     "ProjectRepository",
     "RepositoryRepository",
+    "SearchRepository",
 ]

@@ -36,6 +36,13 @@ from project_architect_db.schemas.repository import (
     RepositorySummary,
     RepositoryUpdate,
 )
+from project_architect_db.schemas.search import (
+    SearchHit,
+    SearchKind,
+    SearchResults,
+    SearchStatus,
+    Suggestion,
+)
 
 __all__ = [
     "BaseSchema",
@@ -64,5 +71,10 @@ __all__ = [
     "RepositorySchema",
     "RepositorySummary",
     "RepositoryUpdate",
+    "SearchHit",
+    "SearchKind",
+    "SearchResults",
+    "SearchStatus",
+    "Suggestion",
     "TimestampSchema",
 ]

@@ -22,6 +22,7 @@ def upgrade() -> None:
     create_conversations()
     create_documents()
     create_repositories()
+    create_search()
 
 
 def downgrade() -> None:
@@ -31,6 +32,7 @@ def downgrade() -> None:
 
 
 TABLES = (
+    "search_words",
     "repository_activity",
     "contributors",
     "deployments",
@@ -391,3 +393,53 @@ def create_repositories() -> None:
             "repository_id", "day", name=op.f("uq_repository_activity_repository_id_day")
         ),
     )
+
+
+ACCENTS = r"'[\u0300-\u036f]+'"
+SIGNS = r"'[\u0001-\u002f\u003a-\u0040\u005b-\u0060\u007b-\u00bf\u2000-\u206f\u3000-\u303f]+'"
+TRIGRAMS = """
+DO $$ BEGIN
+  CREATE EXTENSION IF NOT EXISTS pg_trgm;
+EXCEPTION WHEN OTHERS THEN
+  RAISE NOTICE 'pg_trgm cannot be created, so searches tolerate no typos: %', SQLERRM;
+END $$
+"""
+SEARCHED = (
+    ("idx_project_search", "projects", ["name"], ["description", "project_idea", "framework"]),
+    ("idx_conversation_search", "conversations", ["title"], []),
+    ("idx_message_search", "conversation_messages", [], ["content"]),
+    ("idx_document_search", "documents", ["name", "file_path"], ["content"]),
+    ("idx_repository_search", "repositories", ["name", "github_url"], ["description", "language"]),
+)
+"""The indexes of words: the table, its columns that are titles, and those that are texts."""
+
+
+def create_search() -> None:
+    """Create what PostgreSQL searches in."""
+    if op.get_context().dialect.name == POSTGRESQL:
+        op.execute(TRIGRAMS)
+    op.create_table(
+        "search_words",
+        sa.Column("word", sa.String, nullable=False),
+        sa.PrimaryKeyConstraint("word", name=op.f("pk_search_words")),
+    )
+    for name, table, titles, texts in SEARCHED:
+        weighted = (words_of(titles, "A"), words_of(texts, "B"))
+        vector = " || ".join(each for each in weighted if each)
+        op.create_index(
+            name, table, [sa.text(f"({vector})")], postgresql_using="gin", duckdb_index=False
+        )
+
+
+def words_of(columns: list[str], weight: str) -> str:
+    """Return the SQL for the words of some columns; nothing of none."""
+    if not columns:
+        return ""
+    parts = f"coalesce({columns[0]}, '')"
+    for number, name in enumerate(columns[1:]):
+        before = f"({parts})" if number else parts
+        parts = f"({before} || ' ') || coalesce({name}, '')"
+    plain = f""" "normalize"("left"({parts}, 200000), 'NFKD')""".strip()
+    letters = f"regexp_replace({plain}, {ACCENTS}, '', 'g')"
+    text = f"lower(regexp_replace({letters}, {SIGNS}, ' ', 'g'))"
+    return f"setweight(to_tsvector('simple', {text}), '{weight}')"

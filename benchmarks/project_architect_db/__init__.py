@@ -1,0 +1,1 @@
+"""How fast project_architect_db is, beside the engines that it stands on."""

@@ -1,0 +1,340 @@
+"""Keeps the index of a DuckDB database up to date: it follows the change feed by position.
+
+One search at a time catches up; the others wait for it, and then find nothing left to do.
+What takes tantivy's time runs in a thread of its own, in the order it was asked for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+from weakref import WeakKeyDictionary
+
+from sqlalchemy import select
+
+from andamios_orm.core import ChangeFeed
+from andamios_orm.core.commits import commits_of
+from andamios_orm.core.selection import Selection
+from andamios_orm.exceptions import HistoryExpired
+from project_architect_db.models import Base, Conversation, Project
+from project_architect_db.search.entries import ENTITIES, MODELS, Kind, entries, entry_of
+from project_architect_db.search.index import Index, State
+from project_architect_db.search.pending import Pending, pending_of
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+    from pathlib import Path
+
+    from sqlalchemy import ColumnElement
+    from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+    from project_architect_db.search.entries import Entry
+    from project_architect_db.search.index import Writing
+
+__all__ = ["Following"]
+
+ResultT = TypeVar("ResultT")
+
+_POLL: Final = 0.001
+_PAGE: Final = 2_000
+_AT_ONCE: Final = 1_000
+_MANY: Final = 2_000
+"""Changed rows that are always worth following; more than half of all are not."""
+
+
+class Following:
+    """The index of one open database."""
+
+    def __init__(self, path: Path | None) -> None:
+        """Describe the index of the database in the file ``path``, or in memory."""
+        self.index = Index(None if path is None else path.with_name(f"{path.name}.search"))
+        self._busy = threading.Lock()
+        self._worker = ThreadPoolExecutor(1, "project-architect-search")
+        self._noted: int | None = None
+        self._is_open = False
+
+    @classmethod
+    async def of(cls, engine: AsyncEngine) -> Following:
+        """Return the one index of the database that ``engine`` leads to, which is opened first."""
+        dialect: Any = engine.dialect
+        if dialect.holder.database is None or dialect.holder.database not in _OPEN:
+            async with engine.connect() as connection:
+                await connection.exec_driver_sql("SELECT 1")
+        opened = dialect.holder.database
+        with _LOCK:
+            if opened not in _OPEN:
+                _OPEN[opened] = cls(opened.path)
+            return _OPEN[opened]
+
+    # ---- up to date ----------------------------------------------------------------
+
+    async def catch_up(self, engine: AsyncEngine) -> int:
+        """Return how many entries were written, so that every commit is in the index.
+
+        Raises:
+            SearchUnavailable: the folder of the index cannot be written.
+        """
+        if self._is_current(engine):
+            return 0
+        async with self._alone():
+            return 0 if self._is_current(engine) else await self._follow(engine)
+
+    async def rebuild(self, engine: AsyncEngine) -> int:
+        """Return how many entries there are, all of them made anew from the tables.
+
+        Raises:
+            SearchUnavailable: the folder of the index cannot be written.
+        """
+        async with self._alone():
+            return await self._noting(engine, self._rebuild)
+
+    async def damaged(self) -> None:
+        """Have the index made anew by whoever searches next."""
+        async with self._alone():
+            await self._run(self.index.reset)
+            self._noted = None
+
+    async def behind(self, engine: AsyncEngine) -> int:
+        """Return how many changes are not in the index yet."""
+        async with self._alone():
+            await self._open()
+        state = self.index.state
+        after = state.position if state is not None else -1
+        changes = _feed(engine).tables.changes
+        async with engine.connect() as connection:
+            rows = await connection.execute(
+                select(changes.c.count).where(
+                    changes.c.position > after, changes.c.entity.in_(ENTITIES)
+                )
+            )
+            return sum(rows.scalars())
+
+    def _is_current(self, engine: AsyncEngine) -> bool:
+        """Return whether no commit of this process, the only one there is, came since."""
+        commits = commits_of(engine.dialect)
+        return (
+            self._noted is not None
+            and commits is not None
+            and commits.unchanged(ENTITIES, self._noted)
+        )
+
+    async def _follow(self, engine: AsyncEngine) -> int:
+        await self._open()
+        return await self._noting(engine, self._catch_up)
+
+    async def _open(self) -> None:
+        if not (self._is_open and await self._run(self.index.is_there)):
+            await self._run(self.index.open)
+            self._is_open = True
+
+    async def _noting(self, engine: AsyncEngine, work: Callable[[AsyncEngine], Any]) -> int:
+        """Return what ``work`` returns, and note the commits that it has seen for sure."""
+        commits = commits_of(engine.dialect)
+        seen = None if commits is None else commits.count
+        written: int = await work(engine)
+        self._noted = seen
+        return written
+
+    async def _catch_up(self, engine: AsyncEngine) -> int:
+        state = self.index.state
+        if state is None:
+            return await self._rebuild(engine)
+        feed = _feed(engine)
+        selection = Selection(frozenset(ENTITIES))
+        written = 0
+        while True:
+            try:
+                changes, reached, _ = await feed.look(selection, state.position)
+            except HistoryExpired:
+                return await self._rebuild(engine)
+            times = await _times(feed, state.position, reached)
+            if times.get(state.position) != state.time:
+                return await self._rebuild(engine)
+            state = State(reached, times.get(reached))
+            pending = pending_of(changes)
+            if pending.is_unknown or pending.count > max(_MANY, self.index.count // 2):
+                return await self._rebuild(engine)
+            if changes:
+                async with self._writing() as writing, engine.connect() as connection:
+                    written += await _Refresh(self, writing, connection).run(pending)
+                    await self._run(writing.commit, state)
+            if len(changes) < selection.limit:
+                return written
+
+    async def _rebuild(self, engine: AsyncEngine) -> int:
+        feed = _feed(engine)
+        await self._open()
+        position = await feed.position()
+        state = State(position, (await _times(feed, position)).get(position))
+        written = 0
+        async with self._writing() as writing, engine.connect() as connection:
+            await self._run(writing.remove_all)
+            for kind in MODELS:
+                async for page in _pages(connection, kind, ()):
+                    await self._run(writing.add, page)
+                    written += len(page)
+            await self._run(writing.commit, state)
+        return written
+
+    # ---- one at a time ---------------------------------------------------------------
+
+    @asynccontextmanager
+    async def _alone(self) -> AsyncIterator[None]:
+        """Let one task catch up, of whatever loop and thread; asyncio's locks know one loop."""
+        while not self._busy.acquire(blocking=False):  # noqa: ASYNC110 - an event has one loop, too
+            await asyncio.sleep(_POLL)
+        try:
+            yield
+        finally:
+            self._busy.release()
+
+    @asynccontextmanager
+    async def _writing(self) -> AsyncIterator[Writing]:
+        """Yield a change of the index; what is not committed in the block is forgotten.
+
+        Closing waits for merges, and nobody waits for closing but the next change.
+        """
+        opening = self._worker.submit(self.index.writing)
+        try:
+            yield await asyncio.wrap_future(opening)
+        finally:
+            opening.add_done_callback(self._close)
+
+    def _close(self, opening: Any) -> None:
+        if not opening.cancelled() and opening.exception() is None:
+            self._worker.submit(opening.result().close)
+
+    async def _run(self, work: Callable[..., ResultT], *arguments: Any) -> ResultT:
+        """Return what ``work`` returns, in the thread of the index."""
+        return await asyncio.wrap_future(self._worker.submit(work, *arguments))
+
+    async def known(self, uids: Iterable[str]) -> dict[str, dict[str, Any]]:
+        """Return what the index has under these names."""
+        return await self._run(self.index.known, uids)
+
+    async def put(
+        self, writing: Writing, page: Sequence[Entry], removed: Iterable[str] = ()
+    ) -> int:
+        """Return how many entries were written in the place of those with the same names."""
+        names = {entry.uid for entry in page}.union(removed)
+
+        def work() -> int:
+            writing.remove("uid", names)
+            writing.add(page)
+            return len(page)
+
+        return await self._run(work)
+
+    async def remove(self, writing: Writing, field: str, keys: Iterable[int]) -> None:
+        """Remove the entries that belong to one of some rows."""
+        await self._run(writing.remove, field, [str(key) for key in keys])
+
+    async def between(self, kind: Kind, first: int, last: int) -> list[int]:
+        """Return the keys of a kind that the index has, from one to another."""
+        return await self._run(self.index.between, kind, first, last)
+
+
+class _Refresh:
+    """Brings the entries of changed rows, and of what belongs to them, into the index."""
+
+    def __init__(self, following: Following, writing: Writing, connection: AsyncConnection) -> None:
+        self.following = following
+        self.writing = writing
+        self.connection = connection
+
+    async def run(self, pending: Pending) -> int:
+        """Return how many entries were written."""
+        written = 0
+        for kind in MODELS:
+            keys = set(pending.keys.get(kind, ()))
+            for first, last in pending.ranges.get(kind, ()):
+                keys.update(await self._between(kind, first, last))
+            ordered = sorted(keys)
+            for start in range(0, len(ordered), _AT_ONCE):
+                written += await self._refresh(kind, ordered[start : start + _AT_ONCE])
+        return written
+
+    async def _between(self, kind: Kind, first: int, last: int) -> list[int]:
+        key = MODELS[kind].id
+        found = await self.connection.scalars(select(key).where(key.between(first, last)))
+        return [*found, *await self.following.between(kind, first, last)]
+
+    async def _refresh(self, kind: Kind, keys: Sequence[int]) -> int:
+        rows = await self.connection.execute(entries(kind).where(MODELS[kind].id.in_(keys)))
+        page = [entry_of(row) for row in rows]
+        names = {f"{kind}:{key}": key for key in keys}
+        if kind not in _CHILDREN:
+            return await self.following.put(self.writing, page, names)
+        known = await self.following.known(names)
+        written = await self.following.put(self.writing, page, names)
+        there = {entry.uid: entry.project_id for entry in page}
+        moved = [
+            key
+            for name, key in names.items()
+            if there.get(name) != known.get(name, {}).get("project_id")
+        ]
+        return written + await self._follow_children(kind, moved)
+
+    async def _follow_children(self, kind: Kind, moved: Sequence[int]) -> int:
+        """Return how many entries were written below rows that came, went or moved."""
+        if not moved:
+            return 0
+        written = 0
+        children, field = _CHILDREN[kind]
+        await self.following.remove(self.writing, field, moved)
+        for child, column in children.items():
+            async for page in _pages(self.connection, child, (column.in_(moved),)):
+                written += await self.following.put(self.writing, page)
+        return written
+
+
+async def _pages(
+    connection: AsyncConnection, kind: Kind, conditions: Iterable[ColumnElement[bool]]
+) -> AsyncIterator[list[Entry]]:
+    """Yield the entries of a kind, some at a time, by key."""
+    key = MODELS[kind].id
+    statement = entries(kind).where(*conditions).order_by(key).limit(_PAGE)
+    last = 0
+    while True:
+        page = [entry_of(row) for row in await connection.execute(statement.where(key > last))]
+        if page:
+            yield page
+            last = page[-1].id
+        if len(page) < _PAGE:
+            return
+
+
+async def _times(feed: ChangeFeed, *positions: int) -> dict[int, str]:
+    """Return when the changes at these positions were made, of those that are there."""
+    changes = feed.tables.changes
+    statement = select(changes.c.position, changes.c.time).where(changes.c.position.in_(positions))
+    async with feed.engine.connect() as connection:
+        return {row.position: row.time.isoformat() for row in await connection.execute(statement)}
+
+
+def _feed(engine: AsyncEngine) -> ChangeFeed:
+    return ChangeFeed(engine, Base)
+
+
+_CHILDREN: Final = {
+    Kind.PROJECT: (
+        {
+            Kind.PROJECT: Project.id,
+            Kind.CONVERSATION: Conversation.project_id,
+            Kind.MESSAGE: Conversation.project_id,
+            Kind.DOCUMENT: MODELS[Kind.DOCUMENT].project_id,
+            Kind.REPOSITORY: MODELS[Kind.REPOSITORY].project_id,
+        },
+        "project",
+    ),
+    Kind.CONVERSATION: (
+        {Kind.CONVERSATION: Conversation.id, Kind.MESSAGE: Conversation.id},
+        "conversation",
+    ),
+}
+"""What belongs to a row of a kind, by which column, and the field that says so."""
+_OPEN: Final[WeakKeyDictionary[Any, Following]] = WeakKeyDictionary()
+_LOCK: Final = threading.Lock()
