@@ -14,20 +14,21 @@ import math
 import pickle  # nosec B403 - it tells values apart; nothing is ever loaded
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, cast
+from weakref import WeakKeyDictionary
 
 from sqlalchemy import Connection
 
 from andamios_orm.core.commits import Began, began, commits_of, note_begin
 from andamios_orm.core.entries import SIZE, CacheStatistics, Entries, Entry, Key, Statement
 from andamios_orm.core.freshness import Answer, oldest, parameters
-from andamios_orm.core.kept import Kept
+from andamios_orm.core.kept import Kept, is_unchangeable
 from andamios_orm.exceptions import ConfigurationError, QueryRefused
 from andamios_orm.models.clock import elapsed
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
 
-    from sqlalchemy import Engine, Result, Select, SelectBase
+    from sqlalchemy import BindParameter, Engine, Result, Select, SelectBase
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession
     from sqlalchemy.orm import Session
 
@@ -67,6 +68,8 @@ class ResultCache:
         """Keep up to ``size`` bytes of results of ``engine``; with 0, none."""
         self.entries = Entries(size)
         self.flights: _Flights = {}
+        self.told: WeakKeyDictionary[Any, tuple[Statement, bytes]] = WeakKeyDictionary()
+        """What is known of statements that somebody keeps, with their values."""
         self.dialect = engine.dialect
         self._notes_begin = False
         setattr(self.dialect, _CACHE, self)
@@ -163,7 +166,13 @@ class _Reading:
     # ---- what is asked for ---------------------------------------------------------
 
     def _told_apart(self) -> tuple[Statement, bytes]:
-        """Return what is known of the statement, and its values."""
+        """Return what is known of the statement, and its values.
+
+        Of a statement that is asked again, as the same object, that is known already.
+        """
+        told = self.cache.told.get(self.statement)
+        if told is not None and told[0].is_known:
+            return told
         found = self.statement._generate_cache_key()  # noqa: SLF001 - what SQLAlchemy itself caches by
         if found is None:
             raise QueryRefused(
@@ -173,9 +182,12 @@ class _Reading:
         known = self.cache.entries.statement(found.key, self.statement, self.cache.dialect)
         values = [bind.effective_value for bind in found.bindparams]
         try:
-            return known, pickle.dumps((values, getattr(found, "params", None)), protocol=5)
+            told = known, pickle.dumps((values, getattr(found, "params", None)), protocol=5)
         except (pickle.PicklingError, AttributeError, TypeError) as error:
             raise QueryRefused(f"a value cannot be told from others: {error}") from error
+        if all(map(_stays, found.bindparams)):
+            self.cache.told[self.statement] = told
+        return told
 
     def _refuse_unsafe(self) -> None:
         """Raise if a result could be old, or another's, without anybody knowing.
@@ -331,6 +343,15 @@ class _Reading:
     def _began(self) -> Began | None:
         inner = self.connection.sync_connection if self.connection is not None else None
         return began(inner) if inner is not None else None
+
+
+def _stays(bind: BindParameter[Any]) -> bool:
+    """Return whether a bound value will be the same the next time; a list of IN() is a copy."""
+    value = bind.effective_value
+    if bind.callable is not None:
+        return False
+    values: Any = value if bind.expanding else (value,)
+    return all(map(is_unchangeable, values))
 
 
 def _is_number(value: Any) -> bool:

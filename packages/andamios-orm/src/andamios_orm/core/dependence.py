@@ -17,12 +17,12 @@ from sqlalchemy.orm.util import AliasedInsp
 
 from andamios_orm.core.records import Entity, all_mappers
 from andamios_orm.exceptions import QueryRefused
-from andamios_orm.models.feed import FeedTables, feed_tables
+from andamios_orm.models.feed import FeedTables, feed_tables, kept_with_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from sqlalchemy import Dialect
+    from sqlalchemy import Dialect, MetaData
     from sqlalchemy.orm import Mapper
 
 __all__ = ["Dependence", "depends_on"]
@@ -221,12 +221,28 @@ def _names(table: Table, mappers: Iterable[Mapper[Any]]) -> set[str] | None:
     feed = own.tables
     if table in (feed.changes, feed.history, feed.followers):
         return None
+    kept_with = kept_with_of(table)
+    if kept_with is not None:
+        return _names_of_all(table.metadata, kept_with, mappers)
     names = {own.name}
     for mapper in _of(table, mappers):
         entity = Entity.of(mapper)
         if entity is None:
             return None
         names.add(entity.name)
+    return names
+
+
+def _names_of_all(
+    metadata: MetaData, tables: Iterable[str], mappers: Iterable[Mapper[Any]]
+) -> set[str] | None:
+    """Return what records call the rows of ``tables``; None if one of them leaves none."""
+    names: set[str] = set()
+    for key in tables:
+        found = _names(metadata.tables[key], mappers) if key in metadata.tables else None
+        if found is None:
+            return None
+        names |= found
     return names
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import FrozenResult, Result
 
-__all__ = ["Kept"]
+__all__ = ["Kept", "is_unchangeable"]
 
 _UNCHANGEABLE: Final = frozenset(
     {
@@ -52,7 +52,7 @@ class Kept:
         self._changeable = [
             column
             for column in range(width)
-            if not all(_is_unchangeable(row[column]) for row in self._rows)
+            if not all(is_unchangeable(row[column]) for row in self._rows)
         ]
         self._frozen: FrozenResult[Any] = frozen.with_new_rows(self._rows)  # type: ignore[arg-type]  # tuples do
         self.size = sum(map(_size, self._rows))
@@ -72,7 +72,8 @@ class Kept:
         return tuple(values)
 
 
-def _is_unchangeable(value: Any) -> bool:
+def is_unchangeable(value: Any) -> bool:
+    """Return whether nobody can change ``value``."""
     return type(value) in _UNCHANGEABLE or isinstance(value, enum.Enum)
 
 
@@ -84,7 +85,7 @@ def _copied(value: Any) -> Any:
     >>> copied == document, copied["a"] is document["a"]
     (True, False)
     """
-    if _is_unchangeable(value):
+    if is_unchangeable(value):
         return value
     if type(value) is dict:
         return {name: _copied(each) for name, each in value.items()}

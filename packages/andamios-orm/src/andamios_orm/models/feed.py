@@ -10,7 +10,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import (
     JSON,
@@ -35,6 +35,8 @@ __all__ = [
     "PRUNED",
     "FeedTables",
     "feed_tables",
+    "kept_with",
+    "kept_with_of",
 ]
 
 CHANGES: Final = "andamios_changes"
@@ -49,6 +51,7 @@ BASE: Final = "andamios:base"
 """The row of the followers that PostgreSQL's transaction ids are added to."""
 
 _KEY: Final = "andamios_feed"
+_KEPT_WITH: Final = "andamios_kept_with"
 _JSON = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
 
 
@@ -76,6 +79,22 @@ def feed_tables(metadata: MetaData) -> FeedTables:
         found = metadata.info[_KEY] = FeedTables(
             _changes(metadata), _history(metadata), _followers(metadata)
         )
+    return found
+
+
+def kept_with(*tables: str) -> dict[str, Any]:
+    """Return the ``info`` of a table that changes only when rows of ``tables`` do.
+
+    ``Table("totals", Base.metadata, ..., info=kept_with("orders"))``: the library writes such
+    a table in the transaction of what it follows from, without a record of its own. So a
+    cached result that reads it is as old as the last change of ``tables``.
+    """
+    return {_KEPT_WITH: tables}
+
+
+def kept_with_of(table: Table) -> tuple[str, ...] | None:
+    """Return the names of the tables that ``table`` is kept with; None if it is with none."""
+    found: tuple[str, ...] | None = table.info.get(_KEPT_WITH)
     return found
 
 

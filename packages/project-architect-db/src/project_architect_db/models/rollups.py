@@ -35,6 +35,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple
 from sqlalchemy import BigInteger, Column, Date, String, Table, delete, func, insert, select
 
 from andamios_orm.core.ledger import Entry, Ledger, before_commit
+from andamios_orm.models.feed import kept_with
 from project_architect_db.models.base import Base
 
 if TYPE_CHECKING:
@@ -67,6 +68,10 @@ deltas: Final = Table(
     Column("kind", String(50), nullable=False),
     Column("key", String(255), nullable=False),
     Column("delta", BigInteger, nullable=False),
+    info=kept_with(
+        *("projects", "conversations", "conversation_messages", "documents"),
+        *("document_accesses", "builds", "deployments"),
+    ),
 )
 """What was added to each sum; it has no key, for rows are only added."""
 _AT_ONCE: Final = 500

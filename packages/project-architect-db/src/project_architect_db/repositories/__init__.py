@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from project_architect_db.repositories.analytics import AnalyticsRepository
 from project_architect_db.repositories.base import BaseRepository
 from project_architect_db.repositories.conversation import ConversationRepository
 from project_architect_db.repositories.document import DocumentRepository
@@ -10,6 +11,7 @@ from project_architect_db.repositories.repository import RepositoryRepository
 from project_architect_db.repositories.search import SearchRepository
 
 __all__ = [
+    "AnalyticsRepository",
     "BaseRepository",
     "ConversationRepository",
     "DocumentRepository",

@@ -10,10 +10,14 @@ from andamios_orm.exceptions import ValueRefused
 from andamios_orm.repositories import GenericRepository, operation
 from andamios_orm.repositories.fields import Fields, Values, attributes_of, fields_of
 from project_architect_db.models.conversation import PHASES, Conversation, ConversationMessage
+from project_architect_db.repositories.analytics import AnalyticsRepository
 from project_architect_db.repositories.base import BaseRepository
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+
+    from project_architect_db.repositories.analytics import Range
+    from project_architect_db.schemas.analytics import ConversationMetrics
 
 __all__ = ["ConversationRepository"]
 
@@ -50,6 +54,18 @@ class ConversationRepository(BaseRepository[Conversation]):
         """
         self._check_phase(phase)
         return await self.list(limit, offset, order_by="phase_entered_at", phase=phase)
+
+    @operation()
+    async def conversation_analytics(self, date_range: Range = None) -> ConversationMetrics:
+        """Return in which phases conversations are, for how long, and what is said in them.
+
+        ``date_range`` is as in ``AnalyticsRepository``; its dates are days in UTC.
+
+        Raises:
+            ValueRefused: there is no such range.
+        """
+        analytics = AnalyticsRepository(self.session, viewer=self.viewer, phases=self.phases)
+        return await analytics.conversation_metrics(date_range)
 
     # ---- messages ---------------------------------------------------------------------
 

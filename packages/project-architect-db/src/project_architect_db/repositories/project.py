@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from andamios_orm.models import acting_as
 from andamios_orm.repositories import operation
 from project_architect_db.models.project import Project, ProjectMember, ProjectStatus
+from project_architect_db.repositories.analytics import AnalyticsRepository
 from project_architect_db.repositories.base import BaseRepository
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from andamios_orm.bulk import Created
+    from project_architect_db.repositories.analytics import Range
+    from project_architect_db.schemas.analytics import ProjectAnalytics
 
 __all__ = ["ProjectRepository"]
 
@@ -70,6 +73,18 @@ class ProjectRepository(BaseRepository[Project]):
     ) -> list[Project]:
         """Return the projects whose name contains ``text``, in any case, by name."""
         return await self.list(limit, offset, order_by="name", name__icontains=text)
+
+    @operation()
+    async def analytics_summary(self, date_range: Range = None) -> ProjectAnalytics:
+        """Return how many projects there are, in which status, how long they take, what is in them.
+
+        ``date_range`` is as in ``AnalyticsRepository``; its dates are days in UTC.
+
+        Raises:
+            ValueRefused: there is no such range.
+        """
+        analytics = AnalyticsRepository(self.session, viewer=self.viewer)
+        return await analytics.project_analytics(date_range)
 
     # ---- who may see a project --------------------------------------------------------
 

@@ -18,11 +18,14 @@ from project_architect_db.models.repository import (
     RepositoryType,
     RunStatus,
 )
+from project_architect_db.repositories.analytics import AnalyticsRepository
 from project_architect_db.repositories.base import BaseRepository
 from project_architect_db.schemas.repository import BuildStats
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from project_architect_db.schemas.analytics import RepositoryHealth
 
 __all__ = ["RepositoryRepository"]
 
@@ -171,6 +174,18 @@ class RepositoryRepository(BaseRepository[Repository]):
             last_status=None if last is None else last[0],
             last_started_at=None if last is None else last[1],
         )
+
+    @operation()
+    async def health(self, key: int) -> RepositoryHealth:
+        """Return the score of a repository's health from 0 to 100, its grade and its parts.
+
+        The formula is in ``schemas.analytics.repositories``.
+
+        Raises:
+            NotFound: there is no such repository.
+        """
+        analytics = AnalyticsRepository(self.session, viewer=self.viewer)
+        return await analytics.repository_health(key)
 
     # ---- metadata, by the name it has in schemas --------------------------------------------
 

@@ -1,0 +1,102 @@
+"""The steps of a series: hours, days, weeks ... as clocks of a time zone show them."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import TYPE_CHECKING, Final
+
+from andamios_orm.exceptions import ValueRefused
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from project_architect_db.analytics.scope import Scope
+
+__all__ = ["MOST", "beginning", "earlier", "steps", "steps_of"]
+
+MOST: Final = 50_000
+"""How many steps a series may have."""
+_MONTHS: Final = {"month": 1, "quarter": 3, "year": 12}
+_LENGTHS: Final = {
+    "hour": dt.timedelta(hours=1),
+    "day": dt.timedelta(days=1),
+    "week": dt.timedelta(weeks=1),
+}
+
+
+def beginning(unit: str, shown: dt.datetime) -> dt.datetime:
+    """Return when the step begins in which a clock shows ``shown``.
+
+    >>> beginning("quarter", dt.datetime(2026, 5, 17, 9))
+    datetime.datetime(2026, 4, 1, 0, 0)
+    >>> beginning("week", dt.datetime(2026, 11, 29, 9))
+    datetime.datetime(2026, 11, 23, 0, 0)
+    """
+    if unit == "hour":
+        return shown.replace(minute=0, second=0, microsecond=0)
+    day = shown.replace(hour=0, minute=0, second=0, microsecond=0)
+    if unit == "week":
+        return day - dt.timedelta(days=day.weekday())
+    if unit in _MONTHS:
+        months = _MONTHS[unit]
+        return day.replace(day=1, month=(day.month - 1) // months * months + 1)
+    return day
+
+
+def earlier(unit: str, step: dt.datetime, count: int) -> dt.datetime:
+    """Return the step that is ``count`` before ``step``; behind it, if that is negative.
+
+    >>> earlier("month", dt.datetime(2026, 1, 1), 2)
+    datetime.datetime(2025, 11, 1, 0, 0)
+    >>> earlier("year", dt.datetime(2026, 1, 1), -1)
+    datetime.datetime(2027, 1, 1, 0, 0)
+    """
+    if unit in _LENGTHS:
+        return step - count * _LENGTHS[unit]
+    month = step.year * 12 + step.month - 1 - count * _MONTHS[unit]
+    return step.replace(year=month // 12, month=month % 12 + 1)
+
+
+def steps(unit: str, first: dt.datetime, last: dt.datetime) -> Iterator[dt.datetime]:
+    """Yield the steps from ``first`` to ``last``, both among them.
+
+    Raises:
+        ValueRefused: there are too many.
+    """
+    step, count = first, 0
+    while step <= last:
+        count += 1
+        if count > MOST:
+            raise ValueRefused(
+                f"from {first:%Y-%m-%d} to {last:%Y-%m-%d} there are more than {MOST:,} steps: "
+                f"pass a shorter date_range, or longer steps",
+                unit,
+                "granularity",
+            )
+        yield step
+        step = earlier(unit, step, -1)
+
+
+def steps_of(
+    unit: str, scope: Scope, seen: tuple[dt.datetime, dt.datetime] | None
+) -> list[dt.datetime]:
+    """Return the steps that a series has: those of the range, or, where it is open, those seen.
+
+    Raises:
+        ValueRefused: there are too many.
+    """
+    first, last = seen if seen is not None else (None, None)
+    if scope.start is not None:
+        first = beginning(unit, scope.start.astimezone(scope.zone).replace(tzinfo=None))
+    if scope.end is not None:
+        before = scope.end - dt.timedelta(microseconds=1)
+        last = beginning(unit, before.astimezone(scope.zone).replace(tzinfo=None))
+    if first is None or last is None:
+        return []
+    return [step for step in steps(unit, first, last) if _is_shown(unit, step, scope.zone)]
+
+
+def _is_shown(unit: str, step: dt.datetime, zone: dt.tzinfo) -> bool:
+    """Return whether clocks in the time zone show the step: they skip hours, and even days."""
+    begin = step.replace(tzinfo=zone).astimezone(dt.UTC)
+    return begin < earlier(unit, step, -1).replace(tzinfo=zone).astimezone(dt.UTC)
