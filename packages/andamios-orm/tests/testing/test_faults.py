@@ -7,6 +7,7 @@ from sqlalchemy import Column, Integer, MetaData, Table, func, insert, select
 from sqlalchemy.exc import DatabaseError, DBAPIError
 
 from andamios_orm import Database
+from andamios_orm.core.ledger import Entry, Ledger, before_commit, watch
 from andamios_orm.exceptions import (
     CommitOutcomeUnknown,
     ConfigurationError,
@@ -19,6 +20,10 @@ from andamios_orm.testing.faults import FaultNotReached, Faults
 from andamios_orm.testing.rollback import rolled_back
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sqlalchemy import Connection
+
     from andamios_orm.testing.lending import LentDatabases
 
 pytestmark = [pytest.mark.integration, pytest.mark.db]
@@ -93,6 +98,33 @@ async def test_a_commit_fails_and_the_next_one_works(
 
     await add(database, 3)
     assert await count(database) == 1
+
+
+class Noted(Entry):
+    """Something that is written with the commit."""
+
+    @classmethod
+    def settle(cls, connection: Connection, entries: Sequence[Noted]) -> None:
+        """Write how many there are."""
+        before_commit(connection, insert(THINGS).values(id=len(entries)))
+
+
+async def test_a_commit_fails_that_has_something_to_write(
+    database: Database, andamios_faults: Faults
+) -> None:
+    async def note() -> None:
+        async with database.transaction() as session:
+            await session.execute(insert(THINGS), [{"id": 7}])
+            watch(database.engine.sync_engine)
+            connection = await session.connection()
+            await connection.run_sync(lambda held: Ledger.of(held).add(Noted()))
+
+    with pytest.raises(DiskFull), andamios_faults.disk_full(database, commit=True):
+        await note()
+
+    assert await count(database) == 0
+    await note()
+    assert await count(database) == 2
 
 
 async def test_it_is_the_statement_that_was_named(

@@ -19,6 +19,7 @@ def _share(name: str) -> None:
 
 
 _share("make_clone")
+_share("github_payloads")
 
 from tests.importers.make_clone import (  # noqa: E402 - shared just before
     commit_files,

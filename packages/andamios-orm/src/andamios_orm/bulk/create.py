@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from andamios_orm.bulk.rows import Batch
     from andamios_orm.bulk.target import Target
 
-__all__ = ["bulk_create", "create_batch", "insert_batch", "prepare"]
+__all__ = ["bulk_create", "create_batch", "create_prepared", "insert_batch", "prepare"]
 
 ModelT = TypeVar("ModelT")
 
@@ -57,6 +57,17 @@ async def create_batch(session: AsyncSession, target: Target, batch: Batch) -> C
         BulkRefused: some rows are wrong; nothing was written, every one is named.
     """
     filled, sent = prepare(target, batch, dialect_of(session))
+    return await create_prepared(session, target, batch, filled, sent)
+
+
+async def create_prepared(
+    session: AsyncSession,
+    target: Target,
+    batch: Batch,
+    filled: Filled,
+    sent: dict[str, Sequence[Any]],
+) -> Created[Any]:
+    """Return the new rows of a batch, from what ``prepare()`` made of it."""
     if batch.count == 0:
         return Created(target, 0, {})
     work = await Work.begin(session, target)

@@ -166,6 +166,9 @@ class _Failing:
             _PROVOKE[self._kind](self._raw)
         return self._raw.execute(statement, *arguments)
 
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._raw, name)
+
 
 @contextmanager
 def break_lock(countdown: Countdown) -> Iterator[None]:

@@ -1,4 +1,4 @@
-"""Reading what is outside: a local git clone becomes the records of a project."""
+"""Reading what is outside: git clones, and files of rows, become records of projects."""
 
 from project_architect_db.importers.activity import (
     Activity,
@@ -15,12 +15,22 @@ from project_architect_db.importers.errors import (
     CloneDamaged,
     CloneRefused,
     EmptyRepository,
+    EncodingRefused,
+    FormatUnknown,
     GitMissing,
     HistoryRewritten,
+    NamesRefused,
     NotARepository,
     PathMissing,
     ReadingInterrupted,
+    RowError,
+    RowsRefused,
+    SourceDamaged,
+    SourceMissing,
+    SourceRefused,
 )
+from project_architect_db.importers.files import FilesReport, import_files
+from project_architect_db.importers.github import GithubReport, import_github
 from project_architect_db.importers.history import Commit, FileChange, Person
 from project_architect_db.importers.phases import Conversation, Message, Phase
 from project_architect_db.importers.storing import ImportReport, import_clone
@@ -41,11 +51,16 @@ __all__ = [
     "DocumentType",
     "DocumentVersion",
     "EmptyRepository",
+    "EncodingRefused",
     "FileChange",
+    "FilesReport",
+    "FormatUnknown",
     "GitMissing",
+    "GithubReport",
     "HistoryRewritten",
     "ImportReport",
     "Message",
+    "NamesRefused",
     "NotARepository",
     "Notice",
     "NoticeKind",
@@ -55,6 +70,13 @@ __all__ = [
     "ReadingInterrupted",
     "Release",
     "Remote",
+    "RowError",
+    "RowsRefused",
+    "SourceDamaged",
+    "SourceMissing",
+    "SourceRefused",
     "import_clone",
+    "import_files",
+    "import_github",
     "read_clone",
 ]

@@ -22,6 +22,7 @@ NoticeKind = Literal[
     "manifest",
     "outside",
     "partial",
+    "payload",
     "shallow",
     "submodule",
     "symlink",

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
+from typing import Annotated, TypeAlias
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, StringConstraints
 
-__all__ = ["BaseSchema", "TimestampSchema"]
+__all__ = ["BaseSchema", "Content", "TimestampSchema"]
+
+Content: TypeAlias = Annotated[str, StringConstraints(strip_whitespace=False)]
+"""A text that is kept as it is, with the blanks around it."""
 
 
 class BaseSchema(BaseModel):

@@ -8,7 +8,7 @@ from typing import TypeAlias
 from pydantic import Field, PositiveInt, field_validator
 
 from project_architect_db.models.conversation import PHASES
-from project_architect_db.schemas.common import BaseSchema, TimestampSchema
+from project_architect_db.schemas.common import BaseSchema, Content, TimestampSchema
 
 __all__ = [
     "Conversation",
@@ -34,7 +34,7 @@ class MessageCreate(BaseSchema):
     """A new message; its time is now unless it is said."""
 
     role: str = Field(min_length=1, max_length=50)
-    content: str
+    content: Content
     time: dt.datetime | None = None
     tokens: int | None = Field(default=None, ge=0)
 
@@ -45,7 +45,7 @@ class MessageUpdate(BaseSchema):
     """What may change of a message."""
 
     role: str | None = Field(default=None, min_length=1, max_length=50)
-    content: str | None = None
+    content: Content | None = None
     tokens: int | None = Field(default=None, ge=0)
 
 
@@ -53,7 +53,7 @@ class MessageSchema(BaseSchema):
     """A message as it is read."""
 
     role: str
-    content: str
+    content: Content
     time: dt.datetime
     tokens: int | None = None
 

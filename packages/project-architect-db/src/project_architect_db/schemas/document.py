@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Field, PositiveInt
 
 from project_architect_db.models.document import DocumentType
 from project_architect_db.models.paths import checked_path
-from project_architect_db.schemas.common import BaseSchema, TimestampSchema
+from project_architect_db.schemas.common import BaseSchema, Content, TimestampSchema
 
 __all__ = [
     "Document",
@@ -32,7 +32,7 @@ class DocumentBase(BaseSchema):
 
     name: str = Field(min_length=1, max_length=255)
     doc_type: DocumentType = DocumentType.OTHER
-    content: str = ""
+    content: Content = ""
     file_path: FilePath | None = None
 
 
@@ -47,7 +47,7 @@ class DocumentUpdate(BaseSchema):
 
     name: str | None = Field(default=None, min_length=1, max_length=255)
     doc_type: DocumentType | None = None
-    content: str | None = None
+    content: Content | None = None
     file_path: FilePath | None = None
     note: str | None = Field(default=None, max_length=1_000)
     version: int | None = None
