@@ -225,7 +225,13 @@ async def github_command(
         ", ".join(f"{count:,} {kind}" for kind, count in counts.items() if count)
         for counts in (report.created, report.updated)
     )
-    row = {**asdict(report), "notices": [str(each) for each in report.notices]}
+    row = {
+        "files": report.files,
+        "payloads": report.payloads,
+        "created": dict(report.created),
+        "updated": dict(report.updated),
+        "notices": [str(each) for each in report.notices],
+    }
     line = f"new: {new or 'nothing'}; changed: {changed or 'nothing'}"
     context.show(
         "imported", [row], [f"{report.payloads:,} payloads of {report.files:,} files: {line}"]
