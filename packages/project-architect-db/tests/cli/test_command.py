@@ -183,6 +183,8 @@ def test_the_examples_of_a_command_run(
         if SERVER in arguments:
             arguments = arguments.replace(SERVER, request.getfixturevalue("server_url"))
         if source:
-            monkeypatch.setattr(sys, "stdin", io.StringIO(Path(source).read_text()))
+            monkeypatch.setattr(
+                sys, "stdin", io.TextIOWrapper(io.BytesIO(Path(source).read_bytes()))
+            )
         done = call(*shlex.split(arguments)[1:])
         assert done.code == 0, (line, done.err)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import io
+from typing import Any
 
 import pytest
 from pydantic import Field
@@ -21,7 +22,7 @@ from project_architect_db.schemas.analytics import (
 pytestmark = pytest.mark.unit
 
 NOW = dt.datetime(2026, 2, 1, tzinfo=dt.UTC)
-HEAD = {"timezone": "UTC", "start": None, "end": None, "as_of": NOW}
+HEAD: dict[str, Any] = {"timezone": "UTC", "start": None, "end": None, "as_of": NOW}
 
 
 class Found(AnalyticsResult):

@@ -109,7 +109,7 @@ _ENTITIES: Final = {
 @command(
     examples=[
         "files projects projects.csv --dry-run",
-        "files projects projects.csv --map Title=name --map Notes=",
+        "files projects old.csv --map Title=name --map Notes=",
         "files documents - --format ndjson --project shop < documents.ndjson",
     ]
 )
