@@ -149,9 +149,9 @@ def _write_files() -> None:
     shutil.copyfile("issues.json", "exported/issues.json")
 
 
-_ISSUES = """[{"html_url": "https://github.com/ana/shop/issues/1", "number": 1, "title": "Broken",
+_ISSUES = """[{"html_url": "https://github.com/ana/tiles/issues/1", "number": 1, "title": "Broken",
 "body": "No.", "state": "open", "user": {"login": "ana"}, "created_at": "2026-01-01T10:00:00Z",
-"updated_at": "2026-01-01T10:00:00Z", "url": "https://api.github.com/repos/ana/shop/issues/1"}]"""
+"updated_at": "2026-01-01T10:00:00Z", "url": "https://api.github.com/repos/ana/tiles/issues/1"}]"""
 
 
 def _git(folder: Path, *arguments: str) -> None:

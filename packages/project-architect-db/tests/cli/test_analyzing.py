@@ -17,7 +17,7 @@ from project_architect_db.repositories import AnalyticsRepository
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-pytestmark = [pytest.mark.e2e, pytest.mark.db, pytest.mark.sampled(8)]
+pytestmark = [pytest.mark.e2e, pytest.mark.db, pytest.mark.sampled(14)]
 
 Call: TypeAlias = "Callable[..., Any]"
 # They come without types.

@@ -18,11 +18,22 @@ from project_architect_db.schemas.analytics import (
     TimePoint,
     TimeSeriesData,
 )
+from project_architect_db.schemas.analytics.results import Part
 
 pytestmark = pytest.mark.unit
 
 NOW = dt.datetime(2026, 2, 1, tzinfo=dt.UTC)
 HEAD: dict[str, Any] = {"timezone": "UTC", "start": None, "end": None, "as_of": NOW}
+
+
+class Entry(Part):
+    """A part with parts of its own."""
+
+    name: str
+    values: list[int]
+    words: list[str]
+    reasons: list[NamedCount]
+    stays: DurationStatistics
 
 
 class Found(AnalyticsResult):
@@ -35,6 +46,7 @@ class Found(AnalyticsResult):
         default_factory=lambda: {"inner": {"many": 2}, "none": {"zero": 0}}
     )
     rows_of: list[NamedCount] = Field(default_factory=list)
+    entries: list[Entry] = Field(default_factory=list)
     stays: DurationStatistics
 
 
@@ -66,6 +78,19 @@ def test_each_field_is_shown_by_what_it_is() -> None:
     assert "n25" not in text
     assert "count    3" in text
     assert "2 h" in text
+
+
+def test_what_belongs_to_an_entry_stands_in_its_line() -> None:
+    reasons = [NamedCount(name="late", count=3)]
+    entry = Entry(name="Shop", values=[0, 7], words=["a", "b"], reasons=reasons, stays=stays())
+
+    text = printed(Found(**HEAD, stays=stays(), entries=[entry]))
+
+    assert "Shop" in text
+    assert "▁█" in text
+    assert "a; b" in text
+    assert "late 3" in text
+    assert "count 3" in text
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-pytestmark = [pytest.mark.e2e, pytest.mark.db, pytest.mark.sampled(6)]
+pytestmark = [pytest.mark.e2e, pytest.mark.db, pytest.mark.sampled(10)]
 
 Call: TypeAlias = "Callable[..., Any]"
 FILL = """
