@@ -1,4 +1,4 @@
-"""Where results go: a file that is whole or not there, or the standard output."""
+"""Where results go: a file that is complete or not there, or the standard output."""
 
 from __future__ import annotations
 
@@ -17,10 +17,25 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import BinaryIO
 
-__all__ = ["STDOUT", "opened"]
+__all__ = ["STDOUT", "complete_file", "opened"]
 
 STDOUT: Final = "-"
 _BINARY: Final = frozenset({"parquet", "arrow"})
+
+
+@contextlib.contextmanager
+def complete_file(path: Path) -> Iterator[BinaryIO]:
+    """Yield what is written to; it takes the place of ``path`` when all is, or is removed."""
+    partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+    try:
+        with partial.open("xb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
 
 
 @contextlib.contextmanager
@@ -40,13 +55,5 @@ def opened(output: str, form: str, *, replace: bool) -> Iterator[BinaryIO]:
     path = Path(output)
     if path.exists() and not replace:
         raise ConfigurationError(f"{path} is there already: name another file, or pass --replace")
-    partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
-    try:
-        with partial.open("xb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-    except BaseException:
-        partial.unlink(missing_ok=True)
-        raise
+    with complete_file(path) as file:
+        yield file
