@@ -20,6 +20,8 @@ _DATABASES: Final = "andamios_orm.cli.databases"
 _MAINTENANCE: Final = "andamios_orm.cli.maintenance"
 _EXPLAINING: Final = "andamios_orm.cli.explaining"
 _DEVELOPMENT: Final = "andamios_orm.cli.development"
+_ANALYZING: Final = "project_architect_db.cli.analyzing"
+_SEARCHING: Final = "project_architect_db.cli.searching"
 _DATABASE: Final = "project_architect_db.cli.database"
 _EXPORTING: Final = "project_architect_db.cli.exporting"
 _IMPORTING: Final = "project_architect_db.cli.importing"
@@ -55,6 +57,12 @@ COMMANDS: Final[dict[str, dict[str, Listed]]] = {
         ),
         "schema": Listed("Print the tables of the models, as SQL or as a diagram.", _DATABASES),
         "doctor": Listed("Look for what is wrong, and say how to mend it.", _DATABASES),
+    },
+    "Questions": {
+        "search": Listed(
+            "Find words in projects, conversations, documents and repositories.", _SEARCHING
+        ),
+        "analyze": Listed("Show figures: the dashboard, or those of METHOD.", _ANALYZING),
     },
     "Data": {
         "import": Listed("Bring what is outside into projects.", _IMPORTING),

@@ -123,13 +123,35 @@ def prepared(call: Callable[..., Done], stamped: Path, shop: Path) -> Callable[[
         if name != "init":
             shutil.copyfile(stamped, FILE)
         if name == "import":
-            shutil.copytree(shop, "paint")
+            paint = Path(shutil.copytree(shop, "paint"))
+            (paint / "pyproject.toml").write_text('[project]\nname = "paint"\n')
+            _commit(paint, "Another name")
             _git(Path(), "init", "--quiet", "--template=", "-b", "main")
             _commit(Path(), "Initial commit")
+            _write_files()
+        if name == "search":
+            call("import", "git", "shop")
         if name == "restore":
             call("backup", "monday.duckdb")
 
     return prepare
+
+
+def _write_files() -> None:
+    """Write what the examples of ``import`` read, which are beside a clone."""
+    idea = "Sells scaffolds to people"
+    Path("projects.csv").write_text(f"name,project_idea\nBricks,{idea}\n")
+    Path("old.csv").write_text(f"Title,project_idea,Notes\nTiles,{idea},x\n")
+    Path("documents.ndjson").write_text('{"name": "a.md", "content": "Text"}\n')
+    Path("issues.json").write_text(_ISSUES)
+    Path("runs.json").write_text("[]")
+    Path("exported").mkdir()
+    shutil.copyfile("issues.json", "exported/issues.json")
+
+
+_ISSUES = """[{"html_url": "https://github.com/ana/tiles/issues/1", "number": 1, "title": "Broken",
+"body": "No.", "state": "open", "user": {"login": "ana"}, "created_at": "2026-01-01T10:00:00Z",
+"updated_at": "2026-01-01T10:00:00Z", "url": "https://api.github.com/repos/ana/tiles/issues/1"}]"""
 
 
 def _git(folder: Path, *arguments: str) -> None:

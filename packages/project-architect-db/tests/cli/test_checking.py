@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import pytest
 
 from project_architect_db.cli import checking
+from project_architect_db.exceptions import SearchUnavailable
+from project_architect_db.repositories import SearchRepository
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -50,3 +52,15 @@ def test_a_database_that_is_not_there_is_not_made(call: Call) -> None:
 
     assert rows["migrations"]["remedy"] == "project-architect-db migrate"
     assert call().out.startswith("database       duckdb:///project_architect.duckdb: is not there")
+
+
+def test_a_search_that_does_not_work_is_said(on: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def fail(self: SearchRepository) -> None:
+        raise SearchUnavailable(None, "its folder cannot be written")
+
+    monkeypatch.setattr(SearchRepository, "status", fail)
+
+    row = found(on)["search"]
+
+    assert row["state"] == "warn"
+    assert "its folder cannot be written" in row["found"]

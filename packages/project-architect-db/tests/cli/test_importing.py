@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import signal
 import subprocess
@@ -21,6 +22,18 @@ pytestmark = [pytest.mark.e2e, pytest.mark.db, pytest.mark.sampled(6)]
 
 Call: TypeAlias = "Callable[..., Any]"
 ROOT = Path(__file__).parents[4]
+PAGE = "https://github.com/ana/shop/issues/1"
+ISSUE = {
+    "url": "https://api.github.com/repos/ana/shop/issues/1",
+    "html_url": PAGE,
+    "number": 1,
+    "title": "It is broken",
+    "body": "Nothing works.",
+    "state": "open",
+    "user": {"login": "ana"},
+    "created_at": "2026-01-01T10:00:00Z",
+    "updated_at": "2026-01-01T10:00:00Z",
+}
 
 
 def test_a_clone_is_imported_and_what_was_left_out_is_said(on: Call, shop: Path) -> None:
@@ -79,6 +92,87 @@ def test_a_database_that_is_lost_ends_the_import(
 
     assert done.code == 4
     assert done.err.count("another process took it") == 1
+
+
+PROJECTS = """Title,Idea,Notes
+Shop,Sells scaffolds to people,x
+Paint,Sells paint to everybody,y
+"""
+MAP = ("--map", "Title=name", "--map", "Idea=project_idea", "--map", "Notes=")
+
+
+def test_rows_of_a_file_become_projects(on: Call) -> None:
+    Path("projects.csv").write_text(PROJECTS)
+
+    dry = on("import", "files", "projects", "projects.csv", "--dry-run", *MAP)
+    none = on("export", "projects", "--columns", "name")
+    done = on("import", "files", "projects", "projects.csv", "--viewer", "ana", *MAP)
+    there = on("export", "projects", "--columns", "name,owner", "--sort", "id")
+
+    assert (dry.code, dry.out) == (0, "2 of 2 projects would be made\n")
+    assert none.out == "name\n"
+    assert (done.code, done.out) == (0, "2 of 2 projects made\n")
+    assert there.out == "name,owner\nShop,ana\nPaint,ana\n"
+
+
+def test_rows_may_come_from_the_standard_input(on: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("projects.csv").write_text(PROJECTS)
+    on("import", "files", "projects", "projects.csv", *MAP)
+    line = {"name": "a.md", "content": "Text"}
+    stdin = io.TextIOWrapper(io.BytesIO(json.dumps(line).encode()))
+    monkeypatch.setattr(sys, "stdin", stdin)
+
+    done = on("import", "files", "documents", "-", "--format", "ndjson", "--project", "2")
+
+    assert done.code == 0, done.err
+    assert (
+        on("export", "documents", "--columns", "project_id,name").out == "project_id,name\n2,a.md\n"
+    )
+
+
+def test_rows_that_are_wrong_are_named_and_nothing_is_stored(on: Call) -> None:
+    Path("projects.csv").write_text("name,project_idea\nShop,Sells scaffolds to people\nPaint,no\n")
+
+    done = on("import", "files", "projects", "projects.csv")
+    told = on("import", "files", "projects", "projects.csv", "--json")
+
+    assert done.code == told.code == 5
+    assert "  row 2 (line 3), project_idea: " in done.err
+    assert "projects.csv: a value refused\n" in done.err
+    assert json.loads(told.out)["refused"][0]["row"] == 2
+    assert on("export", "projects", "--columns", "name").out == "name\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["projects", "nowhere.csv"], 1, "nowhere.csv: "),
+        (["projects", "nowhere.csv", "--map", "Title"], 2, "--map takes COLUMN=FIELD"),
+        (["things", "nowhere.csv"], 2, "'things' is not one of 'projects'"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_a_file_that_cannot_be_read_is_refused(
+    on: Call, arguments: list[str], code: int, said: str
+) -> None:
+    done = on("import", "files", *arguments)
+
+    assert done.code == code
+    assert said in done.said
+
+
+def test_what_github_answered_becomes_conversations(on: Call) -> None:
+    Path("issues.json").write_text(json.dumps([ISSUE]))
+    Path("broken.json").write_text("[{")
+
+    done = on("import", "github", "issues.json", "broken.json", "--viewer", "ana")
+    again = on("import", "github", "issues.json", "--json")
+
+    assert done.code == 0, done.err
+    assert done.out.startswith("1 payloads of 2 files: new: ")
+    assert "broken.json" in done.err
+    assert json.loads(again.out)["imported"][0]["files"] == 1
+    assert json.loads(on("--json").out)["status"][0]["counts"]["conversations"] == 1
 
 
 @pytest.mark.slow

@@ -1,16 +1,32 @@
-"""What the commands that ask have in common."""
+"""What the commands that ask have in common: values as people type them, tables to read."""
 
 from __future__ import annotations
 
+import datetime as dt
+import re
+import sys
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
-from andamios_orm.exceptions import QueryRefused, ValueRefused
+import rich_click as click
+
+from andamios_orm.exceptions import NotFound, QueryRefused, ValueRefused
+from project_architect_db.models import Project
+from project_architect_db.repositories import ProjectRepository
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["asked"]
+    from rich.console import Console
+    from rich.table import Table
+
+    from andamios_orm.core import Database
+
+__all__ = ["asked", "console", "moment", "project_id", "shown", "table", "viewer_option"]
+
+_WIDE: Final = 160
+"""Columns where no terminal says how wide it is: nothing is cut for a program."""
+_AGO: Final = {"d": 1, "w": 7, "m": 30, "y": 365}
 
 
 @contextmanager
@@ -23,4 +39,93 @@ def asked() -> Iterator[None]:
     try:
         yield
     except ValueRefused as error:
-        raise QueryRefused(str(error)) from error
+        name = f"{error.column} " if error.column else ""
+        raise QueryRefused(f"{name}{error.value!r}: {error.reason}") from error
+
+
+def moment(text: str | None, zone: dt.tzinfo = dt.UTC) -> dt.datetime | None:
+    """Return the moment that a text means: a day, a time, or so long ago.
+
+    A day means its beginning in ``zone``, as does a time that names no zone.
+
+    >>> moment("2026-01-31").isoformat(), moment("2026-01-31T10:00").isoformat()
+    ('2026-01-31T00:00:00+00:00', '2026-01-31T10:00:00+00:00')
+
+    Raises:
+        QueryRefused: it means none.
+    """
+    if text is None:
+        return None
+    ago = re.fullmatch(r"(\d{1,4})([dwmy])", text)
+    if ago is not None:
+        today = dt.datetime.now(zone).replace(hour=0, minute=0, second=0, microsecond=0)
+        return today - dt.timedelta(days=int(ago[1]) * _AGO[ago[2]])
+    try:
+        found = dt.datetime.fromisoformat(text)
+    except ValueError:
+        raise QueryRefused(
+            f"{text!r} is no time: pass 2026-01-31, 2026-01-31T10:00, or 30d, 4w, 6m, 1y ago"
+        ) from None
+    return found if found.tzinfo is not None else found.replace(tzinfo=zone)
+
+
+async def project_id(database: Database, text: str | None, viewer: str | None) -> int | None:
+    """Return the key of a project that is named by it, or by its name.
+
+    Raises:
+        NotFound: the viewer sees no such project.
+        QueryRefused: several have this name.
+    """
+    if text is None:
+        return None
+    async with database.session() as session:
+        projects = ProjectRepository(session, viewer=viewer)
+        if text.isdecimal():
+            return (await projects.get(int(text), load=())).id
+        found = await projects.query().filter(name=text).limit(9).scalars(Project.id)
+    if not found:
+        raise NotFound(Project.__name__, text)
+    if len(found) > 1:
+        listed = ", ".join(map(str, found))
+        raise QueryRefused(f"several projects are called {text!r}: name one of them by {listed}")
+    return found[0]
+
+
+def console() -> Console:
+    """Return what prints to the standard output, in colours if that is a terminal."""
+    from rich.console import Console
+
+    return Console(
+        width=None if sys.stdout.isatty() else _WIDE, highlight=False, markup=False, emoji=False
+    )
+
+
+def table(*names: str) -> Table:
+    """Return a table with these columns; figures, whose names end in ``>``, to the right."""
+    from rich import box
+    from rich.table import Table
+
+    made = Table(box=box.SIMPLE_HEAD, show_header=any(name.strip(">") for name in names))
+    for name in names:
+        plain = name.removesuffix(">")
+        made.add_column(plain, justify="right" if plain != name else "left", overflow="fold")
+    return made
+
+
+def viewer_option(function: Any) -> Any:
+    """Add the option of all that ask: for whom."""
+    option = click.option("--viewer", metavar="NAME", help="Only what NAME owns or is a member of.")
+    return option(function)
+
+
+def shown(value: Any) -> str:
+    r"""Return a value as it stands in a table, without any sign that a terminal would obey.
+
+    >>> shown(None), shown(1234), shown("a\x1b[31mb")
+    ('', '1,234', 'a[31mb')
+    """
+    if value is None:
+        return ""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return f"{value:,}"
+    return "".join(sign for sign in " ".join(str(value).split()) if sign.isprintable())

@@ -7,8 +7,12 @@ import shutil
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Final
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from andamios_orm._compat import installed
 from andamios_orm.cli.checking import Finding
+from andamios_orm.exceptions import AndamiosError
+from project_architect_db.repositories import SearchRepository
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -26,15 +30,13 @@ _EXTRAS: Final = {
 """What is installed by an extra, and what for."""
 
 
-async def findings(
-    project: Project,  # noqa: ARG001 - what every program is told
-    database: Database,  # noqa: ARG001 - likewise
-    access: Finding,  # noqa: ARG001 - likewise
-) -> AsyncIterator[Finding]:
+async def findings(project: Project, database: Database, access: Finding) -> AsyncIterator[Finding]:
     """Yield what is found, one thing after another."""
     for extra, (package, purpose) in _EXTRAS.items():
         yield _extra(extra, package, purpose)
     yield await _git()
+    if access.state == "ok" and (project.path is None or project.path.is_file()):
+        yield await _search(database)
 
 
 def _extra(extra: str, package: str, purpose: str) -> Finding:
@@ -43,6 +45,18 @@ def _extra(extra: str, package: str, purpose: str) -> Finding:
         return Finding(f"extra {extra}", "warn", f"no {package}, for {purpose}", remedy)
     version = installed([package])[package]
     return Finding(f"extra {extra}", "ok", f"{package} {version}, for {purpose}")
+
+
+async def _search(database: Database) -> Finding:
+    """Return whether the search is up to date; the next one brings it there by itself."""
+    try:
+        status = await SearchRepository(database).status()
+    except (AndamiosError, SQLAlchemyError) as error:
+        return Finding("search", "warn", str(error).splitlines()[0])
+    entries = "" if status.entries is None else f"{status.entries:,} entries, "
+    behind = f"{status.behind:,} changes to catch up with"
+    found = f"{status.system}: {entries}{behind}"
+    return Finding("search", "warn" if status.note else "ok", found, status.note or "")
 
 
 async def _git() -> Finding:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -11,12 +10,12 @@ import rich_click as click
 from sqlalchemy import select, types
 
 from andamios_orm.cli.running import command
-from andamios_orm.exceptions import ConfigurationError, UnknownField
+from andamios_orm.exceptions import UnknownField
 from andamios_orm.queries.fields import mapper_of, plain_type
 from andamios_orm.queries.files import FORMS
 from andamios_orm.queries.grammar import QueryGrammar
-from project_architect_db.cli.asking import asked
-from project_architect_db.cli.files import complete_file
+from project_architect_db.cli.asking import asked, viewer_option
+from project_architect_db.cli.files import STDOUT, opened
 from project_architect_db.models import Conversation, ConversationMessage, Project
 from project_architect_db.repositories import (
     BaseRepository,
@@ -28,8 +27,7 @@ from project_architect_db.repositories import (
 from project_architect_db.repositories.base import visible_projects
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-    from typing import BinaryIO
+    from collections.abc import Sequence
 
     from andamios_orm.cli.running import Context
     from andamios_orm.queries.files import Form
@@ -46,8 +44,6 @@ _ENDINGS: Final[dict[str, Form]] = {
     ".arrow": "arrow",
     ".arrows": "arrow",
 }
-_BINARY: Final = frozenset({"parquet", "arrow"})
-_STDOUT: Final = "-"
 
 
 class _Messages(BaseRepository[ConversationMessage]):
@@ -88,7 +84,7 @@ _ENTITIES: Final[dict[str, type[BaseRepository[Any]]]] = {
     type=click.Choice(FORMS),
     help="By default what the name of the file ends with, else csv.",
 )
-@click.option("--output", "-o", metavar="FILE", default=_STDOUT, help="Write to FILE; - is stdout.")
+@click.option("--output", "-o", metavar="FILE", default=STDOUT, help="Write to FILE; - is stdout.")
 @click.option("--replace", is_flag=True, help="Take the place of a file that is there.")
 @click.option("--columns", metavar="NAME,...", help="Only these, in this order.")
 @click.option("--status", help="The same as --where status=...")
@@ -101,7 +97,7 @@ _ENTITIES: Final[dict[str, type[BaseRepository[Any]]]] = {
 )
 @click.option("--sort", metavar="[-]FIELD,...", help="The order; - is downwards.")
 @click.option("--limit", type=click.IntRange(1), help="At most so many rows.")
-@click.option("--viewer", metavar="NAME", help="Only what NAME owns or is a member of.")
+@viewer_option
 async def export_command(  # noqa: PLR0913 - one for each option
     context: Context,
     entity: str,
@@ -127,7 +123,7 @@ async def export_command(  # noqa: PLR0913 - one for each option
         parsed = _grammar(entity, fields).parse(_parameters(entity, fields, given, sort))
     chosen = form or _ENDINGS.get(Path(output).suffix.lower(), "csv")
     names = [name.strip() for name in columns.split(",")] if columns else list(fields)
-    with _file(output, chosen, replace=replace) as file:
+    with opened(output, chosen, replace=replace) as file:
         async with context.database() as database, database.session() as session:
             query = parsed.apply(_ENTITIES[entity](session, viewer=viewer).query()).limit(limit)
             with context.progress(entity) as progress:
@@ -135,7 +131,7 @@ async def export_command(  # noqa: PLR0913 - one for each option
                 rows = await query.write_to(
                     file, chosen, *names, progress=lambda done: progress(done, total)
                 )
-    where = "" if output == _STDOUT else f" in {output}"
+    where = "" if output == STDOUT else f" in {output}"
     context.say(f"{rows:,} {entity if rows != 1 else _one(entity)}{where}")
 
 
@@ -176,27 +172,6 @@ def _parameters(
     if sort is not None:
         found["sort"] = [sort]
     return found
-
-
-@contextlib.contextmanager
-def _file(output: str, form: Form, *, replace: bool) -> Iterator[BinaryIO]:
-    """Yield what is written to; a file gets its name when all is written, or is removed.
-
-    Raises:
-        click.UsageError: bytes would go to a terminal.
-        ConfigurationError: the file is there, and is not to be replaced.
-    """
-    if output == _STDOUT:
-        if form in _BINARY and sys.stdout.isatty():
-            raise click.UsageError(f"{form} is nothing to read on a terminal: pass --output FILE")
-        yield sys.stdout.buffer
-        sys.stdout.buffer.flush()
-        return
-    path = Path(output)
-    if path.exists() and not replace:
-        raise ConfigurationError(f"{path} is there already: name another file, or pass --replace")
-    with complete_file(path) as file:
-        yield file
 
 
 def _one(entity: str) -> str:

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import rich_click as click
 
-from andamios_orm.cli.running import FAILED, TaskGroup, command
+from andamios_orm.cli.running import FAILED, UNSOUND, TaskGroup, command
 from andamios_orm.exceptions import AndamiosError, DatabaseUnavailable
-from project_architect_db.importers import import_clone
+from project_architect_db.cli.asking import viewer_option
+from project_architect_db.importers import (
+    RowsRefused,
+    import_clone,
+    import_files,
+    import_github,
+)
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from andamios_orm.cli.running import Context
     from andamios_orm.core import Database
     from project_architect_db.importers import ImportReport
@@ -87,7 +96,149 @@ def _line(report: ImportReport) -> str:
     return f"{name} ({what} {report.project_id}): {', '.join(found) or 'nothing new'}"
 
 
-TASKS: Final = {each.name: each for each in (git_command,)}
+_ENTITIES: Final = {
+    "projects": "project",
+    "conversations": "conversation",
+    "documents": "document",
+    "repositories": "repository",
+    "builds": "build",
+    "deployments": "deployment",
+}
+
+
+@command(
+    examples=[
+        "files projects projects.csv --dry-run",
+        "files projects old.csv --map Title=name --map Notes=",
+        "files documents - --format ndjson --project shop < documents.ndjson",
+    ]
+)
+@click.argument("entity", type=click.Choice(list(_ENTITIES)))
+@click.argument("file")
+@click.option(
+    "--map",
+    "names",
+    metavar="COLUMN=FIELD",
+    multiple=True,
+    help="Which field a column is; COLUMN= leaves it out. It may be repeated.",
+)
+@click.option("--dry-run", is_flag=True, help="Read and check everything; store nothing.")
+@click.option("--batches", is_flag=True, help="Commit some thousand rows at a time.")
+@click.option("--format", "form", metavar="NAME", help="Of FILE; else what its name ends with.")
+@click.option("--encoding", metavar="NAME", help="Of a text; else UTF-8.")
+@click.option("--project", metavar="ID|NAME", help="That of rows that name none.")
+@viewer_option
+async def files_command(  # noqa: PLR0913 - one for each option
+    context: Context,
+    entity: str,
+    file: str,
+    *,
+    names: tuple[str, ...],
+    dry_run: bool,
+    batches: bool,
+    form: str | None,
+    encoding: str | None,
+    project: str | None,
+    viewer: str | None,
+) -> int:
+    """Make rows out of a file: NDJSON, JSON, CSV, Parquet or Arrow; - is the standard input.
+
+    All of it is stored, or nothing; it ends with 5 if rows are refused, and names them.
+    """
+    source: Any = sys.stdin.buffer if file == "-" else Path(file)
+    async with context.database() as database:
+        try:
+            with context.progress(file) as progress:
+                report = await import_files(
+                    database,
+                    source,
+                    _ENTITIES[entity],
+                    mapping=_mapping(names) or None,
+                    dry_run=dry_run,
+                    atomic=not batches,
+                    format=form,
+                    encoding=encoding,
+                    project=_key_or_name(project),
+                    viewer=viewer,
+                    on_progress=lambda done: progress(round(100 * (done.share or 0)), 100),
+                )
+        except RowsRefused as refused:
+            return _refuse(context, refused)
+    for column, why in report.left_out.items():
+        context.say(f"  {column}: {why}")
+    would = "would be " * dry_run
+    messages = f", {report.messages:,} messages" * bool(report.messages)
+    line = f"{report.created:,} of {report.rows:,} {entity} {would}made{messages}"
+    context.show("imported", [asdict(report)], [line])
+    return 0
+
+
+def _mapping(names: Sequence[str]) -> dict[str, str | None]:
+    found: dict[str, str | None] = {}
+    for each in names:
+        column, sign, field = each.partition("=")
+        if not sign:
+            raise click.UsageError(f"--map takes COLUMN=FIELD, or COLUMN= to leave it out: {each}")
+        found[column] = field or None
+    return found
+
+
+def _key_or_name(project: str | None) -> int | str | None:
+    return int(project) if project is not None and project.isdecimal() else project
+
+
+def _refuse(context: Context, refused: RowsRefused) -> int:
+    """Say which rows are refused, and why."""
+    context.show("refused", [{**each._asdict(), "text": str(each)} for each in refused.errors], [])
+    for each in refused.errors:
+        click.echo(f"  {each}", err=True)
+    more = refused.count - len(refused.errors)
+    text = f"{refused.count:,} values" if refused.count > 1 else "a value"
+    rest = f"; {more:,} of them are not shown" if more else ""
+    click.echo(f"{context.program.name}: {refused.source}: {text} refused{rest}", err=True)
+    return UNSOUND
+
+
+@command(examples=["github issues.json runs.json", "github exported --project shop"])
+@click.argument("paths", metavar="PATH...", nargs=-1, required=True, type=Path)
+@click.option("--project", metavar="ID|NAME", help="What all of it belongs to.")
+@viewer_option
+async def github_command(
+    context: Context, paths: tuple[Path, ...], *, project: str | None, viewer: str | None
+) -> None:
+    """Read what the API of GitHub has answered, out of files or folders; nothing is fetched.
+
+    Issues and pull requests become conversations, workflow runs builds, releases deployments.
+    """
+    async with context.database() as database:
+        with context.progress("payloads") as progress:
+            report = await import_github(
+                database,
+                paths,
+                project=_key_or_name(project),
+                viewer=viewer,
+                on_progress=lambda done: progress(done.payloads, done.payloads),
+            )
+    for notice in report.notices:
+        context.say(f"  {notice}")
+    new, changed = (
+        ", ".join(f"{count:,} {kind}" for kind, count in counts.items() if count)
+        for counts in (report.created, report.updated)
+    )
+    row = {
+        "files": report.files,
+        "payloads": report.payloads,
+        "created": dict(report.created),
+        "updated": dict(report.updated),
+        "notices": [str(each) for each in report.notices],
+    }
+    line = f"new: {new or 'nothing'}; changed: {changed or 'nothing'}"
+    context.show(
+        "imported", [row], [f"{report.payloads:,} payloads of {report.files:,} files: {line}"]
+    )
+
+
+TASKS: Final = {each.name: each for each in (git_command, files_command, github_command)}
 """The commands below ``import``, by what they read."""
 
 COMMANDS: Final = {"import": TaskGroup("Bring what is outside into projects.", TASKS)}
