@@ -70,7 +70,7 @@ def _is_same(found: Any, expected: Any) -> bool:
     if isinstance(expected, dt.datetime):
         return (
             isinstance(found, dt.datetime)
-            and found.utcoffset() == expected.utcoffset()
+            and str(found.tzinfo) == str(expected.tzinfo)
             and found.astimezone(dt.UTC) == expected.astimezone(dt.UTC)
         )
     if isinstance(expected, float) and isinstance(found, (int, float)):
