@@ -4,12 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from project_architect_db.repositories import (
-    AnalyticsRepository,
-    ConversationRepository,
-    ProjectRepository,
-    RepositoryRepository,
-)
 from tests.recomputation.of_conversations import conversation_flow_analysis, conversation_metrics
 from tests.recomputation.of_lives import cross_entity_analytics, needs_attention
 from tests.recomputation.of_projects import document_usage_stats, project_analytics, project_metrics
@@ -17,16 +11,24 @@ from tests.recomputation.of_repositories import repository_health, repository_he
 from tests.recomputation.of_time import dashboard, time_series_analysis
 from tests.recomputation.rows import counting
 
+from project_architect_db.repositories import (
+    AnalyticsRepository,
+    ConversationRepository,
+    ProjectRepository,
+    RepositoryRepository,
+)
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from andamios_orm import Database, Session
     from tests.recomputation.comparing import Compared
     from tests.recomputation.rows import Question, Rows
 
-__all__ = ["check_pages", "check_ranges", "check_series", "check_shortcuts"]
+    from andamios_orm import Database, Session
 
-_IN_RANGES: dict[str, Any] = {
+__all__ = ["IN_RANGES", "check_pages", "check_ranges", "check_series", "check_shortcuts"]
+
+IN_RANGES: dict[str, Any] = {
     "project_metrics": project_metrics,
     "project_analytics": project_analytics,
     "conversation_metrics": conversation_metrics,
@@ -35,6 +37,7 @@ _IN_RANGES: dict[str, Any] = {
     "repository_health_metrics": repository_health_metrics,
     "cross_entity_analytics": cross_entity_analytics,
 }
+"""What is asked about a time, and what computes it again."""
 
 
 def _repository(database: Database | Session, question: Question) -> AnalyticsRepository:
@@ -50,7 +53,7 @@ async def check_ranges(
 ) -> None:
     """Compare what is asked about a time."""
     repository, some = _repository(database, question), counting(rows, question)
-    for name, recomputed in _IN_RANGES.items():
+    for name, recomputed in IN_RANGES.items():
         found = await getattr(repository, name)(question.date_range)
         compared.check(found, recomputed(some, question), question)
 

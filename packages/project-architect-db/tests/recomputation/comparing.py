@@ -15,11 +15,12 @@ __all__ = ["Compared"]
 
 
 class Compared:
-    """Compares results, and notes of which class which field was compared."""
+    """Compares results, and notes which field of which class was compared, and had a value."""
 
     def __init__(self) -> None:
         """Have compared nothing yet."""
         self.fields: set[tuple[type[BaseModel], str]] = set()
+        self.valued: set[tuple[type[BaseModel], str]] = set()
         self.reasons: set[str] = set()
 
     def check(self, found: BaseModel, expected: dict[str, Any], what: object) -> None:
@@ -35,8 +36,9 @@ class Compared:
         if names != set(expected):
             yield f"{path}: fields {sorted(names ^ set(expected))} are on one side only"
         for name in names & set(expected):
+            self.fields.add((kind, name))
             if expected[name] not in (None, [], {}):
-                self.fields.add((kind, name))
+                self.valued.add((kind, name))
             yield from self._any(getattr(found, name), expected[name], f"{path}.{name}")
 
     def _any(self, found: Any, expected: Any, path: str) -> Iterator[str]:

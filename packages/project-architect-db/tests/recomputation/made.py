@@ -42,7 +42,7 @@ ZONES: Final = (
     "Asia/Kathmandu",
     "America/New_York",
     "Australia/Lord_Howe",
-    "America/Havana",
+    "America/St_Johns",
     "Pacific/Kiritimati",
 )
 WIDER: Final = (*PHASES[:3], "spike", "Ärger", *PHASES[3:])
@@ -52,8 +52,7 @@ _JUMPS: Final = (
     dt.datetime(2025, 11, 2, 6, tzinfo=dt.UTC),  # New York, back
     dt.datetime(2026, 4, 4, 15, tzinfo=dt.UTC),  # Lord Howe, back by half an hour
     dt.datetime(2025, 10, 4, 15, 30, tzinfo=dt.UTC),  # Lord Howe, on by half an hour
-    dt.datetime(2026, 3, 8, 5, tzinfo=dt.UTC),  # Havana: midnight is skipped
-    dt.datetime(2025, 11, 2, 5, tzinfo=dt.UTC),  # Havana: midnight comes twice
+    dt.datetime(2026, 3, 8, 5, 30, tzinfo=dt.UTC),  # Newfoundland, on
 )
 _OWNERS: Final = ("ana", "ben", "Ana", "çem", None)
 _STATUSES: Final = ("draft", "active", "completed", "archived")
@@ -154,7 +153,9 @@ class Made:
         third = self.size // 3
         one = [(await projects.create(Project(**row))).id for row in rows[: third // 2]]
         many = await projects.bulk_create(self._now(rows[third // 2 : third]))
-        bulk = await BulkOperations.bulk_insert_projects(session, self._now(rows[third : third * 3 // 2]))
+        bulk = await BulkOperations.bulk_insert_projects(
+            session, self._now(rows[third : third * 3 // 2])
+        )
         added = [Project(**row) for row in rows[third * 3 // 2 :]]
         session.add_all(added)
         await session.flush()

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Iterable, Sequence
 
-__all__ = ["grouped", "distribution", "median", "named", "p90", "quotient", "seconds"]
+__all__ = ["distribution", "grouped", "median", "named", "p90", "quotient", "seconds"]
 
 _MEDIAN: Final = Fraction(1, 2)
 _P90: Final = Fraction(9, 10)

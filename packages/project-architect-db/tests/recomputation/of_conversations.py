@@ -48,7 +48,9 @@ def conversation_metrics(rows: Rows, question: Question) -> Row:
 def conversation_flow_analysis(rows: Rows, question: Question) -> Row:
     """Return the fields of ``ConversationFlowMetrics``."""
     metrics = conversation_metrics(rows, question)
-    times = [shown(row["time"], question.zone) for row in rows.messages if question.has(row["time"])]
+    times = [
+        shown(row["time"], question.zone) for row in rows.messages if question.has(row["time"])
+    ]
     words = [_words([row]) for row in rows.messages if question.has(row["time"])]
     hours = Counter(time.hour for time in times)
     days = Counter(time.weekday() for time in times)

@@ -110,9 +110,7 @@ def _top_projects(rows: Rows, question: Question) -> dict[str, Any]:
 def _ten(counts: Counter[int], names: dict[int, str]) -> list[dict[str, Any]]:
     some = [(key, amount) for key, amount in counts.items() if amount and key in names]
     some.sort(key=lambda each: (-each[1], each[0]))
-    return [
-        {"project_id": key, "name": names[key], "amount": amount} for key, amount in some[:10]
-    ]
+    return [{"project_id": key, "name": names[key], "amount": amount} for key, amount in some[:10]]
 
 
 # ---- what needs attention ----------------------------------------------------------------
@@ -175,7 +173,9 @@ def _phase_overdue(project: Row, rows: Rows, question: Question) -> dict[str, An
     stays = grouped(rows.stays, "phase")
     moments = []
     for row in _of_project(project, rows.conversations):
-        ended = [seconds(each["entered_at"], each["left_at"]) for each in stays.get(row["phase"], [])]
+        ended = [
+            seconds(each["entered_at"], each["left_at"]) for each in stays.get(row["phase"], [])
+        ]
         usual = p90(ended)
         if row["phase"] == question.phases[-1] or usual is None or len(ended) < 5:
             continue

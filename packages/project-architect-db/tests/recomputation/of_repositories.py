@@ -89,7 +89,9 @@ def _scored(rows: Rows, question: Question, repository: Row) -> dict[str, Any]:
         "name": repository["name"],
         "project_id": repository["project_id"],
         "score": score,
-        "grade": None if score is None else next(g for g, least in GRADES.items() if score >= least),
+        "grade": None
+        if score is None
+        else next(g for g, least in GRADES.items() if score >= least),
         "parts": [
             {"name": name, "weight": weight, "points": points[name]}
             for name, weight in WEIGHTS.items()

@@ -130,7 +130,9 @@ def dashboard(rows: Rows, question: Question) -> Row:
     always = question.about(None)
     today = question.as_of.astimezone(question.zone).date()
     days = (today - dt.timedelta(days=29), today + dt.timedelta(days=1))
-    recent = question.about((day_begins(days[0], question.zone), day_begins(days[1], question.zone)))
+    recent = question.about(
+        (day_begins(days[0], question.zone), day_begins(days[1], question.zone))
+    )
     return {
         **recent.head(),
         "projects": project_metrics(rows, always),
@@ -152,9 +154,7 @@ def _recent(rows: Rows, question: Question, metric: str) -> dict[str, Any]:
     }
 
 
-def _by_step(
-    rows: Rows, question: Question, metric: str, granularity: str
-) -> Counter[dt.datetime]:
+def _by_step(rows: Rows, question: Question, metric: str, granularity: str) -> Counter[dt.datetime]:
     name, moment, amount = METRICS[metric]
     found: Counter[dt.datetime] = Counter()
     for row in getattr(rows, name):
@@ -168,9 +168,7 @@ def _by_step(
     return found
 
 
-def _steps(
-    inside: Counter[dt.datetime], question: Question, granularity: str
-) -> list[dt.datetime]:
+def _steps(inside: Counter[dt.datetime], question: Question, granularity: str) -> list[dt.datetime]:
     some = [step for step, value in inside.items() if value]
     first, last = min(some, default=None), max(some, default=None)
     if question.start is not None:

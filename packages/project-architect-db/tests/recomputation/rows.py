@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import select
+from tests.recomputation.steps import day_begins
 
 from project_architect_db.models import (
     Build,
@@ -25,7 +26,6 @@ from project_architect_db.models import (
     RepositoryActivity,
 )
 from project_architect_db.models.conversation import PHASES
-from tests.recomputation.steps import day_begins
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence

@@ -6,7 +6,6 @@ import datetime as dt
 from zoneinfo import ZoneInfo
 
 import pytest
-
 from tests.recomputation.steps import begins, day_begins, earlier, step_of, through
 
 pytestmark = pytest.mark.unit
