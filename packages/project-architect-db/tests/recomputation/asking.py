@@ -101,7 +101,7 @@ async def check_series(
     rows: Rows,
     question: Question,
     compared: Compared,
-    chosen: Iterable[tuple[str, str, bool]],
+    chosen: Iterable[tuple[str, Any, bool]],
 ) -> None:
     """Compare series: of each metric and granularity, compared with before or not."""
     repository, some = _repository(database, question), counting(rows, question)

@@ -12,6 +12,7 @@ from project_architect_db.models import (
     Build,
     Contributor,
     Conversation,
+    ConversationPhase,
     Document,
     DocumentAccess,
     Project,
@@ -90,6 +91,8 @@ class Made:
             conversations = await self._conversations(session, projects)
             documents = await self._documents(session, projects)
             await self._repositories(session, projects)
+            session.add_all(self._quiet(number) for number in range(self.size // 3))
+            session.add_all(_late() for _ in range(3))
         async with database.transaction() as session:
             await self._phases(session, conversations)
             await self._versions(session, documents)
@@ -166,6 +169,36 @@ class Made:
         self.clock.move_to(self.moment())
         times = {"created_at", "updated_at"}
         return [{name: row[name] for name in row if name not in times} for row in rows]
+
+    def _quiet(self, number: int) -> Project:
+        """Return a project in which nothing, or nearly nothing, has happened for 30 days."""
+        border = NOW.replace(minute=0, second=0, microsecond=0) - dt.timedelta(days=30)
+        before = border - dt.timedelta(microseconds=1)
+        times = [before, before, before, border]
+        at = self.random.choice(times)
+        project = Project(
+            name=f"Quiet {number}",
+            project_idea="A scaffold for the data of a team",
+            status="active",
+            owner=self.random.choice(_OWNERS),
+            created_at=at,
+            updated_at=at,
+        )
+        if self.random.random() < 0.4:
+            seen = self.random.choice(times)
+            project.documents = [Document(name="Old", created_at=before, changed_at=seen)]
+        if self.random.random() < 0.4:
+            day = (border - dt.timedelta(days=self.random.randint(0, 1))).date()
+            activity = RepositoryActivity(day=day, commits=self.random.randint(0, 1))
+            builds = [Build(status="succeeded", started_at=self.random.choice(times))]
+            made = Repository(name="old", created_at=before, activity=[activity], builds=builds)
+            project.repositories = [made]
+        if self.random.random() < 0.4:
+            said = {"role": "user", "content": "quiet", "time": self.random.choice(times)}
+            project.conversations = [
+                Conversation(created_at=before, phase_entered_at=before, messages=[said])
+            ]
+        return project
 
     async def _members(self, session: Session, projects: list[int]) -> None:
         repository = ProjectRepository(session)
@@ -373,6 +406,22 @@ class Made:
 
     def _part(self, keys: list[int], share: float) -> list[int]:
         return [key for key in keys if self.random.random() < share]
+
+
+def _late() -> Project:
+    """Return a project of which one conversation waits, in a phase that five have left soon."""
+    entered = NOW - dt.timedelta(days=100)
+    left = [entered + dt.timedelta(hours=hours) for hours in range(1, 6)]
+    stays = [
+        ConversationPhase(
+            phase="lobby", entered_at=entered, left_at=at, seconds=(at - entered).total_seconds()
+        )
+        for at in left
+    ]
+    waiting = Conversation(phase="lobby", phase_entered_at=entered, past_phases=stays)
+    return Project(
+        name="Late", project_idea="A scaffold for the data of a team", conversations=[waiting]
+    )
 
 
 async def _keys(repository: Any) -> list[int]:
