@@ -37,7 +37,7 @@ RANGES: dict[str, Any] = {
     "a time without rows": (dt.date(2001, 1, 1), dt.date(2001, 1, 2)),
 }
 VIEWERS = (None, "ana", "ben", "dora", "çem", "nobody")
-SEED = 7
+SEED = 4
 SERIES = ("TimePoint", "TimeSeriesData")
 UNDATED = (schemas.Attention, schemas.RepositoryHealth)
 """What is always about now."""
@@ -80,13 +80,13 @@ async def check(database: Database, question: Question, compared: Compared) -> N
 async def test_results_are_what_plain_python_computes(
     database: Database, frozen_clock: FrozenClock
 ) -> None:
-    await Made(SEED, 8, frozen_clock).write(database)
+    await Made(SEED, 4, frozen_clock).write(database)
     compared = Compared()
     rows = await rows_of(database)
     series = [(metric, "day", True) for metric in ("messages", "commits")]
 
     await check_ranges(database, rows, Question(NOW), compared)
-    question = Question(NOW, "ben", "Australia/Lord_Howe", RANGES["spring"])
+    question = Question(NOW, None, "Australia/Lord_Howe", RANGES["spring"])
     await check_pages(database, rows, question, compared)
     await check_series(database, rows, question, compared, series)
 
