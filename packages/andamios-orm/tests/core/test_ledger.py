@@ -173,6 +173,20 @@ async def test_a_commit_settles_once(engine: AsyncEngine) -> None:
     assert await notes(engine) == ["a"]
 
 
+async def test_what_is_still_to_settle_is_known(engine: AsyncEngine) -> None:
+    async with engine.connect() as connection:
+        raw = connection.sync_connection
+        assert raw is not None
+        before = Ledger.holds(raw, Noted)
+        await connection.begin()
+        await connection.run_sync(lambda inner: Ledger.of(inner).add(Noted(1, "a")))
+
+        held = [Ledger.holds(raw, kind) for kind in (Noted, Checked)]
+
+        await connection.commit()
+        assert (before, held, Ledger.holds(raw, Noted)) == (False, [True, False], False)
+
+
 async def test_what_is_rolled_back_is_forgotten(engine: AsyncEngine) -> None:
     async with engine.connect() as connection:
         await connection.execute(insert(Order), {"id": 1})

@@ -11,7 +11,14 @@ from sqlalchemy import event
 from andamios_orm.exceptions import ConfigurationError, NotFound, QueryRefused, ValueRefused
 from andamios_orm.testing.budgets import QueryBudget
 from project_architect_db.analytics import GRANULARITIES, METRICS
-from project_architect_db.models import Conversation, ConversationMessage, Document, Project
+from project_architect_db.models import (
+    Conversation,
+    ConversationMessage,
+    Document,
+    Project,
+    Repository,
+    RepositoryActivity,
+)
 from project_architect_db.queries import BulkOperations
 from project_architect_db.repositories import (
     AnalyticsRepository,
@@ -37,6 +44,7 @@ METHODS = (
     *("cross_entity_analytics", "needs_attention"),
 )
 NEW_YEAR = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
+DAY = dt.timedelta(days=1)
 
 
 async def write_messages(database: Database, values: Values, *times: dt.datetime) -> int:
@@ -322,3 +330,131 @@ async def test_a_message_of_a_deleted_conversation_counts_again_when_it_is_resto
     async with database.session() as session:
         assert await session.get(ConversationMessage, 1) is not None
         assert await session.get(Document, 1) is None
+
+
+# ---- within a transaction that has written -------------------------------------------------
+
+
+async def test_a_session_sees_what_it_has_written(
+    database: Database, project_values: Values
+) -> None:
+    done = {"status": "completed", "created_at": NEW_YEAR, "completed_at": NEW_YEAR + 2 * DAY}
+    async with database.transaction() as session:
+        await ProjectRepository(session).create(Project(**project_values(**done)))
+
+        inside = await AnalyticsRepository(session).project_metrics()
+        session.add(Project(**project_values()))
+        later = await ProjectRepository(session).analytics_summary()
+
+    after = await AnalyticsRepository(database).project_metrics()
+    assert (inside.total_projects, inside.median_completion_time) == (1, 172_800)
+    assert (later.total_projects, after.total_projects) == (2, 2)
+
+
+async def test_a_session_does_not_see_what_it_took_back(
+    database: Database, project_values: Values
+) -> None:
+    async with database.session() as session:
+        await ProjectRepository(session).create(project_values())
+        await session.rollback()
+
+        answer = await AnalyticsRepository(session).project_metrics()
+
+    assert answer.total_projects == 0
+
+
+async def test_what_is_not_flushed_does_not_count_where_nobody_flushes(
+    database: Database, project_values: Values
+) -> None:
+    async with database.session() as session:
+        session.add(Project(**project_values()))
+        with session.no_autoflush:
+            answer = await AnalyticsRepository(session).project_metrics()
+        await session.rollback()
+
+    assert answer.total_projects == 0
+
+
+# ---- where clocks skip midnight, or show it twice -------------------------------------------
+
+
+async def write_activity(database: Database, values: Values, day: dt.date) -> None:
+    project = Project(**values(), repositories=[Repository(name="core", repo_type="backend")])
+    project.repositories[0].activity.append(RepositoryActivity(day=day, commits=9))
+    async with database.transaction() as session:
+        await ProjectRepository(session).create(project)
+
+
+async def commits_of(database: Database, zone: str, start: Any, end: Any) -> list[int]:
+    analytics = AnalyticsRepository(database, timezone=zone)
+    health = await analytics.repository_health_metrics((start, end))
+    series = await analytics.time_series_analysis("commits", "day", (start, end))
+    return [health.commits, series.total]
+
+
+async def test_a_day_without_midnight_begins_when_it_begins(
+    database: Database, project_values: Values
+) -> None:
+    day = dt.date(2026, 4, 24)  # in Cairo clocks go from 00:00 to 01:00
+    await write_activity(database, project_values, day)
+
+    on_it = await commits_of(database, "Africa/Cairo", day, day + DAY)
+    before = await commits_of(database, "Africa/Cairo", day - DAY, day)
+
+    assert (on_it, before) == ([9, 9], [0, 0])
+
+
+async def test_a_day_with_two_midnights_begins_with_the_first(
+    database: Database, project_values: Values
+) -> None:
+    await write_activity(database, project_values, dt.date(2025, 11, 2))
+    second = dt.datetime(2025, 11, 2, 5, tzinfo=dt.UTC)  # in Havana, as 4 o'clock was
+
+    found = await commits_of(database, "America/Havana", second, second + DAY / 24)
+
+    assert found[0] == 0
+
+
+async def test_days_without_midnight_are_compared(
+    database: Database, project_values: Values
+) -> None:
+    moment = dt.datetime(2026, 4, 22, 22, 30, tzinfo=dt.UTC)  # on the 23rd in Cairo
+    await write_messages(database, project_values, moment, moment + DAY)
+    day = dt.date(2026, 4, 24)
+
+    series = await AnalyticsRepository(database, timezone="Africa/Cairo").time_series_analysis(
+        "messages", "day", (day, day + DAY), compare=True
+    )
+
+    assert [(point.value, point.previous) for point in series.points] == [(1, 1)]
+    assert series.points[0].start.isoformat() == "2026-04-24T01:00:00+03:00"
+
+
+async def test_an_hour_that_was_skipped_counts_for_the_time_before(
+    database: Database, project_values: Values
+) -> None:
+    skipped = dt.datetime(2026, 3, 7, 7, 30, tzinfo=dt.UTC)  # 02:30 in New York, a day earlier
+    await write_messages(database, project_values, skipped)
+    day = dt.date(2026, 3, 8)
+
+    series = await AnalyticsRepository(database, timezone="America/New_York").time_series_analysis(
+        "messages", "hour", (day, day + DAY), compare=True
+    )
+
+    assert (len(series.points), series.previous_total) == (23, 1)
+    assert sum(point.previous or 0 for point in series.points) == 0
+
+
+async def test_a_deleted_project_is_among_none_of_those_with_most(
+    database: Database, project_values: Values
+) -> None:
+    key = await write_messages(database, project_values, NEW_YEAR)
+    async with database.transaction() as session:
+        conversation = await ConversationRepository(session).get(key)
+        await ProjectRepository(session).delete(conversation.project_id)
+    async with database.transaction() as session:
+        await ConversationRepository(session).restore(key)
+
+    answer = await AnalyticsRepository(database).cross_entity_analytics()
+
+    assert answer.top_projects.messages == []

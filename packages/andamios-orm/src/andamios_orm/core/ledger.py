@@ -98,6 +98,13 @@ class Ledger:
         found: Ledger | None = connection.info.get(_LEDGER)
         return found if found is not None and found.belongs_to(connection) else None
 
+    @classmethod
+    def holds(cls, connection: Connection, kind: type[Entry]) -> bool:
+        """Return whether the transaction of ``connection`` still has to settle such entries."""
+        ledger = cls._open(connection)
+        entries = [] if ledger is None else ledger._entries  # noqa: SLF001 - its own class
+        return any(type(entry) is kind for entry, _ in entries)
+
     def belongs_to(self, connection: Connection) -> bool:
         """Return whether ``connection`` is in the transaction of this ledger."""
         return self._transaction() is connection.get_transaction()

@@ -99,8 +99,11 @@ def _most(name: str, scope: Scope, limit: int) -> Select[Any]:
     """Return the projects with most of one thing."""
     rows = _amounts(name, scope)
     amount = cast(func.sum(rows.c.amount), BigInteger)
+    # What belongs to a deleted project may have been restored by itself.
+    deleted = select(Project.id).where(Project.deleted_at.is_not(None))
     ranked = (
         select(rows.c.project_id, amount.label("amount"))
+        .where(rows.c.project_id.not_in(deleted))
         .group_by(rows.c.project_id)
         .having(amount > 0)
         .order_by(amount.desc(), rows.c.project_id)

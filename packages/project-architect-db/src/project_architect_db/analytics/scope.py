@@ -55,6 +55,8 @@ class Scope:
     timezone: str
     as_of: dt.datetime
     with_samples: bool = True
+    is_behind: bool = False
+    """Whether the transaction has written what the sums by day do not have yet."""
 
     @classmethod
     def of(
@@ -89,7 +91,9 @@ class Scope:
     def is_summed_up(self) -> bool:
         """Whether sums by day, in UTC and over all projects, can answer."""
         is_of_all = self.viewer is None and self.with_samples
-        return is_of_all and _is_midnight(self.start) and _is_midnight(self.end)
+        return (
+            is_of_all and not self.is_behind and _is_midnight(self.start) and _is_midnight(self.end)
+        )
 
     def within(self, start: dt.datetime | None, end: dt.datetime | None) -> Scope:
         """Return the same scope with another range."""
@@ -98,6 +102,10 @@ class Scope:
     def without_samples(self) -> Scope:
         """Return the same scope for projects that were not made up."""
         return replace(self, with_samples=False)
+
+    def behind(self) -> Scope:
+        """Return the same scope in a transaction that has written."""
+        return replace(self, is_behind=True)
 
     # ---- conditions ----------------------------------------------------------------------
 
@@ -114,9 +122,10 @@ class Scope:
         """Return the first day of the time zone that begins at ``bound`` or later."""
         if bound is None:
             return None
-        local = bound.astimezone(self.zone)
-        day = local.date()
-        return day if local.time() == dt.time() else day + dt.timedelta(days=1)
+        # Clocks may skip midnight, or show it twice: what counts is the moment.
+        day = bound.astimezone(self.zone).date()
+        begins = dt.datetime.combine(day, dt.time(), self.zone).astimezone(dt.UTC)
+        return day if begins >= bound else day + dt.timedelta(days=1)
 
     @staticmethod
     def parent_of(model: type[Any]) -> tuple[Any, type[Any]]:

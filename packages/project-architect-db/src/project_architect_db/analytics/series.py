@@ -34,18 +34,19 @@ def compared_scope(unit: str, scope: Scope) -> tuple[Scope, int]:
         raise ValueRefused(
             "to compare with what was before, it needs a start and an end", None, "date_range"
         )
-    shown = [_shown(scope, bound) for bound in (scope.start, scope.end)]
-    if any(bound != beginning(unit, bound) for bound in shown):
-        whole = [beginning(unit, bound).isoformat() for bound in shown]
+    bounds = (scope.start, scope.end)
+    shown = [beginning(unit, _shown(scope, bound)) for bound in bounds]
+    if any(_moment(scope, step) != bound for step, bound in zip(shown, bounds, strict=True)):
+        whole = [step.isoformat() for step in shown]
         raise ValueRefused(
             f"to compare with what was before, it has to begin and end with a {unit} in "
             f"{scope.timezone}: such as {whole[0]} to {whole[1]}",
-            [bound.isoformat() for bound in shown],
+            [_shown(scope, bound).isoformat() for bound in bounds],
             "date_range",
         )
     count = len(list(steps(unit, shown[0], earlier(unit, shown[1], 1))))
     try:
-        start = earlier(unit, shown[0], count).replace(tzinfo=scope.zone).astimezone(dt.UTC)
+        start = _moment(scope, earlier(unit, shown[0], count))
     except (ValueError, OverflowError):
         raise ValueRefused(
             f"there are no {count} steps before it to compare with", shown[0], "date_range"
@@ -55,6 +56,11 @@ def compared_scope(unit: str, scope: Scope) -> tuple[Scope, int]:
 
 def _shown(scope: Scope, moment: dt.datetime) -> dt.datetime:
     return moment.astimezone(scope.zone).replace(tzinfo=None)
+
+
+def _moment(scope: Scope, shown: dt.datetime) -> dt.datetime:
+    """Return the moment at which clocks show a time first; if they skip it, when they do."""
+    return shown.replace(tzinfo=scope.zone).astimezone(dt.UTC)
 
 
 def values_of(metric: Metric, rows: Iterable[Any]) -> Values:
@@ -82,7 +88,7 @@ def points_of(unit: str, scope: Scope, values: Values, back: int | None) -> list
         previous = None if back is None else values[earlier(unit, step, back)]
         points.append(
             TimePoint.model_construct(  # ten thousand would take long to check, and need not be
-                start=step.replace(tzinfo=scope.zone),
+                start=_moment(scope, step).astimezone(scope.zone),
                 value=numbers[place],
                 running_total=running,
                 moving_average=sum(last) / len(last),

@@ -44,11 +44,13 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection, Select
     from sqlalchemy.ext.asyncio import AsyncSession
+    from sqlalchemy.orm import Session
 
     from andamios_orm.models import WrittenRow
 
 __all__ = [
     "Sum",
+    "are_behind",
     "compact",
     "deltas",
     "keep",
@@ -142,6 +144,13 @@ def _alike(
             found = (tuple([row.get(name) for name in names]) for row in there)
         alike = [(dict(zip(names, each, strict=True)), n) for each, n in Counter(found).items()]
         yield [each for each in alike if each[0]["deleted_at"] is None]
+
+
+def are_behind(session: Session) -> bool:
+    """Return whether a session has written what the sums have only after its COMMIT."""
+    if session.autoflush:
+        session.flush()
+    return session.in_transaction() and Ledger.holds(session.connection(), _Delta)
 
 
 def totals(kind: str, *, since: dt.date | None = None, until: dt.date | None = None) -> Select[Any]:

@@ -18,7 +18,7 @@ from project_architect_db.analytics.series import compared_scope, points_of, val
 from project_architect_db.analytics.shapes import ratio
 from project_architect_db.analytics.steps import steps_of
 from project_architect_db.analytics.sums import sums
-from project_architect_db.models import Project, Repository
+from project_architect_db.models import Project, Repository, rollups
 from project_architect_db.models.conversation import PHASES
 from project_architect_db.repositories import figures
 from project_architect_db.repositories.asking import Asked
@@ -64,7 +64,7 @@ class AnalyticsRepository(Bound[Project]):
     A ``date_range`` is a ``DateRange`` or a pair of dates or aware datetimes, from the first on
     and before the second; None, also for one of the two, is open. Dates are days of
     ``timezone``. Answers come from the cache of the database as long as nothing they depend on
-    has changed; ``uncached()`` always asks.
+    has changed; ``uncached()`` always asks. A session sees what it has written itself.
     """
 
     model = Project
@@ -126,7 +126,7 @@ class AnalyticsRepository(Bound[Project]):
         Raises:
             ValueRefused: there is no such range.
         """
-        scope, asked = self._scope(date_range), self._asked()
+        scope, asked = await self._scope(date_range), self._asked()
         found = await figures.project_figures(asked, scope)
         return asked.answer(ProjectMetrics(**figures.head(scope), **found))
 
@@ -137,7 +137,7 @@ class AnalyticsRepository(Bound[Project]):
         Raises:
             ValueRefused: there is no such range.
         """
-        scope, asked = self._scope(date_range), self._asked()
+        scope, asked = await self._scope(date_range), self._asked()
         found = await figures.project_figures(asked, scope)
         owned = await figures.ownership_figures(asked, scope)
         return asked.answer(ProjectAnalytics(**figures.head(scope), **found, **owned))
@@ -151,7 +151,7 @@ class AnalyticsRepository(Bound[Project]):
         Raises:
             ValueRefused: there is no such range.
         """
-        scope, asked = self._scope(date_range), self._asked()
+        scope, asked = await self._scope(date_range), self._asked()
         found = await figures.conversation_figures(asked, scope, self.phases)
         return asked.answer(ConversationMetrics(**figures.head(scope), **found))
 
@@ -162,7 +162,7 @@ class AnalyticsRepository(Bound[Project]):
         Raises:
             ValueRefused: there is no such range.
         """
-        scope, asked = self._scope(date_range), self._asked()
+        scope, asked = await self._scope(date_range), self._asked()
         found = await figures.conversation_figures(asked, scope, self.phases)
         more = await figures.flow_figures(asked, scope, self.phases, found)
         return asked.answer(ConversationFlowMetrics(**figures.head(scope), **found, **more))
@@ -176,7 +176,7 @@ class AnalyticsRepository(Bound[Project]):
         Raises:
             ValueRefused: there is no such range.
         """
-        scope, asked = self._scope(date_range), self._asked()
+        scope, asked = await self._scope(date_range), self._asked()
         found = await figures.document_figures(asked, scope)
         return asked.answer(DocumentUsageStats(**figures.head(scope), **found))
 
@@ -187,7 +187,7 @@ class AnalyticsRepository(Bound[Project]):
         Raises:
             ValueRefused: there is no such range.
         """
-        scope, asked = self._scope(date_range), self._asked()
+        scope, asked = await self._scope(date_range), self._asked()
         found = await figures.repository_figures(asked, scope)
         return asked.answer(RepositoryHealthMetrics(**figures.head(scope), **found))
 
@@ -198,7 +198,7 @@ class AnalyticsRepository(Bound[Project]):
         Raises:
             NotFound: there is no such repository.
         """
-        scope, asked = self._scope(None), self._asked()
+        scope, asked = await self._scope(None), self._asked()
         rows = await asked.rows(health(scope, key))
         if not rows:
             raise NotFound(Repository.__name__, key)
@@ -212,7 +212,7 @@ class AnalyticsRepository(Bound[Project]):
         Raises:
             ValueRefused: there is no such range.
         """
-        scope, asked = self._scope(date_range), self._asked()
+        scope, asked = await self._scope(date_range), self._asked()
         found = await figures.cross_entity_figures(asked, scope)
         return asked.answer(CrossEntityMetrics(**figures.head(scope), **found))
 
@@ -236,14 +236,15 @@ class AnalyticsRepository(Bound[Project]):
                 there are. Or it is to be compared, and has no whole steps to compare.
         """
         counted = metric_of(metric, granularity)
-        scope = self._scope(date_range)
+        scope = await self._scope(date_range)
         wider, back = compared_scope(granularity, scope) if compare else (scope, None)
         steps_of(granularity, scope, None)  # refuses too many, before the database is asked
         asked = self._asked()
         rows = await asked.rows(sums((counted.kind,), wider, granularity))
-        points = points_of(granularity, scope, values_of(counted, rows), back)
+        values = values_of(counted, rows)
+        points = points_of(granularity, scope, values, back)
         total = sum(point.value for point in points)
-        before = sum(point.previous or 0 for point in points) if compare else None
+        before = values.total() - total if compare else None
         return asked.answer(
             TimeSeriesData(
                 **figures.head(scope),
@@ -262,7 +263,7 @@ class AnalyticsRepository(Bound[Project]):
     @operation()
     async def dashboard(self) -> Dashboard:
         """Return the state of everything, the last 30 days, and what needs attention."""
-        scope = self._scope(None)
+        scope = await self._scope(None)
         asked = self._asked()
         found = await figures.project_figures(asked, scope)
         totals = await asked.totals(_TOTAL_KINDS, scope)
@@ -284,9 +285,10 @@ class AnalyticsRepository(Bound[Project]):
         rows = await asked.rows(sums(kinds, wider, "day"))
         found = []
         for name in _RECENT:
-            points = points_of("day", scope, values_of(METRICS[name], rows), back)
+            counted = values_of(METRICS[name], rows)
+            points = points_of("day", scope, counted, back)
             total = sum(point.value for point in points)
-            before = sum(point.previous or 0 for point in points)
+            before = counted.total() - total
             found.append(
                 SeriesChange(
                     name=name,
@@ -309,7 +311,7 @@ class AnalyticsRepository(Bound[Project]):
         if isinstance(given, bool) or not isinstance(given, int) or given < 1:
             raise ValueRefused("pass a whole number from 1 up", given, "limit")
         asked = self._asked()
-        return asked.answer(await self._attention(asked, self._scope(None), limit))
+        return asked.answer(await self._attention(asked, await self._scope(None), limit))
 
     async def _attention(self, asked: Asked, scope: Scope, limit: int) -> Attention:
         statement = attention(scope, self.phases[-1], limit)
@@ -333,9 +335,15 @@ class AnalyticsRepository(Bound[Project]):
 
     # ---- what the answers are made of -----------------------------------------------------
 
-    def _scope(self, date_range: Any) -> Scope:
+    async def _scope(self, date_range: Any) -> Scope:
         scope = Scope.of(date_range, self.viewer, self.timezone, now=self._now)
-        return scope if self._with_samples else scope.without_samples()
+        if not self._with_samples:
+            scope = scope.without_samples()
+        session = self.session.sync_session
+        pending = session.in_transaction(), session.new, session.dirty, session.deleted
+        if any(pending) and await self.session.run_sync(rollups.are_behind):
+            return scope.behind()
+        return scope
 
     def _asked(self) -> Asked:
         return Asked(self.session, self._caching)

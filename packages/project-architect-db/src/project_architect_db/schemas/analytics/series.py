@@ -17,7 +17,8 @@ class TimePoint(Part):
     """One step of a series: an hour, a day, a month ..."""
 
     start: dt.datetime
-    """When it begins, in the time zone. The first one of a range may have begun before it."""
+    """When it begins, in the time zone: what clocks show then, so 01:00 where they skip midnight.
+    The first one of a range may have begun before it."""
     value: int
     """What counts from its beginning to the next, and within the range; 0 if nothing does."""
     running_total: int
@@ -25,7 +26,8 @@ class TimePoint(Part):
     moving_average: float
     """The mean of this value and up to six before it, of those there are in the series."""
     previous: int | None
-    """The value of the step that is as many steps earlier as the series has; None without
+    """The value of the step at the same time on the clock, as many steps of the clock earlier as
+    there are from the start of the range to its end; 0 if clocks skipped it; None without
     ``compare``."""
     change: int | None
     """``value - previous``; None without ``compare``."""
@@ -69,7 +71,8 @@ class TimeSeriesData(AnalyticsResult):
     total: int
     """The sum of their values."""
     previous_total: int | None
-    """The sum of ``previous``; None without ``compare``."""
+    """The sum of the values of as many steps of the clock before the range; None without
+    ``compare``. A step there that clocks skipped in the range is in it, beside no point."""
     change: int | None
     """``total - previous_total``; None without ``compare``."""
     change_ratio: float | None
