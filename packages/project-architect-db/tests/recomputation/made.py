@@ -92,12 +92,12 @@ class Made:
             documents = await self._documents(session, projects)
             await self._repositories(session, projects)
             session.add_all(self._quiet(number) for number in range(self.size // 3))
-            session.add_all(_late() for _ in range(3))
         async with database.transaction() as session:
             await self._phases(session, conversations)
             await self._versions(session, documents)
         async with database.transaction() as session:
             await self.change(session)
+            session.add_all([_late(), _late()])
 
     # ---- chance --------------------------------------------------------------------------
 
@@ -420,7 +420,10 @@ def _late() -> Project:
     ]
     waiting = Conversation(phase="lobby", phase_entered_at=entered, past_phases=stays)
     return Project(
-        name="Late", project_idea="A scaffold for the data of a team", conversations=[waiting]
+        name="Late",
+        project_idea="A scaffold for the data of a team",
+        created_at=entered,
+        conversations=[waiting],
     )
 
 

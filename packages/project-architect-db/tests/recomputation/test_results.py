@@ -9,10 +9,11 @@ from zoneinfo import ZoneInfo
 import pytest
 from tests.recomputation.asking import check_pages, check_ranges, check_series, check_shortcuts
 from tests.recomputation.comparing import Compared
-from tests.recomputation.made import NOW, WIDER, ZONES, Made
+from tests.recomputation.made import NOW, WIDER, ZONES, Made, WiderRepository
 from tests.recomputation.rows import Question, read_rows
 
 import project_architect_db.schemas.analytics as schemas
+from project_architect_db.repositories import ConversationRepository
 from project_architect_db.schemas.document import UsedDocument
 
 if TYPE_CHECKING:
@@ -74,7 +75,8 @@ async def check(database: Database, question: Question, compared: Compared) -> N
     await check_ranges(database, rows, question, compared)
     await check_pages(database, rows, question, compared)
     if question.timezone == "UTC" and question.samples and question.now == NOW:
-        await check_shortcuts(database, rows, question, compared)
+        talks = WiderRepository if question.phases == WIDER else ConversationRepository
+        await check_shortcuts(database, rows, question, compared, talks=talks)
 
 
 async def test_results_are_what_plain_python_computes(

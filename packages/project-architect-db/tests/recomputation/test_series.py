@@ -40,7 +40,7 @@ UNEVEN: dict[str, Any] = {
 """Ranges that begin or end in the middle of a step, or nowhere."""
 WHOLE: dict[str, list[tuple[dt.date, dt.date]]] = {
     "hour": [
-        (dt.date(2026, 3, 7), dt.date(2026, 3, 10)),
+        (dt.date(2026, 3, 14), dt.date(2026, 3, 16)),
         (dt.date(2025, 11, 1), dt.date(2025, 11, 4)),
         (dt.date(2026, 4, 4), dt.date(2026, 4, 6)),
         (dt.date(2025, 10, 5), dt.date(2025, 10, 6)),

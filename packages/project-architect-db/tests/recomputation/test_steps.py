@@ -14,12 +14,12 @@ LORD_HOWE = ZoneInfo("Australia/Lord_Howe")
 HAVANA = ZoneInfo("America/Havana")
 
 
-def utc(*parts: int) -> dt.datetime:
-    return dt.datetime(*parts, tzinfo=dt.UTC)  # type: ignore[arg-type,misc] - as many as there are
+def utc(year: int, month: int, day: int, hour: int = 0, minute: int = 0) -> dt.datetime:
+    return dt.datetime(year, month, day, hour, minute, tzinfo=dt.UTC)
 
 
-def wall(*parts: int) -> dt.datetime:
-    return utc(*parts).replace(tzinfo=None)
+def wall(year: int, month: int, day: int, hour: int = 0) -> dt.datetime:
+    return utc(year, month, day, hour).replace(tzinfo=None)
 
 
 def test_an_hour_that_half_of_is_skipped_begins_where_clocks_are_set_on() -> None:
