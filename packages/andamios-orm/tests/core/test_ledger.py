@@ -178,12 +178,10 @@ async def test_what_is_still_to_settle_is_known(engine: AsyncEngine) -> None:
         raw = connection.sync_connection
         assert raw is not None
         before = Ledger.holds(raw, Noted)
-        await connection.begin()
-        await connection.run_sync(lambda inner: Ledger.of(inner).add(Noted(1, "a")))
+        async with connection.begin():
+            await connection.run_sync(lambda inner: Ledger.of(inner).add(Noted(1, "a")))
 
-        held = [Ledger.holds(raw, kind) for kind in (Noted, Checked)]
-
-        await connection.commit()
+            held = [Ledger.holds(raw, kind) for kind in (Noted, Checked)]
         assert (before, held, Ledger.holds(raw, Noted)) == (False, [True, False], False)
 
 

@@ -7,6 +7,8 @@ from random import Random
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 from zoneinfo import ZoneInfo
 
+import pytest
+
 from andamios_orm.repositories import GenericRepository
 from project_architect_db.models import (
     Build,
@@ -34,7 +36,7 @@ if TYPE_CHECKING:
     from andamios_orm import Database, Session
     from andamios_orm.testing.clock import FrozenClock
 
-__all__ = ["NOW", "WIDER", "ZONES", "Made", "WiderRepository"]
+__all__ = ["NOW", "SIZED", "WIDER", "ZONES", "Made", "WiderRepository"]
 
 NOW: Final = dt.datetime(2026, 7, 15, 10, 37, 21, 123_456, tzinfo=dt.UTC)
 """What time it is when questions are asked."""
@@ -46,6 +48,11 @@ ZONES: Final = (
     "America/St_Johns",
     "Pacific/Kiritimati",
 )
+SIZED: Final = [
+    pytest.param(zone, marks=pytest.mark.slow if zone == "America/New_York" else pytest.mark.soak)
+    for zone in ZONES
+]
+"""Each zone takes a minute, so that the slow suite has one, and the others are for soaking."""
 WIDER: Final = (*PHASES[:3], "spike", "Ärger", *PHASES[3:])
 """The phases of one who has more of them."""
 _JUMPS: Final = (

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from tests.recomputation.asking import check_pages, check_ranges, check_series, check_shortcuts
 from tests.recomputation.comparing import Compared
-from tests.recomputation.made import NOW, WIDER, ZONES, Made, WiderRepository
+from tests.recomputation.made import NOW, SIZED, WIDER, ZONES, Made, WiderRepository
 from tests.recomputation.rows import Question, read_rows
 
 import project_architect_db.schemas.analytics as schemas
@@ -95,8 +95,7 @@ async def test_results_are_what_plain_python_computes(
     assert compared.fields == every_field()
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("timezone", ZONES)
+@pytest.mark.parametrize("timezone", SIZED)
 async def test_results_in_a_time_zone_are_what_plain_python_computes(
     database: Database, frozen_clock: FrozenClock, timezone: str
 ) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tests.recomputation.asking import check_series
 from tests.recomputation.comparing import Compared
-from tests.recomputation.made import NOW, ZONES, Made
+from tests.recomputation.made import NOW, SIZED, ZONES, Made
 from tests.recomputation.of_time import DAILY, METRICS
 from tests.recomputation.rows import Question, read_rows
 from tests.recomputation.steps import GRANULARITIES
@@ -80,8 +80,7 @@ async def check_whole(
         await check_series(database, rows, question, Compared(), chosen)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("timezone", ZONES)
+@pytest.mark.parametrize("timezone", SIZED)
 async def test_series_of_whole_steps_are_what_plain_python_computes(
     database: Database, frozen_clock: FrozenClock, timezone: str
 ) -> None:
@@ -92,8 +91,7 @@ async def test_series_of_whole_steps_are_what_plain_python_computes(
         await check_whole(database, timezone, granularity, "ben")
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("timezone", ZONES)
+@pytest.mark.parametrize("timezone", SIZED)
 async def test_series_of_any_time_are_what_plain_python_computes(
     database: Database, frozen_clock: FrozenClock, timezone: str
 ) -> None:

@@ -407,7 +407,7 @@ EXCEPTION WHEN OTHERS THEN
   RAISE NOTICE 'pg_trgm cannot be created, so searches tolerate no typos: %', SQLERRM;
 END $$
 """
-SEARCHED = (
+SEARCHED: tuple[tuple[str, str, list[str], list[str]], ...] = (
     ("idx_project_search", "projects", ["name"], ["description", "project_idea", "framework"]),
     ("idx_conversation_search", "conversations", ["title"], []),
     ("idx_message_search", "conversation_messages", [], ["content"]),
