@@ -137,3 +137,28 @@ def test_an_error_that_is_no_damage_is_raised(monkeypatch: pytest.MonkeyPatch) -
 
     with pytest.raises(KeyError):
         index.open()
+
+
+def test_what_a_killed_writer_has_left_is_in_nobodys_way(tmp_path: Path) -> None:
+    index = Index(tmp_path / "it")
+    index.open()
+    for number in range(2):
+        writing = index.writing()
+        writing.remove("uid", ["document:1"])
+        writing.add([entry(key, "one") for key in (1, number + 2)])
+        writing.commit(State(number, None))
+        writing.close()
+    named = {path.name for path in (tmp_path / "it").glob("*.del")}
+    segments = {path.name.split(".")[0] for path in (tmp_path / "it").glob("*.store")}
+    for segment in segments:
+        for number in range(100):
+            (tmp_path / "it" / f"{segment}.{number}.del").touch()
+
+    again = Index(tmp_path / "it")
+    again.open()
+    writing = again.writing()
+    writing.remove("uid", ["document:1", "document:2"])
+    writing.commit(State(7, None))
+    writing.close()
+
+    assert (len(named) > 0, again.count) == (True, 1)

@@ -121,6 +121,7 @@ class Index:
         else:
             with self._named():
                 self.folder.mkdir(exist_ok=True)
+                _remove_strays(self.folder)
             index = self.tantivy.Index(self.schema, path=str(self.folder))
         analyzer = self.tantivy.TextAnalyzerBuilder(self.tantivy.Tokenizer.whitespace()).build()
         index.register_tokenizer("words", analyzer)
@@ -227,6 +228,26 @@ class Index:
         """Let the next search see what was committed."""
         with self._named():
             self._reload()
+
+
+def _remove_strays(folder: Path) -> None:
+    """Remove the deletions that no commit names.
+
+    A process that was killed has left them. Tantivy counts on from the last commit, wants
+    the same names again, and does not write over a file.
+    """
+    try:
+        meta = json.loads((folder / "meta.json").read_bytes())
+        named = {
+            f"{segment['segment_id'].replace('-', '')}.{segment['deletes']['opstamp']}.del"
+            for segment in meta["segments"]
+            if segment["deletes"]
+        }
+    except (OSError, ValueError, LookupError, TypeError):
+        return  # there is no index yet, or none that can be used, as opening it will show
+    for path in folder.glob("*.del"):
+        if path.name not in named:
+            path.unlink()
 
 
 class Writing:
