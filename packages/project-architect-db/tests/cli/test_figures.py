@@ -26,6 +26,13 @@ NOW = dt.datetime(2026, 2, 1, tzinfo=dt.UTC)
 HEAD: dict[str, Any] = {"timezone": "UTC", "start": None, "end": None, "as_of": NOW}
 
 
+class Said(Part):
+    """A part that has its words already."""
+
+    code: str
+    text: str
+
+
 class Entry(Part):
     """A part with parts of its own."""
 
@@ -33,6 +40,7 @@ class Entry(Part):
     values: list[int]
     words: list[str]
     reasons: list[NamedCount]
+    told: list[Said]
     stays: DurationStatistics
 
 
@@ -82,7 +90,14 @@ def test_each_field_is_shown_by_what_it_is() -> None:
 
 def test_what_belongs_to_an_entry_stands_in_its_line() -> None:
     reasons = [NamedCount(name="late", count=3)]
-    entry = Entry(name="Shop", values=[0, 7], words=["a", "b"], reasons=reasons, stays=stays())
+    entry = Entry(
+        name="Shop",
+        values=[0, 7],
+        words=["a", "b"],
+        reasons=reasons,
+        told=[Said(code="x", text="waits for c")],
+        stays=stays(),
+    )
 
     text = printed(Found(**HEAD, stays=stays(), entries=[entry]))
 
@@ -90,6 +105,7 @@ def test_what_belongs_to_an_entry_stands_in_its_line() -> None:
     assert "▁█" in text
     assert "a; b" in text
     assert "late 3" in text
+    assert "waits" in text
     assert "count 3" in text
 
 

@@ -245,6 +245,7 @@ def test_a_submodule_and_a_link_are_named(new_clone: NewClone) -> None:
         ({"a.md": "a"}, "https://h/x/remote.git", "remote"),
         ({"a.md": "a"}, "git@h:remote.git", "remote"),
         ({"a.md": "a"}, "https://h/x/remote/", "remote"),
+        ({"a.md": "a"}, "/srv/here/.", "fresh"),
         ({"a.md": "a"}, "", "fresh"),
     ],
 )

@@ -63,7 +63,11 @@ async def test_what_the_feed_does_not_tell_is_read_anew(database: Database) -> N
     async with database.transaction() as session:
         await session.execute(update(Document).values(name="plums"))
 
-    await vocabulary.catch_up()
+    # Transactions of other databases of the server may hold a change back from one look.
+    for _ in range(20):
+        await vocabulary.catch_up()
+        if "plums" in await words(database):
+            break
 
     assert await words(database) == ["annee", "apples", "of", "plums", "shelf"]
     await DocumentRepository(database).create({"project_id": 1, "name": "figs"})

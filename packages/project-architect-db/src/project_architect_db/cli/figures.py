@@ -224,8 +224,10 @@ def _cell(name: str, given: Any) -> str:
     return value(name, given)
 
 
-def _entry(given: BaseModel) -> str:
+def _entry(given: Any) -> str:
     """Return an entry of a list in one cell: its text, or its name and the last of its fields."""
+    if not isinstance(given, BaseModel):
+        return shown(given)
     fields = {name: getattr(given, name) for name in type(given).model_fields}
     if "text" in fields:
         return shown(fields["text"])

@@ -263,7 +263,7 @@ def _name(path: Path, architecture: Architecture, remotes: tuple[Remote, ...]) -
     origin = next((each for each in remotes if each.name == "origin"), None)
     last = re.split("[/:]", origin.url.rstrip("/"))[-1] if origin else ""
     names = (architecture.name.strip(), last.removesuffix(".git"), path.name.removesuffix(".git"))
-    return next(filter(None, names), "repository")[:_LONGEST_NAME]
+    return next((name for name in names if name.strip(".")), "repository")[:_LONGEST_NAME]
 
 
 def _readme(blobs: Blobs, files: list[TreeFile]) -> str:

@@ -194,6 +194,6 @@ def test_sql_is_shown_with_its_parameters_beside_it() -> None:
     (shown,) = found.sql
 
     assert "DROP" not in shown.sql
-    assert "WHERE b IN (%(b_1_1)s::VARCHAR)" in shown.sql
+    assert "WHERE b IN (%(b_1_1)s" in shown.sql
     assert set(shown.parameters.values()) == {"x; DROP", 7}
     assert found == result()
