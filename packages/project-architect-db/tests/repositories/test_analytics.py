@@ -458,3 +458,44 @@ async def test_a_deleted_project_is_among_none_of_those_with_most(
     answer = await AnalyticsRepository(database).cross_entity_analytics()
 
     assert answer.top_projects.messages == []
+
+
+# ---- what is exactly so in every time zone, and with every blank ------------------------------
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Europe/Madrid", "Asia/Tokyo", "America/New_York"])
+async def test_a_range_of_moments_is_the_same_in_every_zone(
+    database: Database, project_values: Values, zone: str
+) -> None:
+    january = (NEW_YEAR, NEW_YEAR + 31 * DAY)
+    async with database.transaction() as session:
+        for moment in (january[0] - DAY / 24, january[0], january[1] - DAY / 24, january[1]):
+            await ProjectRepository(session).create(Project(**project_values(created_at=moment)))
+
+    answer = await AnalyticsRepository(database, timezone=zone).project_metrics(january)
+
+    assert answer.total_projects == 2
+
+
+async def test_roles_that_differ_in_a_blank_are_two(
+    database: Database, project_values: Values
+) -> None:
+    said = [("user", "one two"), ("user", "one two"), (" user", "one two")]
+    messages = [{"role": role, "content": content, "time": NEW_YEAR} for role, content in said]
+    project = Project(**project_values(), conversations=[Conversation(messages=messages)])
+    async with database.transaction() as session:
+        await ProjectRepository(session).create(project)
+
+    answer = await AnalyticsRepository(database).conversation_metrics()
+
+    found = [(each.role, each.messages, each.words) for each in answer.messages_by_role]
+    assert sorted(found) == [(" user", 1, 2), ("user", 2, 4)]
+
+
+async def test_rows_of_a_series_begin_in_utc(database: Database, project_values: Values) -> None:
+    await write_messages(database, project_values, NEW_YEAR)
+    analytics = AnalyticsRepository(database, timezone="Europe/Madrid")
+
+    series = await analytics.time_series_analysis("messages")
+
+    assert series.rows()[0]["start"].isoformat() == "2025-12-31T23:00:00+00:00"

@@ -249,10 +249,24 @@ class Broken:
         raise ValueError(message)
 
 
+async def test_searches_at_the_same_time_find_a_damaged_index_made_anew_once(
+    database: Database,
+) -> None:
+    await fill(database, "apples")
+    await total(database, "apples")
+    following = await Following.of(database.engine)
+    for _ in range(5):
+        following.index.searcher = Broken(following.index.searcher)
+
+        found = await asyncio.gather(*(total(database, "apples") for _ in range(8)))
+
+        assert found == [1] * 8
+
+
 async def test_an_error_that_is_no_damage_is_raised(database: Database) -> None:
     await fill(database, "apples")
     await total(database, "apples")
-    (await Following.of(database.engine)).index.searcher = None
+    (await Following.of(database.engine)).index.searcher = object()
 
     with pytest.raises(AttributeError):
         await total(database, "apples")

@@ -16,7 +16,12 @@ pytestmark = pytest.mark.unit
 
 
 def shown(text: str, question: str) -> str:
-    return Finder(parse(question).wanted).snippet(text).marked("[", "]")
+    """Return a piece of a text with brackets around what was found."""
+    found = Finder(parse(question).wanted).snippet(text)
+    pieces = list(found.text)
+    for start, end in reversed(found.places):
+        pieces[start:end] = ["[", *pieces[start:end], "]"]
+    return "".join(pieces)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 import re
 from collections import Counter
@@ -312,6 +313,15 @@ async def test_samples_can_be_removed_without_a_trace_in_sums(database: Database
     async with database.session() as session:
         total = select(func.sum(rollups.deltas.c.delta))
         assert await session.scalar(total) == 1
+
+
+@SLOW
+async def test_two_who_remove_samples_at_the_same_time_come_to_an_end(database: Database) -> None:
+    await seed(database, projects=20, until=UNTIL)
+
+    removed = await asyncio.gather(unseed(database), unseed(database))
+
+    assert sum(removed) == 20
 
 
 @SLOW

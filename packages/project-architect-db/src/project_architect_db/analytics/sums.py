@@ -7,6 +7,7 @@ few, and are taken off when it is read.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import (
@@ -54,7 +55,7 @@ def sums(
     is left out. The order is not defined.
     """
     if are_kept(kinds, scope, step):
-        return _kept(kinds, scope, step)
+        return _kept(kinds, replace(scope, timezone="UTC"), step)  # whose days they are
     parts = [_of_rows(KINDS[name], scope, step) for name in kinds]
     return parts[0] if len(parts) == 1 else union_all(*parts)
 

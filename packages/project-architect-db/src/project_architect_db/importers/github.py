@@ -71,7 +71,7 @@ async def import_github(
     """
     files = await asyncio.to_thread(_files, paths)
     report = GithubReport()
-    async with into.transaction() as session:
+    async with into.transaction(write=True) as session:
         key = None if project is None else await project_id_of(session, project, viewer)
         merging = Merging(session, report.created, report.updated, project_id=key, viewer=viewer)
         work = _Importing(merging, report, on_progress)

@@ -7,6 +7,7 @@ one begins where the last complete one ended.
 from __future__ import annotations
 
 import asyncio
+import os
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from functools import partial
@@ -97,7 +98,8 @@ async def import_clone(
         CloneRefused: it cannot be read; the subclass and the message say why.
         HistoryRewritten: what was imported is no longer a part of its history.
     """
-    place = str(await asyncio.to_thread(Path(path).resolve))
+    # Path.resolve() does not return from a loop of links before Python 3.13.
+    place = await asyncio.to_thread(os.path.realpath, path)
     known = await _known(database, place)
     since = known[2] if known else None
     reading = await asyncio.to_thread(partial(read_clone, Path(place), since=since))

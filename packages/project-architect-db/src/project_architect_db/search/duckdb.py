@@ -79,26 +79,32 @@ class DuckDBBackend:
 
     async def _in_thread(self, work: Callable[[_Looking], ResultT]) -> ResultT:
         """Return what ``work`` finds; an index that turns out to be damaged is made anew."""
-        try:
-            return await asyncio.to_thread(self._look, work)
-        except BaseException as error:
-            if not is_fault(error):
-                raise
-        await self._following.damaged()
+        index = self._following.index
+        searcher = index.searcher
+        if searcher is not None and index.state is not None:  # else it is being made anew
+            try:
+                return await asyncio.to_thread(self._look, work, searcher)
+            except BaseException as error:
+                if not is_fault(error):
+                    raise
+            await self._following.damaged(searcher)
         await self._following.catch_up(self._engine)
-        return await asyncio.to_thread(self._look, work)
+        return await asyncio.to_thread(self._look, work, index.searcher)
 
-    def _look(self, work: Callable[[_Looking], ResultT]) -> ResultT:
-        return work(_Looking(self._following.index, self._filters, self._projects))
+    def _look(self, work: Callable[[_Looking], ResultT], searcher: Any) -> ResultT:
+        index = self._following.index
+        return work(_Looking(index, searcher, self._filters, self._projects))
 
 
 class _Looking:
     """Questions to the index as it is at one moment. It blocks."""
 
-    def __init__(self, index: Index, filters: Filters, projects: list[int] | None) -> None:
+    def __init__(
+        self, index: Index, searcher: Any, filters: Filters, projects: list[int] | None
+    ) -> None:
         self.index = index
         self.query = index.query
-        self.searcher = index.searcher
+        self.searcher = searcher
         self.occur = index.tantivy.Occur
         self.restrictions = self._restrictions(filters, projects)
 
@@ -129,8 +135,8 @@ class _Looking:
             seen = [(self.occur.MustNot, self._word(each, ("title", "body"))) for each in known]
             query = self._all(wanted + (seen if len(known) > 1 else []))
             texts = self._texts(query)
-            new = {each for text in texts for each in text if distance(word, each, most) <= most}
-            found.update(each for text in texts for each in set(text) & new)
+            new = {each for each in set().union(*texts) if distance(word, each, most) <= most}
+            found.update(each for text in texts for each in text & new)
             if new <= known or len(found) > _MOST_SIMILAR:
                 break
             known |= new
@@ -221,22 +227,19 @@ class _Looking:
 
     def _page(self, query: Any, limit: int, offset: int) -> Page:
         """Return a page in which a conversation comes once, by its best message."""
-        window = offset + limit
+        found: dict[tuple[str, int], Found] = {}
+        seen, window = 0, offset + limit
         while True:
-            result = self.searcher.search(query, limit=window)
-            found = self._once_each(result.hits)
+            result = self.searcher.search(query, limit=window - seen, offset=seen)
+            for score, address in result.hits:
+                each = self._found(score, address)
+                found.setdefault((each.kind, each.id), each)
+            seen = window
             if len(found) >= offset + limit or window >= result.count:
                 break
             window *= 2
         total = len(found) if window >= result.count else result.count - self._repeated(query)
-        return Page(total, found[offset : offset + limit])
-
-    def _once_each(self, hits: Sequence[tuple[float, Any]]) -> list[Found]:
-        found: dict[tuple[str, int], Found] = {}
-        for hit in hits:
-            each = self._found(*hit)
-            found.setdefault((each.kind, each.id), each)
-        return list(found.values())
+        return Page(total, list(found.values())[offset : offset + limit])
 
     def _repeated(self, query: Any) -> int:
         """Return how many entries are of conversations that others are of as well."""
@@ -268,11 +271,11 @@ class _Looking:
             meta["doc_type"], message, score or 0.0,
         )  # fmt: skip
 
-    def _texts(self, query: Any) -> list[list[str]]:
+    def _texts(self, query: Any) -> list[set[str]]:
         """Return the words of some entries."""
         hits = self.searcher.search(query, limit=_SAMPLE, count=False).hits
         stored = (self.index.stored(self.searcher, address) for _, address in hits)
-        return [words(f"{meta['title']} {meta['path']} {text}") for meta, text in stored]
+        return [set(words(f"{meta['title']} {meta['path']} {text}")) for meta, text in stored]
 
 
 def _microseconds(moment: dt.datetime) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
@@ -78,17 +79,17 @@ async def find(backend: Backend, text: str, limit: int, offset: int) -> SearchRe
         return SearchResults(hits=[], total=0)
     page = await backend.page(asked, limit, offset)
     if page.total >= FEW:
-        return _results(asked, page)
+        return await asyncio.to_thread(_results, asked, page)
     uncertain = [term for term in asked.wanted if term.tolerance]
     similar = {
         term.words[0]: await backend.similar(term.words[0], term.tolerance) for term in uncertain
     }
     meant = await _did_you_mean(backend, asked, similar)
     if not any(similar.values()):
-        return _results(asked, page, did_you_mean=meant)
+        return await asyncio.to_thread(_results, asked, page, did_you_mean=meant)
     tolerant = asked.tolerant(similar)
     page = await backend.page(tolerant, limit, offset, first=asked)
-    return _results(tolerant, page, did_you_mean=meant, is_tolerant=True)
+    return await asyncio.to_thread(_results, tolerant, page, did_you_mean=meant, is_tolerant=True)
 
 
 async def suggest(backend: Backend, prefix: str, limit: int) -> list[Suggestion]:

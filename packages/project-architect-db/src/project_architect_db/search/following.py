@@ -39,6 +39,7 @@ __all__ = ["Following"]
 ResultT = TypeVar("ResultT")
 
 _POLL: Final = 0.001
+_LONGEST_POLL: Final = 0.05
 _PAGE: Final = 2_000
 _AT_ONCE: Final = 1_000
 _CHANGES: Final = 1_000
@@ -92,11 +93,12 @@ class Following:
         async with self._alone():
             return await self._noting(engine, self._rebuild)
 
-    async def damaged(self) -> None:
-        """Have the index made anew by whoever searches next."""
+    async def damaged(self, searcher: Any) -> None:
+        """Have the index made anew by whoever searches next, if ``searcher`` still reads it."""
         async with self._alone():
-            await self._run(self.index.reset)
-            self._noted = None
+            if self.index.searcher is searcher:
+                self._noted = None
+                await self._run(self.index.reset)
 
     async def behind(self, engine: AsyncEngine) -> int:
         """Return how many changes are not in the index yet."""
@@ -185,8 +187,10 @@ class Following:
     @asynccontextmanager
     async def _alone(self) -> AsyncIterator[None]:
         """Let one task catch up, of whatever loop and thread; asyncio's locks know one loop."""
-        while not self._busy.acquire(blocking=False):  # noqa: ASYNC110 - an event has one loop, too
-            await asyncio.sleep(_POLL)
+        pause = _POLL
+        while not self._busy.acquire(blocking=False):
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, _LONGEST_POLL)
         try:
             yield
         finally:

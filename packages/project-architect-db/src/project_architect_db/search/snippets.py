@@ -31,10 +31,6 @@ class Snippet(NamedTuple):
     text: str
     places: tuple[Place, ...] = ()
 
-    def marked(self, start: str, end: str) -> str:
-        """Return the text with ``start`` and ``end`` around what was found."""
-        return "".join(f"{start}{part}{end}" if found else part for part, found in self._parts())
-
     def html(self) -> str:
         """Return the text for a page: ``<mark>`` is the only tag in it.
 

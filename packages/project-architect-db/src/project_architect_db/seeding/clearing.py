@@ -15,11 +15,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from sqlalchemy.ext.asyncio import AsyncSession
+
     from andamios_orm.core import Database
 
 __all__ = ["unseed"]
 
 _AT_ONCE: Final = 500
+_IS_SAMPLE: Final = Project.is_sample.is_(True)
 
 
 async def unseed(
@@ -32,16 +35,20 @@ async def unseed(
     with projects.
     """
     tell = progress or say_nothing
-    is_sample = Project.is_sample.is_(True)
     done = 0
     async with opened(source) as database:
         async with database.session() as session:
-            total = await session.scalar(select(func.count(Project.id)).where(is_sample)) or 0
-        while done < total:
-            async with database.transaction(write=True) as session:
-                chosen = select(Project.id).where(is_sample).order_by(Project.id).limit(_AT_ONCE)
-                keys = (await session.scalars(chosen)).all()
-                await bulk_delete(session, Project, keys, purge=True)
-            done += len(keys)
+            total = await session.scalar(select(func.count(Project.id)).where(_IS_SAMPLE)) or 0
+        # There are none left before the end if somebody else removes them as well.
+        while done < total and (removed := await database.run_in_transaction(_some, write=True)):
+            done += removed
             tell(done, total)
     return done
+
+
+async def _some(session: AsyncSession) -> int:
+    """Return how many were removed; the transaction is repeated if another one was faster."""
+    chosen = select(Project.id).where(_IS_SAMPLE).order_by(Project.id).limit(_AT_ONCE)
+    keys = (await session.scalars(chosen)).all()
+    await bulk_delete(session, Project, keys, purge=True)
+    return len(keys)

@@ -40,7 +40,8 @@ LONG: Final[Mapping[str, str]] = {
 class Part(BaseSchema):
     """A part of a result."""
 
-    model_config = ConfigDict(use_attribute_docstrings=True)
+    # What is reported is written as it is stored: two roles that differ in a blank are two.
+    model_config = ConfigDict(use_attribute_docstrings=True, str_strip_whitespace=False)
 
 
 class ExecutedStatement(Part):

@@ -80,7 +80,11 @@ class TimeSeriesData(AnalyticsResult):
 
     def rows(self) -> list[Figure]:
         """Return the points, one row each."""
-        return [{**{name: getattr(point, name) for name in self.columns}} for point in self.points]
+        return [
+            {name: getattr(point, name) for name in self.columns}
+            | {"start": point.start.astimezone(dt.UTC)}
+            for point in self.points
+        ]
 
 
 class SeriesChange(Part):
