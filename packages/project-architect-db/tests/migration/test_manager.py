@@ -6,7 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 import pytest
-from sqlalchemy import Connection, MetaData, inspect
+from sqlalchemy import Column, Connection, Integer, MetaData, Table, inspect
 
 from andamios_orm import Database
 from andamios_orm.models.feed import feed_tables
@@ -65,6 +65,23 @@ async def test_tables_of_an_application_are_left_alone(empty: Database) -> None:
         await connection.exec_driver_sql("CREATE TABLE invoices (id INTEGER)")
 
     assert await manager.check() == ()
+
+
+async def test_the_feed_of_an_application_outlives_a_downgrade(empty: Database) -> None:
+    metadata = MetaData()
+    feed_tables(metadata)
+    Table("invoices", metadata, Column("id", Integer))
+    async with empty.engine.begin() as connection:
+        await connection.run_sync(metadata.create_all)
+    manager = MigrationManager(empty, backup="never")
+    await manager.upgrade()
+
+    await manager.downgrade("base")
+
+    async with empty.engine.connect() as connection:
+        left = await connection.run_sync(lambda inner: inspect(inner).get_table_names())
+    assert set(metadata.tables) <= set(left)
+    assert "projects" not in left
 
 
 @pytest.mark.slow

@@ -11,7 +11,7 @@ import os
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import groupby, islice
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -19,6 +19,7 @@ from sqlalchemy import select
 
 from andamios_orm.exceptions import ValueRefused
 from andamios_orm.repositories import BaseRepository
+from project_architect_db.importers.ahead import read_ahead
 from project_architect_db.importers.clone import read_clone
 from project_architect_db.importers.tree import Notice
 from project_architect_db.models.conversation import PHASES, Conversation, ConversationMessage
@@ -36,7 +37,7 @@ from project_architect_db.models.repository import (
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -147,11 +148,11 @@ class _Storing:
         reading = self._reading
         self._total = await asyncio.to_thread(reading.count_commits)
         report = await self._entities(known, owner)
-        async with aclosing(_pieces(reading.conversations(), _AT_ONCE)) as pieces:
+        async with aclosing(read_ahead(reading.conversations(), _AT_ONCE)) as pieces:
             async for talks in pieces:
                 await self._conversations(report, talks)
         documents = _by_document(reading.documents())
-        async with aclosing(_pieces(documents, _AT_ONCE // 10)) as found:
+        async with aclosing(read_ahead(documents, _AT_ONCE // 10)) as found:
             async for versions in found:
                 await self._documents(report, versions)
         await self._removed(report)
@@ -420,23 +421,6 @@ class _Storing:
         }
         metadata = {**repository.repo_metadata, _GIT: noted}
         await self._rows(Repository).update(repository.id, {"repo_metadata": metadata})
-
-
-async def _pieces(items: Iterator[T], size: int) -> AsyncGenerator[list[T], None]:
-    """Yield items by so many, which are read on a thread: the next while one is stored."""
-
-    def read() -> asyncio.Future[list[T]]:
-        return asyncio.ensure_future(asyncio.to_thread(lambda: list(islice(items, size))))
-
-    ahead = read()
-    try:
-        while piece := await asyncio.shield(ahead):
-            ahead = read()
-            yield piece
-    finally:
-        # A thread cannot be stopped: what it reads is waited for, and then thrown away.
-        await asyncio.wait([ahead])
-        ahead.cancelled() or ahead.exception()
 
 
 def _by_document(versions: Iterable[Version]) -> Iterator[list[Version]]:

@@ -26,9 +26,19 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Drop all tables, what refers to others first."""
-    for table in TABLES:
+    """Drop all tables, what refers to others first; the feed stays where others may need it."""
+    is_shared = feed_is_shared()
+    for table in TABLES if is_shared else (*TABLES, *FEED):
         op.drop_table(table)
+
+
+def feed_is_shared() -> bool:
+    """Return whether there are tables of an application, which may have made the feed."""
+    context = op.get_context()
+    if context.as_sql:  # nobody can be asked
+        return True
+    found = set(sa.inspect(op.get_bind()).get_table_names())
+    return not found <= {*TABLES, *FEED, context.version_table}
 
 
 TABLES = (
@@ -47,11 +57,9 @@ TABLES = (
     "project_members",
     "projects",
     "rollup_deltas",
-    "andamios_history",
-    "andamios_followers",
-    "andamios_changes",
 )
-"""All of them, in an order in which they can be dropped."""
+"""Those of this package, in an order in which they can be dropped."""
+FEED = ("andamios_history", "andamios_followers", "andamios_changes")
 
 
 def key() -> sa.Column[int]:
