@@ -319,3 +319,9 @@ def test_a_column_without_checks_is_sent_as_it_is(engine: Engine) -> None:
 
     assert bind_column(Boolean(), [True], engine.dialect, column="kept") == [True]
     assert as_list(JSON(), values, engine.dialect) is values
+
+
+def test_a_column_may_make_its_values_as_they_are_asked_for(engine: Engine) -> None:
+    values = range(1000, 3000)  # objects that are gone when the next one comes
+
+    assert bind_column(JSON(), values, engine.dialect, column="kept") == [str(n) for n in values]

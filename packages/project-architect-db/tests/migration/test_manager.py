@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from importlib import import_module
+from io import StringIO
 from typing import TYPE_CHECKING
 
 import pytest
+from alembic.migration import MigrationContext
+from alembic.operations import Operations
 from sqlalchemy import Column, Connection, Integer, MetaData, Table, inspect
 
 from andamios_orm import Database
@@ -82,6 +85,18 @@ async def test_the_feed_of_an_application_outlives_a_downgrade(empty: Database) 
         left = await connection.run_sync(lambda inner: inspect(inner).get_table_names())
     assert set(metadata.tables) <= set(left)
     assert "projects" not in left
+
+
+async def test_a_downgrade_as_sql_leaves_the_feed(empty: Database) -> None:
+    output = StringIO()
+    context = MigrationContext.configure(
+        dialect=empty.engine.dialect, opts={"as_sql": True, "output_buffer": output}
+    )
+    with Operations.context(context):
+        MODULES[0].downgrade()
+
+    assert "DROP TABLE projects;" in output.getvalue()
+    assert not any(f"DROP TABLE {name};" in output.getvalue() for name in MODULES[0].FEED)
 
 
 @pytest.mark.slow

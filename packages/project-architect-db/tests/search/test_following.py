@@ -28,6 +28,7 @@ from project_architect_db.repositories import (
     SearchRepository,
 )
 from project_architect_db.search import Following, duckdb, following, index
+from project_architect_db.search.finding import Filters
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -261,6 +262,18 @@ async def test_searches_at_the_same_time_find_a_damaged_index_made_anew_once(
         found = await asyncio.gather(*(total(database, "apples") for _ in range(8)))
 
         assert found == [1] * 8
+
+
+async def test_a_search_that_has_begun_waits_for_an_index_that_is_made_anew(
+    database: Database,
+) -> None:
+    await fill(database, "apples")
+    following = await Following.of(database.engine)
+    search = duckdb.DuckDBBackend(database.engine, following, Filters())
+    await search.begin()
+    await following.damaged(following.index.searcher)
+
+    assert "apples" in await search.similar("aples", 2)
 
 
 async def test_an_error_that_is_no_damage_is_raised(database: Database) -> None:
