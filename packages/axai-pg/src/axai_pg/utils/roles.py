@@ -21,7 +21,7 @@ import psycopg
 from psycopg import errors, sql
 
 from andamios_orm.exceptions import DatabaseUnavailable
-from axai_pg.data.isolation import APP, OWNER, SYSTEM
+from axai_pg.data.isolation.login import APP, OWNER, SYSTEM
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -170,6 +170,6 @@ def _escaped(text: str) -> str:
     r"""Escape what ends a word in ``options``.
 
     >>> _escaped("a b")
-    'a\\\\ b'
+    'a\\ b'
     """
     return text.replace("\\", "\\\\").replace(" ", "\\ ")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from axai_pg.data.isolation.login import APP, OWNER, SYSTEM, Login
+from axai_pg.data.isolation.login import Login
 from axai_pg.data.isolation.scope import Scope
 from axai_pg.data.isolation.sessions import IsolatedSession, Isolation, watch
 
-__all__ = ["APP", "OWNER", "SYSTEM", "IsolatedSession", "Isolation", "Login", "Scope", "watch"]
+__all__ = ["IsolatedSession", "Isolation", "Login", "Scope", "watch"]
