@@ -61,8 +61,9 @@ class Isolation:
     def __init__(self, *, require_unprivileged: bool = False) -> None:
         """Refuse a privileged login, or warn of it once."""
         self.require_unprivileged = require_unprivileged
+        self.warned = False
+        """Whether it has warned, or need not."""
         self._lock = threading.Lock()
-        self._warned = False
 
     def enter(self, connection: Connection, scope: Scope) -> None:
         """Make the transaction of ``connection`` that of ``scope``.
@@ -97,7 +98,7 @@ class Isolation:
             },
         )
         connection.info[_BARE] = scope.is_bare
-        if login.reasons:
+        if login.reasons and not scope.is_system:  # an operator's login has to be
             self._warn(login)
 
     def note(self, connection: Connection, scope: Scope) -> None:
@@ -111,9 +112,9 @@ class Isolation:
 
     def _warn(self, login: Login) -> None:
         with self._lock:
-            if self._warned:
+            if self.warned:
                 return
-            self._warned = True
+            self.warned = True
         warnings.warn(
             f"{privileged(login.name, login.reasons, login.advice)}. Until then each scope acts "
             f"as {APP}; require_unprivileged=True refuses such a login",
