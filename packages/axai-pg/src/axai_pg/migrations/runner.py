@@ -131,7 +131,6 @@ class Runner:
         *,
         schema: str = "public",
         wait: float = 60.0,
-        committer: Committer | None = None,
     ) -> None:
         """Read the plan; ``wait`` is how many seconds to wait for another deployment."""
         self.plan: Plan = read_plan(folder)
@@ -139,7 +138,7 @@ class Runner:
         self._schema = schema
         self._wait = wait
         login = connection.info.user
-        self._committer = committer or Committer(login, f"{login}@localhost")
+        self._committer = Committer(login, f"{login}@localhost")
         self._registry = Registry(connection)
 
     def deploy(self, to: str | None = None, *, verify: bool = True) -> tuple[str, ...]:
