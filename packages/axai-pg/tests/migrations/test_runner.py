@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
+from psycopg.rows import dict_row
 from sqlalchemy import create_engine
 
 from andamios_orm.exceptions import (
@@ -390,6 +391,25 @@ def test_who_deploys_already_is_named(
 
         with pytest.raises(MigrationLocked, match=r"postgres \(the first, process "):
             Runner(connection, small, wait=0.1).deploy()
+
+
+def test_the_rows_of_a_connection_may_be_dictionaries(
+    connection: psycopg.Connection[Any], url: str, small: Path
+) -> None:
+    place = url.replace("+psycopg", "")
+    with psycopg.connect(place, autocommit=True, row_factory=dict_row) as named:
+        assert ensure_roles(named) == ()
+        assert migrations.deploy(named, folder=small) == ("one", "two")
+        assert migrations.status(named, folder=small).current == "two"
+        assert migrations.verify(named, folder=small) == ()
+        assert describe(named) == describe(connection)
+        with psycopg.connect(place, autocommit=True, application_name="the first") as other:
+            other.execute("SELECT pg_advisory_lock(75474063)")
+            with pytest.raises(MigrationLocked, match=r"postgres \(the first, process "):
+                Runner(named, small, wait=0).revert()
+        assert migrations.revert(named, folder=small) == ("two", "one")
+        assert [event.kind for event in migrations.log(named, limit=1, folder=small)] == ["revert"]
+    assert tables(connection) == []
 
 
 def test_a_holder_that_has_just_gone_is_another_process(

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, LiteralString
 
+from psycopg.rows import tuple_row
+
 if TYPE_CHECKING:
     import datetime as dt
 
@@ -170,7 +172,7 @@ class Registry:
 
     def exists(self) -> bool:
         """Return whether the tables have been made."""
-        found = self._connection.execute(
+        found = self._run(
             "SELECT FROM pg_tables WHERE schemaname = 'sqitch' AND tablename = 'changes'"
         )
         return found.fetchone() is not None
@@ -247,7 +249,7 @@ class Registry:
         self._run(_EVENT, {**values, **needs, "event": event, "tags": tags})
 
     def _run(self, statement: LiteralString, values: dict[str, Any] | None = None) -> Any:
-        return self._connection.execute(statement, values)
+        return self._connection.cursor(row_factory=tuple_row).execute(statement, values)
 
 
 def _values(change: Change, committer: Committer) -> dict[str, Any]:

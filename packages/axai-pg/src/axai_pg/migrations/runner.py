@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 import psycopg
 from psycopg import sql
 from psycopg.pq import TransactionStatus
+from psycopg.rows import tuple_row
 from sqlalchemy import URL, make_url
 
 from andamios_orm.exceptions import (
@@ -271,7 +272,7 @@ class Runner:
         return before
 
     def _value(self, name: str) -> str:
-        [(value,)] = self._connection.execute("SELECT current_setting(%s)", [name]).fetchall()
+        [(value,)] = self._cursor().execute("SELECT current_setting(%s)", [name]).fetchall()
         return str(value)
 
     # ---- the whole database ------------------------------------------------------
@@ -308,12 +309,16 @@ class Runner:
 
     def _lock(self, function: str) -> bool:
         statement = sql.SQL("SELECT {}(%s)").format(sql.Identifier(function))
-        [(done,)] = self._connection.execute(statement, [_LOCK]).fetchall()
+        [(done,)] = self._cursor().execute(statement, [_LOCK]).fetchall()
         return bool(done)
 
     def _holder(self) -> str:
-        found = self._connection.execute(_HOLDER, [_LOCK]).fetchone()
+        found = self._cursor().execute(_HOLDER, [_LOCK]).fetchone()
         return "another process" if found is None else "{} ({}, process {})".format(*found)
+
+    def _cursor(self) -> psycopg.Cursor[tuple[Any, ...]]:
+        """Return a cursor that reads rows by position, whatever the connection's do."""
+        return self._connection.cursor(row_factory=tuple_row)
 
 
 def _required(change: Change, kind: str) -> Script:

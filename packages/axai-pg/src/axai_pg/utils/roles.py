@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import psycopg
 from psycopg import errors, sql
+from psycopg.rows import tuple_row
 
 from andamios_orm.exceptions import DatabaseUnavailable
 
@@ -80,7 +81,9 @@ def _mend(connection: psycopg.Connection[Any]) -> Iterator[str]:
     """Make what is missing, one statement each; yield the role it is about."""
     found = {
         name: (bypasses, powerful)
-        for name, bypasses, powerful in connection.execute(_FOUND, [list(ROLES)])
+        for name, bypasses, powerful in connection.cursor(row_factory=tuple_row).execute(
+            _FOUND, [list(ROLES)]
+        )
     }
     for name, bypasses in ROLES.items():
         option = sql.SQL("BYPASSRLS" if bypasses else "NOBYPASSRLS")
