@@ -305,6 +305,31 @@ def test_a_script_without_a_frame_that_fails_has_left_nothing(
     assert migrations.status(connection, folder=small).deployed == ("one",)
 
 
+@pytest.mark.parametrize("kind", ["deploy", "verify", "revert"])
+def test_a_script_that_would_end_its_transaction_is_refused_before_any_is_run(
+    connection: psycopg.Connection[Any], small: Path, kind: str
+) -> None:
+    write(small, kind, "two", "BEGIN;\nSELECT 1;\nROLLBACK;\nBEGIN;\nCOMMIT;\n")
+
+    with pytest.raises(MigrationRefused, match=rf"{kind}/two.sql, line 3: ROLLBACK would"):
+        migrations.deploy(connection, folder=small)
+
+    assert tables(connection) == []
+
+
+@pytest.mark.parametrize("kind", ["verify", "revert"])
+def test_a_script_that_has_come_to_end_its_transaction_is_refused(
+    connection: psycopg.Connection[Any], small: Path, kind: str
+) -> None:
+    migrations.deploy(connection, folder=small)
+    write(small, kind, "one", "BEGIN;\nCOMMIT; -- x\nDROP TABLE one;\nCOMMIT;\n")
+
+    with pytest.raises(MigrationRefused, match=rf"{kind}/one.sql, line 2: COMMIT would"):
+        {"verify": migrations.verify, "revert": migrations.revert}[kind](connection, folder=small)
+
+    assert tables(connection) == ["one", "two"]
+
+
 def test_a_missing_script_is_named(connection: psycopg.Connection[Any], small: Path) -> None:
     (small / "revert" / "two.sql").unlink()
     migrations.deploy(connection, folder=small)

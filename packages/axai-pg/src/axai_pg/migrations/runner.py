@@ -23,12 +23,14 @@ from andamios_orm.exceptions import (
     MigrationLocked,
     MigrationRefused,
 )
-from axai_pg.migrations.plan import FOLDER, Change, Plan, Script, read_plan
+from axai_pg.migrations.plan import FOLDER, Change, Plan, read_plan
 from axai_pg.migrations.registry import Committer, Event, Registry
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
+
+    from axai_pg.migrations.script import Script
 
 __all__ = ["Problem", "Runner", "Status", "deploy", "log", "revert", "status", "verify"]
 
@@ -84,7 +86,8 @@ def deploy(
     Raises:
         MigrationFailed: a script was refused; the changes before it are deployed.
         MigrationLocked: somebody else deploys.
-        MigrationRefused: the database is not in a state of this plan, or is past ``to``.
+        MigrationRefused: the database is not in a state of this plan, or is past ``to``, or a
+            script would end the transaction that it runs in.
     """
     with _opened(target) as connection:
         return Runner(connection, folder, schema=schema).deploy(to, verify=verify)
@@ -98,14 +101,20 @@ def revert(
     Raises:
         MigrationFailed: a script was refused; the changes after it are reverted.
         MigrationLocked: somebody else deploys.
-        MigrationRefused: the database is not in a state of this plan, or ``to`` is not deployed.
+        MigrationRefused: the database is not in a state of this plan, or ``to`` is not deployed,
+            or a script would end the transaction that it runs in.
     """
     with _opened(target) as connection:
         return Runner(connection, folder, schema=schema).revert(to)
 
 
 def verify(target: Target, *, schema: str = "public", folder: Path = FOLDER) -> tuple[Problem, ...]:
-    """Return what is wrong with the changes that are deployed."""
+    """Return what is wrong with the changes that are deployed.
+
+    Raises:
+        MigrationRefused: the database is not in a state of this plan, or a script would end
+            the transaction that it runs in.
+    """
     with _opened(target) as connection:
         return Runner(connection, folder, schema=schema).verify()
 
@@ -154,6 +163,7 @@ class Runner:
                     f"the database is past {to}: revert to it, do not deploy to it"
                 )
             waiting = self.plan.changes[there : last + 1]
+            _read(waiting, "deploy", "verify", "revert")
             for change in waiting:
                 self._deploy(change, verify=verify)
         return tuple(change.name for change in waiting)
@@ -166,6 +176,7 @@ class Runner:
             if there < first:
                 raise MigrationRefused(f"{to} is not deployed, so nothing is reverted to it")
             going = self.plan.changes[first:there][::-1]
+            _read(going, "revert")
             for change in going:
                 self._revert(change)
         return tuple(change.name for change in going)
@@ -173,7 +184,9 @@ class Runner:
     def verify(self) -> tuple[Problem, ...]:
         """Return what is wrong with the changes that are deployed."""
         problems = []
-        for change in self.plan.changes[: self._position()]:
+        deployed = self.plan.changes[: self._position()]
+        _read(deployed, "verify")
+        for change in deployed:
             try:
                 with self._connection.transaction(force_rollback=True):
                     self._verify(change)
@@ -319,6 +332,13 @@ class Runner:
     def _cursor(self) -> psycopg.Cursor[tuple[Any, ...]]:
         """Return a cursor that reads rows by position, whatever the connection's do."""
         return self._connection.cursor(row_factory=tuple_row)
+
+
+def _read(changes: Iterable[Change], *kinds: str) -> None:
+    """Refuse a script that ends its transaction before any other one is run."""
+    for change in changes:
+        for kind in kinds:
+            change.script(kind)
 
 
 def _required(change: Change, kind: str) -> Script:
