@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
@@ -367,6 +368,47 @@ def test_a_database_of_another_plan_is_left_alone(
 
     with pytest.raises(MigrationRefused, match=r"has the change one .* another plan"):
         migrations.deploy(connection, folder=small)
+
+
+def planned(folder: Path, needs: str) -> None:
+    """Let the second change need something else."""
+    plan = folder / "sqitch.plan"
+    plan.write_text(plan.read_text(encoding="utf-8").replace("one !three", needs), "utf-8")
+
+
+@pytest.mark.parametrize("conflict", ["one", "small:one", "@v0", "other:one"])
+def test_a_change_whose_conflict_is_deployed_is_refused(
+    connection: psycopg.Connection[Any], small: Path, tmp_path: Path, conflict: str
+) -> None:
+    other = tmp_path / "other"
+    shutil.copytree(small, other)
+    for path in (other / "sqitch.plan", *other.glob("*/one.sql")):
+        text = path.read_text(encoding="utf-8").replace("TABLE one", "TABLE three")
+        path.write_text(text.replace("=small", "=other"), "utf-8")
+    planned(small, f"!{conflict}")
+    plan = small / "sqitch.plan"
+    tag = "# The first\n@v0 2026-01-01T00:00:01Z A <a@example.org>\n"
+    plan.write_text(plan.read_text(encoding="utf-8").replace("# The first\n", tag), "utf-8")
+    if conflict == "other:one":
+        assert migrations.deploy(connection, "one", folder=other) == ("one",)
+    before = tables(connection)
+
+    with pytest.raises(MigrationRefused, match=f"two conflicts with {conflict}, which is deployed"):
+        migrations.deploy(connection, folder=small)
+
+    assert tables(connection) == before
+    assert migrations.deploy(connection, "one", folder=small) == ("one",)
+    with pytest.raises(MigrationRefused, match=f"two conflicts with {conflict}, which is deployed"):
+        migrations.deploy(connection, folder=small)
+
+
+@pytest.mark.parametrize("conflict", ["three", "two", "@v1", "other:one", "small:three"])
+def test_a_change_whose_conflict_is_not_deployed_is_deployed(
+    connection: psycopg.Connection[Any], small: Path, conflict: str
+) -> None:
+    planned(small, f"one !{conflict}")
+
+    assert migrations.deploy(connection, folder=small) == ("one", "two")
 
 
 def test_deploying_backwards_is_refused(connection: psycopg.Connection[Any], small: Path) -> None:

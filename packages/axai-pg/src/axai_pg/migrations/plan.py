@@ -30,6 +30,7 @@ _LINE: Final = re.compile(
     r"\s+(?P<date>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ)"
     r"\s+(?P<planner>[^<]+?)\s+<(?P<email>[^>]+)>(?:\s*#\s*(?P<note>.*))?"
 )
+_CONFLICT: Final = re.compile(r"@[^@:]+|([^@:]+:)?[^@:]+")
 
 
 @dataclass(frozen=True)
@@ -130,6 +131,13 @@ class Plan:
                 return place
         raise RevisionUnknown(name, [change.name for change in self.changes])
 
+    def has_before(self, change: Change, name: str) -> bool:
+        """Return whether ``name``, a change or a tag, is planned before ``change``."""
+        try:
+            return self.position(name) < self.position(change.id)
+        except RevisionUnknown:
+            return False
+
     def tags_of(self, change: Change) -> Iterator[Tag]:
         """Yield the tags of the state after ``change``."""
         return (tag for tag in self.tags if tag.change_id == change.id)
@@ -180,6 +188,12 @@ def _add(
         raise MigrationRefused(
             f"{entry['name']}: a change is planned once, after those that it requires"
         )
+    for name in conflicts:
+        if not _CONFLICT.fullmatch(name):
+            raise MigrationRefused(
+                f"{entry['name']}: the conflict !{name} is not understood: name a change, a tag, "
+                f"or project:change"
+            )
     parent = changes[-1].id if changes else None
     changes.append(
         Change(entry["name"], project, parent, requires, conflicts, folder=folder, **planned)

@@ -86,8 +86,9 @@ def deploy(
     Raises:
         MigrationFailed: a script was refused; the changes before it are deployed.
         MigrationLocked: somebody else deploys.
-        MigrationRefused: the database is not in a state of this plan, or is past ``to``, or a
-            script would end the transaction that it runs in.
+        MigrationRefused: the database is not in a state of this plan, or is past ``to``; a
+            script would end the transaction that it runs in; or a change conflicts with one
+            that is deployed. Nothing was deployed.
     """
     with _opened(target) as connection:
         return Runner(connection, folder, schema=schema).deploy(to, verify=verify)
@@ -164,6 +165,8 @@ class Runner:
                 )
             waiting = self.plan.changes[there : last + 1]
             _read(waiting, "deploy", "verify", "revert")
+            for change in waiting:
+                self._refuse_conflicts(change)
             for change in waiting:
                 self._deploy(change, verify=verify)
         return tuple(change.name for change in waiting)
@@ -305,6 +308,22 @@ class Runner:
                     f"this place: it was deployed from another plan"
                 )
         return len(found)
+
+    def _refuse_conflicts(self, change: Change) -> None:
+        """Refuse a change whose conflict is deployed, or would be before it."""
+        for conflict in change.conflicts:
+            project, _, name = conflict.rpartition(":")
+            if project in {"", self.plan.project}:
+                there = self.plan.has_before(change, name)
+            else:
+                there = any(
+                    name in {key, found} for key, found, _ in self._registry.deployed(project)
+                )
+            if there:
+                raise MigrationRefused(
+                    f"{change.name} conflicts with {conflict}, which is deployed before it: "
+                    f"revert {conflict}, or leave !{conflict} out of the plan"
+                )
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
