@@ -65,16 +65,23 @@ def ensure_roles(connection: psycopg.Connection[Any]) -> tuple[str, ...]:
     A role that was given LOGIN keeps it. Several processes may do this at once.
 
     Raises:
-        DatabaseUnavailable: others changed the same roles again and again.
+        DatabaseUnavailable: others changed the same roles again and again; ``orig`` is what
+            the last attempt met.
         psycopg.errors.InsufficientPrivilege: the login may not make roles.
     """
-    for _ in range(_ATTEMPTS):
+    attempts = 0
+    while True:
+        attempts += 1
         try:
             with connection.transaction():
                 return tuple(dict.fromkeys(_mend(connection)))
-        except _RACES:
+        except _RACES as error:
+            if attempts == _ATTEMPTS:
+                raise DatabaseUnavailable(
+                    f"other processes keep changing the roles of axai: try again ({error})",
+                    orig=error,
+                ) from error
             time.sleep(_PAUSE)
-    raise DatabaseUnavailable("other processes keep changing the roles of axai: try again")
 
 
 def _mend(connection: psycopg.Connection[Any]) -> Iterator[str]:
