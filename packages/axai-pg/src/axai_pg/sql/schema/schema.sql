@@ -158,8 +158,10 @@ AS $function$
 BEGIN
     NEW.org_id := nullif(current_setting('axai.org_id', true), '')::uuid;
     IF NEW.org_id IS NULL AND TG_NARGS = 2 THEN
-        EXECUTE format('SELECT org_id FROM %I WHERE id = ($1).%I', TG_ARGV[0], TG_ARGV[1])
-        INTO NEW.org_id USING NEW;
+        EXECUTE format(
+            'SELECT (array_agg(org_id))[1] FROM %I WHERE id = ($1).%I HAVING count(*) = 1',
+            TG_ARGV[0], TG_ARGV[1]
+        ) INTO NEW.org_id USING NEW;
     END IF;
     RETURN NEW;
 END $function$
