@@ -12,7 +12,6 @@ from sqlalchemy import (
     ARRAY,
     CheckConstraint,
     Column,
-    Computed,
     FetchedValue,
     Index,
     Integer,
@@ -48,11 +47,6 @@ if TYPE_CHECKING:
 __all__ = ["STATUSES", "Document", "DocumentStatus", "DocumentVersion", "ProcessingStatus"]
 
 STATUSES: Final = "status::text IN ('draft', 'published', 'archived')"
-_SEARCHED: Final = """
-setweight(to_tsvector(axai_text_search(language), title), 'A')
-|| setweight(to_tsvector(axai_text_search(language), coalesce(description, '')), 'B')
-|| setweight(to_tsvector(axai_text_search(language), left(coalesce(content, ''), 200000)), 'B')
-"""
 
 
 class DocumentStatus(enum.StrEnum):
@@ -94,12 +88,12 @@ class Document(TenantMixin, TimestampMixin, VersionMixin, SoftDeleteMixin, Base)
     Each change raises ``version``; a change of what it says (title, content, status,
     metadata and the like) also leaves a ``DocumentVersion`` of what it said before. The
     database does that, whoever writes, and takes ``changed_by_id`` from the context. Its
-    table has a column ``search_vector`` that no instance loads.
+    table has a column ``search_vector``, made by the database, that no instance loads.
     """
 
     __tablename__ = "documents"
     __table_args__ = (
-        Column("search_vector", TSVECTOR, Computed(_SEARCHED, persisted=True)),
+        Column("search_vector", TSVECTOR),
         tenant_key(),
         refers_to("users", "owner_id"),
         refers_to("users", "changed_by_id", ondelete="SET NULL"),

@@ -130,10 +130,15 @@ BEGIN
         organization := NEW.org_id;
     END IF;
     IF TG_OP = 'UPDATE' THEN
+        IF TG_TABLE_NAME = 'documents' THEN
+            -- It follows from other columns, and is large.
+            NEW.search_vector := NULL;
+            OLD.search_vector := NULL;
+        END IF;
         changed := ARRAY(
             SELECT after.key FROM jsonb_each(to_jsonb(NEW)) AS after
             JOIN jsonb_each(to_jsonb(OLD)) AS before USING (key)
-            WHERE after.value IS DISTINCT FROM before.value AND after.key <> 'search_vector'
+            WHERE after.value IS DISTINCT FROM before.value
             ORDER BY after.key
         );
     END IF;

@@ -33,10 +33,15 @@ BEGIN
         organization := NEW.org_id;
     END IF;
     IF TG_OP = 'UPDATE' THEN
+        IF TG_TABLE_NAME = 'documents' THEN
+            -- It follows from other columns, and is large.
+            NEW.search_vector := NULL;
+            OLD.search_vector := NULL;
+        END IF;
         changed := ARRAY(
             SELECT after.key FROM jsonb_each(to_jsonb(NEW)) AS after
             JOIN jsonb_each(to_jsonb(OLD)) AS before USING (key)
-            WHERE after.value IS DISTINCT FROM before.value AND after.key <> 'search_vector'
+            WHERE after.value IS DISTINCT FROM before.value
             ORDER BY after.key
         );
     END IF;
@@ -101,7 +106,19 @@ CREATE OR REPLACE FUNCTION axai_change_document()
 AS $function$
 DECLARE
     actor uuid := nullif(current_setting('axai.user_id', true), '')::uuid;
+    searched regconfig;
 BEGIN
+    IF TG_OP = 'UPDATE' AND (NEW.title, NEW.description, NEW.content, NEW.language)
+        IS NOT DISTINCT FROM (OLD.title, OLD.description, OLD.content, OLD.language)
+    THEN
+        NEW.search_vector := OLD.search_vector;
+    ELSE
+        -- A tsvector holds 1 MB, so only the beginning of a very long text can be searched for.
+        searched := axai_text_search(NEW.language);
+        NEW.search_vector := setweight(to_tsvector(searched, NEW.title), 'A')
+            || setweight(to_tsvector(searched, coalesce(NEW.description, '')), 'B')
+            || setweight(to_tsvector(searched, left(coalesce(NEW.content, ''), 200000)), 'B');
+    END IF;
     IF actor IS NOT NULL THEN
         SELECT id INTO actor FROM users WHERE org_id = NEW.org_id AND id = actor;
     END IF;
@@ -738,7 +755,7 @@ CREATE TABLE documents (
     content_hash character varying(64),
     changed_by_id uuid,
     change_description character varying(1000),
-    search_vector tsvector GENERATED ALWAYS AS (((setweight(to_tsvector(axai_text_search((language)::text), (title)::text), 'A'::"char") || setweight(to_tsvector(axai_text_search((language)::text), (COALESCE(description, ''::character varying))::text), 'B'::"char")) || setweight(to_tsvector(axai_text_search((language)::text), "left"(COALESCE(content, ''::text), 200000)), 'B'::"char"))) STORED,
+    search_vector tsvector,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
     version integer DEFAULT 1 NOT NULL,
