@@ -269,11 +269,15 @@ def test_seals_stay_in_order_when_the_clock_is_set_back(
     assert broken(sealed) == []
 
 
-def test_nothing_is_sealed_without_an_organisation(sealed: psycopg.Connection[Any]) -> None:
+def test_nothing_is_sealed_or_pruned_without_an_organisation(
+    sealed: psycopg.Connection[Any],
+) -> None:
     sealed.execute("SELECT set_config('axai.org_id', '', false)")
 
     with pytest.raises(psycopg.errors.InsufficientPrivilege, match="no organisation in context"):
         sealed_rows(sealed, wait=False)
+    with pytest.raises(psycopg.errors.InsufficientPrivilege, match="no organisation in context"):
+        prune(sealed)
 
 
 def prune(connection: psycopg.Connection[Any], until: str = "infinity") -> int:

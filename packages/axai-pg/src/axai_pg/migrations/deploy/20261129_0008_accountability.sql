@@ -133,6 +133,10 @@ DECLARE
     broken integer;
     gone bigint;
 BEGIN
+    IF organization IS NULL THEN
+        RAISE EXCEPTION 'no organisation in context: set axai.org_id' USING
+            ERRCODE = 'insufficient_privilege';
+    END IF;
     PERFORM pg_advisory_xact_lock(hashtextextended('audit_seals' || organization::text, 0));
     SELECT max(number) INTO last FROM audit_seals WHERE sealed_at <= until AND pruned_at IS NULL;
     IF last IS NULL THEN
