@@ -66,6 +66,17 @@ def test_the_key_in_python_is_the_id_alone() -> None:
         assert key == (["id"] if mapper.class_ is Organization else ["org_id", "id"])
 
 
+def test_every_relationship_joins_within_the_organisation_and_does_not_write_it() -> None:
+    relationships = [each for mapper in Base.registry.mappers for each in mapper.relationships]
+    assert len(relationships) > 25
+    for each in relationships:
+        if Organization in {each.parent.class_, each.mapper.class_}:
+            continue
+        for join in (each.primaryjoin, each.secondaryjoin):
+            assert join is None or str(join).count(".org_id") == 2, each
+        assert "org_id" not in {column.name for _, column in each.synchronize_pairs}, each
+
+
 def test_a_row_is_found_by_its_id(session: Session, document: Document) -> None:
     session.expunge_all()
 

@@ -35,7 +35,7 @@ from andamios_orm.models import (
 )
 from andamios_orm.models.clock import now
 from andamios_orm.models.staying import STAYS
-from axai_pg.data.models.base import Base, TenantMixin, refers_to, tenant_key
+from axai_pg.data.models.base import Base, TenantMixin, refers_to, tenant_key, within
 
 if TYPE_CHECKING:
     from axai_pg.data.models.collection import Collection
@@ -176,12 +176,9 @@ class Document(TenantMixin, TimestampMixin, VersionMixin, SoftDeleteMixin, Base)
     )
     """What was said of the last change."""
 
-    owner: Mapped[User] = relationship(
-        primaryjoin="and_(User.org_id == Document.org_id, User.id == foreign(Document.owner_id))"
-    )
+    owner: Mapped[User] = relationship(primaryjoin=within("User", "Document.owner_id"))
     versions: Mapped[list[DocumentVersion]] = relationship(
-        primaryjoin="and_(Document.org_id == DocumentVersion.org_id, "
-        "Document.id == foreign(DocumentVersion.document_id))",
+        primaryjoin=within("Document", "DocumentVersion.document_id"),
         back_populates="document",
         order_by="DocumentVersion.version",
         cascade="all, delete-orphan",
@@ -189,24 +186,21 @@ class Document(TenantMixin, TimestampMixin, VersionMixin, SoftDeleteMixin, Base)
         info=STAYS,
     )
     summaries: Mapped[list[Summary]] = relationship(
-        primaryjoin="and_(Document.org_id == Summary.org_id, "
-        "Document.id == foreign(Summary.document_id))",
+        primaryjoin=within("Document", "Summary.document_id"),
         back_populates="document",
         cascade="all, delete-orphan",
         passive_deletes=True,
         info=STAYS,
     )
     document_topics: Mapped[list[DocumentTopic]] = relationship(
-        primaryjoin="and_(Document.org_id == DocumentTopic.org_id, "
-        "Document.id == foreign(DocumentTopic.document_id))",
+        primaryjoin=within("Document", "DocumentTopic.document_id"),
         back_populates="document",
         cascade="all, delete-orphan",
         passive_deletes=True,
         info=STAYS,
     )
     permissions: Mapped[list[DocumentPermission]] = relationship(
-        primaryjoin="and_(Document.org_id == DocumentPermission.org_id, "
-        "Document.id == foreign(DocumentPermission.document_id))",
+        primaryjoin=within("Document", "DocumentPermission.document_id"),
         back_populates="document",
         cascade="all, delete-orphan",
         passive_deletes=True,
@@ -214,10 +208,8 @@ class Document(TenantMixin, TimestampMixin, VersionMixin, SoftDeleteMixin, Base)
     )
     collections: Mapped[list[Collection]] = relationship(
         secondary="document_collections",
-        primaryjoin="and_(Document.org_id == DocumentCollection.org_id, "
-        "Document.id == foreign(DocumentCollection.document_id))",
-        secondaryjoin="and_(Collection.org_id == DocumentCollection.org_id, "
-        "Collection.id == foreign(DocumentCollection.collection_id))",
+        primaryjoin=within("Document", "DocumentCollection.document_id"),
+        secondaryjoin=within("Collection", "DocumentCollection.collection_id"),
         back_populates="documents",
         passive_deletes=True,
     )
@@ -271,7 +263,6 @@ class DocumentVersion(TenantMixin, Base):
     )
 
     document: Mapped[Document] = relationship(
-        primaryjoin="and_(Document.org_id == DocumentVersion.org_id, "
-        "Document.id == foreign(DocumentVersion.document_id))",
+        primaryjoin=within("Document", "DocumentVersion.document_id"),
         back_populates="versions",
     )
