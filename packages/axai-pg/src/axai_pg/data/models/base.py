@@ -28,8 +28,10 @@ Index("ix_andamios_changes_tenant_position", _CHANGES.c.tenant, _CHANGES.c.posit
 class TenantMixin:
     """A row of an organisation: its key in the database is ``(org_id, id)``.
 
-    Python knows a row by ``id`` alone. ``org_id`` may be left out: the database takes it
-    from the context, or from the row that this one belongs to, and gives it back.
+    A session knows a row by ``id`` alone: of two organisations' rows with the same id, which
+    only somebody who chooses ids can make, it keeps the first that it loads, for both.
+    ``org_id`` may be left out: the database takes it from the context, or from the row that
+    this one belongs to, and gives it back.
     """
 
     __tenant__: ClassVar[str | None] = "org_id"
