@@ -512,11 +512,9 @@ def test_two_who_deploy_at_once_take_turns(
     assert sorted(each.result() for each in done) == [(), ("one", "two")]
 
 
-def test_the_wheel_has_the_plan_and_the_scripts(scripts: Path) -> None:
-    """They are beside the runner, so whoever has the one has the other."""
+def test_each_change_has_its_scripts_and_each_is_one_transaction() -> None:
     for change in migrations.read_plan().changes:
         for kind in ("deploy", "revert", "verify"):
             script = change.script(kind)
             assert script is not None
             assert script.framed
-    assert (scripts / "sqitch.conf").exists()
