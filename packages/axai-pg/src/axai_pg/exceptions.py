@@ -3,6 +3,10 @@
 ::
 
     AndamiosError
+    ├── CycleRefused                    ValueError
+    ├── NotPermitted                    PermissionError
+    ├── ValueRefused                    ValueError
+    │   └── StatusRefused
     ├── ConfigurationError              ValueError
     │   └── NotInitialized              RuntimeError
     ├── IsolationError
@@ -28,21 +32,25 @@ from andamios_orm.exceptions import (
     ConfigurationError,
     DatabaseFault,
     ForeignKeyViolation,
+    ValueRefused,
 )
 
 if TYPE_CHECKING:
     import uuid
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
 __all__ = [
     "AccessDenied",
+    "CycleRefused",
     "IsolationError",
     "NotInitialized",
+    "NotPermitted",
     "OrganizationChanged",
     "OrganizationRequired",
     "OrganizationUnknown",
     "PrivilegedLogin",
     "PrivilegedLoginUsed",
+    "StatusRefused",
 ]
 
 
@@ -60,6 +68,57 @@ class NotInitialized(ConfigurationError, RuntimeError):
     def __reduce__(self) -> Any:
         """Pickle without the message: it makes its own."""
         return type(self), ()
+
+
+class CycleRefused(AndamiosError, ValueError):
+    """A row of a tree would be above itself. Attributes: ``model`` (name), ``key``, ``parent``."""
+
+    def __init__(self, model: str, key: uuid.UUID, parent: uuid.UUID) -> None:
+        """Keep the row, and what was to be above it."""
+        self.model = model
+        self.key = key
+        self.parent = parent
+        super().__init__(model, key, parent)
+
+    def __str__(self) -> str:
+        """Return which row is below which."""
+        return (
+            f"{self.model} {self.parent} is {self.model} {self.key}, or below it: choose a parent "
+            f"that is not"
+        )
+
+
+class NotPermitted(AndamiosError, PermissionError):
+    """A user may not do this with a row. Attributes: ``user_id``, ``action``, ``key``."""
+
+    def __init__(self, user_id: uuid.UUID, action: str, key: uuid.UUID) -> None:
+        """Keep who wanted what."""
+        self.user_id = user_id
+        self.action = action
+        self.key = key
+        super().__init__(user_id, action, key)
+
+    def __str__(self) -> str:
+        """Return who may not do what, and who could permit it."""
+        return (
+            f"user {self.user_id} may not {self.action} document {self.key}: its owner, an "
+            f"administrator, or who may share it can permit that"
+        )
+
+
+class StatusRefused(ValueRefused):
+    """A status does not follow another. Attributes: ``status`` (now), ``value``, ``allowed``."""
+
+    def __init__(self, status: str, wanted: str, allowed: Iterable[str]) -> None:
+        """Keep the status there is, and those that could follow."""
+        self.status = status
+        self.allowed = tuple(allowed)
+        named = " or ".join(repr(str(each)) for each in self.allowed)
+        super().__init__(f"after {str(status)!r} comes {named}", str(wanted), "status")
+
+    def __reduce__(self) -> Any:
+        """Pickle what it was made of."""
+        return type(self), (self.status, self.value, self.allowed)
 
 
 class IsolationError(AndamiosError):

@@ -10,8 +10,8 @@ from sqlalchemy import update
 
 from andamios_orm.bulk import bulk_create
 from andamios_orm.exceptions import BulkRefused, ValueRefused
+from andamios_orm.models.paths import checked_path
 from project_architect_db.models import Document
-from project_architect_db.models.paths import checked_path
 from project_architect_db.repositories import DocumentRepository, ProjectRepository
 from project_architect_db.schemas import DocumentCreate
 

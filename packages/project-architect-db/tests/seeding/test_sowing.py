@@ -14,10 +14,10 @@ from sqlalchemy import func, inspect, select
 from andamios_orm.core.changes import Change, ChangeFeed
 from andamios_orm.core.records import Entity
 from andamios_orm.exceptions import ValueRefused
+from andamios_orm.models.paths import checked_path
 from project_architect_db import models
 from project_architect_db.models import rollups
 from project_architect_db.models.complexity import complexity_score, framework_of
-from project_architect_db.models.paths import checked_path
 from project_architect_db.models.texts import count_words, digest_of, size_of
 from project_architect_db.repositories import ProjectRepository
 from project_architect_db.schemas.project import Project as ProjectSchema

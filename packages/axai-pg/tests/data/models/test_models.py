@@ -418,13 +418,6 @@ def test_a_circle_is_refused(session: Session, user: User, model: Any) -> None:
         (lambda _document: User(username="b", email="ANA@example.org"), "uq_users_org_id_email"),
         (lambda _document: User(username="ana", email="b@c"), "uq_users_org_id_username"),
         (
-            lambda document: Summary(
-                document=document, content="x", tool_agent="t", confidence_score=Decimal("1.1")
-            ),
-            "valid_confidence",
-        ),
-        (lambda _document: Topic(name="x", global_importance=Decimal(-1)), "valid_importance"),
-        (
             lambda document: DocumentPermission(document=document, permission="read"),
             "one_grantee",
         ),
@@ -440,6 +433,33 @@ def test_what_is_wrong_is_refused_by_name(
     session.add(make(document))
 
     assert violated(session).endswith(rule)
+
+
+@pytest.mark.parametrize(
+    ("statement", "rule"),
+    [
+        (
+            (
+                "INSERT INTO summaries (document_id, content, tool_agent, confidence_score) "
+                "SELECT id, 'x', 't', 1.1 FROM documents"
+            ),
+            "valid_confidence",
+        ),
+        ("INSERT INTO topics (name, global_importance) VALUES ('x', -1)", "valid_importance"),
+        (
+            (
+                "INSERT INTO graph_relationships (source_node_id, target_node_id, created_by_tool, "
+                "relationship_type, confidence_score) SELECT id, id, 'x', 't', -1 FROM documents"
+            ),
+            "valid_confidence",
+        ),
+    ],
+)
+def test_fractions_are_checked_whoever_writes(
+    session: Session, document: Document, statement: str, rule: str
+) -> None:
+    with pytest.raises(IntegrityError, match=rule):
+        session.execute(text(statement))
 
 
 def test_a_user_who_owns_documents_is_not_deleted(

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from sqlalchemy import select
 
 from andamios_orm.exceptions import ValueRefused
+from andamios_orm.models.paths import checked_path
 from andamios_orm.repositories import BaseRepository
 from project_architect_db.importers.ahead import read_ahead
 from project_architect_db.importers.clone import read_clone
@@ -33,7 +34,6 @@ from project_architect_db.importers.clone_rows import (
 from project_architect_db.importers.tree import Notice
 from project_architect_db.models.conversation import Conversation, ConversationMessage
 from project_architect_db.models.document import Document, DocumentVersion
-from project_architect_db.models.paths import checked_path
 from project_architect_db.models.project import Project, ProjectStatus
 from project_architect_db.models.repository import (
     Contributor,

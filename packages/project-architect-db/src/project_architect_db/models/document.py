@@ -11,11 +11,11 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from andamios_orm.models import EnumByValue, UTCDateTime, current_actor, derived
 from andamios_orm.models.clock import now
+from andamios_orm.models.paths import RelativePath
 from andamios_orm.models.staying import STAYS
 from project_architect_db.models import rollups, versions
 from project_architect_db.models.base import Base
 from project_architect_db.models.mixins import EntityMixin, IntegerKeyMixin
-from project_architect_db.models.paths import RelativePath
 from project_architect_db.models.searching import search_index
 from project_architect_db.models.texts import count_words, digest_of, size_of
 

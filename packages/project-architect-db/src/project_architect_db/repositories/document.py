@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import BigInteger, cast, func, select
 
 from andamios_orm.exceptions import ConfigurationError, NotFound
+from andamios_orm.models.paths import checked_path
 from andamios_orm.queries import search
 from andamios_orm.repositories import GenericRepository, operation
 from project_architect_db.exceptions.validation import FileRefused
@@ -18,7 +19,6 @@ from project_architect_db.models.document import (
     DocumentType,
     DocumentVersion,
 )
-from project_architect_db.models.paths import checked_path
 from project_architect_db.repositories.base import BaseRepository
 from project_architect_db.repositories.files import Root
 from project_architect_db.schemas.document import (

@@ -10,8 +10,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from andamios_orm.models.paths import checked_path
 from project_architect_db.exceptions.validation import FileRefused
-from project_architect_db.models.paths import checked_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

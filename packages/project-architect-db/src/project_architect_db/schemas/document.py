@@ -7,8 +7,8 @@ from typing import Annotated, TypeAlias
 
 from pydantic import AfterValidator, Field, PositiveInt
 
+from andamios_orm.models.paths import checked_path
 from project_architect_db.models.document import DocumentType
-from project_architect_db.models.paths import checked_path
 from project_architect_db.schemas.common import BaseSchema, TimestampSchema, Verbatim
 
 __all__ = [

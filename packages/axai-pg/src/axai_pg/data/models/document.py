@@ -34,6 +34,7 @@ from andamios_orm.models import (
     derived,
 )
 from andamios_orm.models.clock import now
+from andamios_orm.models.paths import FileName, RelativePath
 from andamios_orm.models.staying import STAYS
 from axai_pg.data.models.base import Base, TenantMixin, refers_to, tenant_key, within
 
@@ -143,8 +144,8 @@ class Document(TenantMixin, TimestampMixin, VersionMixin, SoftDeleteMixin, Base)
     content: Mapped[str | None] = mapped_column(Text)
     language: Mapped[str] = mapped_column(String(10), default="en", server_default="en")
     """The language in which it is searched, as a code of two letters."""
-    filename: Mapped[str | None] = mapped_column(String(255))
-    file_path: Mapped[str | None] = mapped_column(String(1_000))
+    filename: Mapped[str | None] = mapped_column(FileName)
+    file_path: Mapped[str | None] = mapped_column(RelativePath)
     file_format: Mapped[str | None] = mapped_column(String(50))
     content_type: Mapped[str] = mapped_column(
         String(255), default="text/plain", server_default="text/plain"
@@ -239,8 +240,8 @@ class DocumentVersion(TenantMixin, Base):
     description: Mapped[str | None] = mapped_column(String(5_000))
     content: Mapped[str | None] = mapped_column(Text)
     language: Mapped[str] = mapped_column(String(10), default="en", server_default="en")
-    filename: Mapped[str | None] = mapped_column(String(255))
-    file_path: Mapped[str | None] = mapped_column(String(1_000))
+    filename: Mapped[str | None] = mapped_column(FileName)
+    file_path: Mapped[str | None] = mapped_column(RelativePath)
     content_type: Mapped[str] = mapped_column(
         String(255), default="text/plain", server_default="text/plain"
     )

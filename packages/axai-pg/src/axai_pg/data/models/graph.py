@@ -11,6 +11,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from andamios_orm.models import TimestampMixin
 from axai_pg.data.models.base import Base, TenantMixin, refers_to, tenant_key, within
+from axai_pg.data.models.fraction import Fraction
 
 if TYPE_CHECKING:
     from axai_pg.data.models.document import Document
@@ -102,7 +103,7 @@ class GraphRelationship(TenantMixin, TimestampMixin, Base):
     relationship_type: Mapped[str] = mapped_column(String(50))
     is_directed: Mapped[bool] = mapped_column(default=True, server_default=true())
     weight: Mapped[decimal.Decimal | None] = mapped_column(Numeric(10, 5))
-    confidence_score: Mapped[decimal.Decimal | None] = mapped_column(Numeric(5, 4))
+    confidence_score: Mapped[decimal.Decimal | None] = mapped_column(Fraction)
     properties: Mapped[dict[str, Any]] = mapped_column(default=dict, server_default="{}")
     created_by_tool: Mapped[str] = mapped_column(String(100))
     is_active: Mapped[bool] = mapped_column(default=True, server_default=true())

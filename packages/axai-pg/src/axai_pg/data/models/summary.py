@@ -6,12 +6,13 @@ import decimal
 import uuid
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import CheckConstraint, Index, Integer, Numeric, String, Text, Uuid, text
+from sqlalchemy import CheckConstraint, Index, Integer, String, Text, Uuid, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from andamios_orm.models import EnumByValue, TimestampMixin
 from axai_pg.data.models.base import Base, TenantMixin, refers_to, within
 from axai_pg.data.models.document import STATUSES, DocumentStatus
+from axai_pg.data.models.fraction import Fraction
 
 if TYPE_CHECKING:
     from axai_pg.data.models.document import Document
@@ -41,7 +42,7 @@ class Summary(TenantMixin, TimestampMixin, Base):
     tool_agent: Mapped[str] = mapped_column(String(100))
     tool_version: Mapped[str | None] = mapped_column(String(50))
     config_parameters: Mapped[dict[str, Any] | None]
-    confidence_score: Mapped[decimal.Decimal | None] = mapped_column(Numeric(5, 4))
+    confidence_score: Mapped[decimal.Decimal | None] = mapped_column(Fraction)
     word_count: Mapped[int | None] = mapped_column(Integer)
     language_code: Mapped[str] = mapped_column(String(10), default="en", server_default="en")
     processing_time_ms: Mapped[int | None] = mapped_column(Integer)

@@ -11,7 +11,6 @@ from sqlalchemy import (
     ARRAY,
     CheckConstraint,
     Index,
-    Numeric,
     String,
     Text,
     UniqueConstraint,
@@ -25,6 +24,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 from andamios_orm.models import TimestampMixin, UTCDateTime
 from andamios_orm.models.clock import now
 from axai_pg.data.models.base import Base, TenantMixin, above, below, refers_to, tenant_key, within
+from axai_pg.data.models.fraction import Fraction
 
 if TYPE_CHECKING:
     from axai_pg.data.models.document import Document
@@ -50,7 +50,7 @@ class Topic(TenantMixin, TimestampMixin, Base):
     description: Mapped[str | None] = mapped_column(String(5_000))
     keywords: Mapped[list[str]] = mapped_column(ARRAY(Text), default=list, server_default="{}")
     extraction_method: Mapped[str | None] = mapped_column(String(50))
-    global_importance: Mapped[decimal.Decimal | None] = mapped_column(Numeric(5, 4))
+    global_importance: Mapped[decimal.Decimal | None] = mapped_column(Fraction)
     created_by_tool: Mapped[str | None] = mapped_column(String(100))
     is_active: Mapped[bool] = mapped_column(default=True, server_default=true())
 
@@ -91,7 +91,7 @@ class DocumentTopic(TenantMixin, TimestampMixin, Base):
     document_id: Mapped[uuid.UUID] = mapped_column(Uuid)
     topic_id: Mapped[uuid.UUID] = mapped_column(Uuid)
     relevance_score: Mapped[decimal.Decimal] = mapped_column(
-        Numeric(5, 4), default=decimal.Decimal(1), server_default=text("1")
+        Fraction, default=decimal.Decimal(1), server_default=text("1")
     )
     context: Mapped[dict[str, Any] | None]
     extracted_by_tool: Mapped[str] = mapped_column(String(100))

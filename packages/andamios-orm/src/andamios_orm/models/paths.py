@@ -1,4 +1,4 @@
-"""Paths of documents: always relative, always inside of their root."""
+"""Paths of files: always relative, always inside of their root."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from andamios_orm.models.checked import Checked
 if TYPE_CHECKING:
     from sqlalchemy.engine import Dialect
 
-__all__ = ["LONGEST", "RelativePath", "checked_path"]
+__all__ = ["LONGEST", "FileName", "RelativePath", "checked_name", "checked_path"]
 
 LONGEST: Final = 1_000
 """Characters that a path may have."""
@@ -40,6 +40,23 @@ def checked_path(path: object) -> str:
     return path
 
 
+def checked_name(name: object) -> str:
+    """Return ``name`` if it is that of a file, on every system, without a folder.
+
+    >>> checked_name("plan.md")
+    'plan.md'
+
+    Raises:
+        ValueRefused: it is none, or says where the file is.
+    """
+    if not isinstance(name, str):
+        raise ValueRefused("the name of a file is text", name)
+    reason = "it has a folder" if "/" in name else _why_not(name)
+    if reason is not None:
+        raise ValueRefused(f"{reason}: write the name of a file, such as plan.md", name)
+    return name
+
+
 def _why_not(path: str) -> str | None:
     """Return why a path is refused."""
     if not path or len(path) > LONGEST:
@@ -47,7 +64,7 @@ def _why_not(path: str) -> str | None:
     if _NEVER.search(path):
         return "it has characters that mean another place, or that no name of a file has"
     if path.startswith(("/", "~")):
-        return "it does not begin at the root of the documents"
+        return "it does not begin at the root"
     return next(filter(None, map(_why_no_name, path.split("/"))), None)
 
 
@@ -71,3 +88,14 @@ class RelativePath(Checked[str]):
     def stored(self, value: Any, dialect: Dialect) -> str:
         """Return the path."""
         return checked_path(value)
+
+
+class FileName(Checked[str]):
+    """The name of a file, without a folder; other text is refused before the database sees it."""
+
+    impl = String(_LONGEST_NAME)
+    cache_ok = True
+
+    def stored(self, value: Any, dialect: Dialect) -> str:
+        """Return the name."""
+        return checked_name(value)

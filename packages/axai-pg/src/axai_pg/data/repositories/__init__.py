@@ -1,0 +1,17 @@
+"""Repositories: every question about the rows of an organisation, and every change of them."""
+
+from __future__ import annotations
+
+from axai_pg.data.repositories.base import BaseRepository
+from axai_pg.data.repositories.document import DocumentRepository
+from axai_pg.data.repositories.organization import OrganizationRepository
+from axai_pg.data.repositories.summary import SummaryRepository
+from axai_pg.data.repositories.user import UserRepository
+
+__all__ = [
+    "BaseRepository",
+    "DocumentRepository",
+    "OrganizationRepository",
+    "SummaryRepository",
+    "UserRepository",
+]

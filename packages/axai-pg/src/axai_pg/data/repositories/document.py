@@ -1,0 +1,118 @@
+"""Documents: found by whose they are and what they are about, made, changed, published."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import select
+
+from andamios_orm.models import uuid7
+from andamios_orm.repositories import operation
+from axai_pg.data.models import Document, DocumentStatus, DocumentTopic
+from axai_pg.data.repositories.summary import SummaryRepository
+from axai_pg.data.repositories.versions import VersionedDocuments
+from axai_pg.data.repositories.workflow import require_following
+
+if TYPE_CHECKING:
+    import uuid
+    from collections.abc import Sequence
+
+__all__ = ["DocumentRepository"]
+
+
+class DocumentRepository(VersionedDocuments):
+    """Documents of the organisation, all of them or those that a viewer may see.
+
+    ``DocumentRepository(session, viewer=user_id)`` finds what that user may read, and changes
+    what they may change; for it other documents do not exist.
+    """
+
+    # ---- finding -------------------------------------------------------------------------
+
+    @operation()
+    async def find_by_organization(
+        self, org_id: uuid.UUID, limit: int | None = 100, offset: int = 0
+    ) -> list[Document]:
+        """Return documents of an organisation, the newest first; none of another's."""
+        return await self.list(limit, offset, order_by="-created_at", org_id=org_id)
+
+    @operation()
+    async def find_by_owner(
+        self, owner_id: uuid.UUID, limit: int | None = 100, offset: int = 0
+    ) -> list[Document]:
+        """Return documents of a user, the newest first."""
+        return await self.list(limit, offset, order_by="-created_at", owner_id=owner_id)
+
+    @operation()
+    async def find_by_status(
+        self, status: DocumentStatus | str, limit: int | None = 100, offset: int = 0
+    ) -> list[Document]:
+        """Return documents with a status, the newest first.
+
+        Raises:
+            ValueRefused: there is no such status; the error names those there are.
+        """
+        return await self.list(limit, offset, order_by="-created_at", status=status)
+
+    @operation()
+    async def find_by_topic(
+        self,
+        topic_id: uuid.UUID,
+        limit: int | None = 100,
+        offset: int = 0,
+        *,
+        min_relevance: float = 0,
+    ) -> list[Document]:
+        """Return documents about a topic, as far as ``min_relevance``, the newest first."""
+        about = select(DocumentTopic.document_id).where(
+            DocumentTopic.topic_id == topic_id, DocumentTopic.relevance_score >= min_relevance
+        )
+        return await self.list(
+            Document.id.in_(about), limit=limit, offset=offset, order_by="-created_at"
+        )
+
+    # ---- making and changing --------------------------------------------------------------
+
+    @operation(writes=True)
+    async def create_with_summary(self, values: Any, summary: Any) -> Document:
+        """Return a new document with a summary of it, which is loaded; both or neither.
+
+        Raises:
+            UnknownField: a name is none of the model's; the error lists those.
+            ValueRefused: a column is not the caller's to write, or a value does not fit.
+        """
+        document = self._new(values)
+        document.id = uuid7()
+        summaries = SummaryRepository(self.session)
+        made = summaries.prepare(document.id, summary)
+        await self._insert(document)
+        await summaries.create(made)
+        return await self.get(document.id, load=["summaries"])
+
+    @operation(writes=True)
+    async def set_status(
+        self,
+        key: uuid.UUID,
+        status: DocumentStatus | str,
+        change_description: str | None = None,
+        *,
+        version: int | None = None,
+    ) -> Document:
+        """Return a document with another status, as a new version.
+
+        Raises:
+            NotFound: there is no such document.
+            StatusRefused: the status does not follow the one it has; the error has those that do.
+            ValueRefused: there is no such status; the error names those there are.
+            StaleVersion: it has another version; the error has both.
+            NotPermitted: the viewer may not change it.
+        """
+        return await self.update_with_version(
+            key, {"status": status}, change_description, version=version
+        )
+
+    async def _change(self, changes: Sequence[tuple[Document, dict[str, Any], Any]]) -> None:
+        for document, values, _ in changes:
+            if "status" in values:
+                require_following(document.status, values["status"])
+        await super()._change(changes)

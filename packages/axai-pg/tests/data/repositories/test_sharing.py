@@ -1,0 +1,250 @@
+"""Whose documents are, who else may do what with them, and what a viewer cannot do."""
+
+from __future__ import annotations
+
+import datetime as dt
+import pickle
+import uuid
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from andamios_orm.exceptions import NotFound, QueryRefused, ValueRefused
+from axai_pg.data.models import Action, Permission, Role, RolePermission
+from axai_pg.data.repositories import BaseRepository, DocumentRepository, UserRepository
+from axai_pg.exceptions import NotPermitted
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from andamios_orm import Session
+    from axai_pg.data.models import Document, User
+
+pytestmark = [pytest.mark.integration, pytest.mark.db]
+
+NOW = dt.datetime.now(dt.UTC)
+ALL = {Action.READ, Action.UPDATE, Action.DELETE, Action.SHARE}
+
+
+@pytest.fixture
+async def role(session: Session, other: User) -> Role:
+    """Return a role that the other user has, which permits nothing yet."""
+    made = await BaseRepository(session, Role).create({"name": "editors"})
+    await UserRepository(session).add_role(other.id, made.id)
+    return made
+
+
+@pytest.fixture
+def theirs(session: Session, other: User) -> DocumentRepository:
+    """Return what the other user sees."""
+    return DocumentRepository(session, viewer=other.id)
+
+
+# ---- who may do what -----------------------------------------------------------------------
+
+
+async def test_an_owner_may_do_anything_and_others_nothing(
+    documents: DocumentRepository, document: Document, user: User, other: User
+) -> None:
+    assert await documents.actions(document.id, user.id) == ALL
+    assert await documents.actions(document.id, other.id) == set()
+
+
+@pytest.mark.parametrize(
+    ("permission", "actions"),
+    [
+        ("read", {Action.READ}),
+        ("write", {Action.READ, Action.UPDATE}),
+        ("share", {Action.READ, Action.SHARE}),
+    ],
+)
+async def test_what_is_permitted_for_a_document(
+    documents: DocumentRepository,
+    document: Document,
+    other: User,
+    role: Role,
+    permission: str,
+    actions: set[Action],
+) -> None:
+    await documents.share(document.id, permission, user_id=other.id)
+    to_user = await documents.actions(document.id, other.id)
+    await documents.unshare(document.id, permission, user_id=other.id)
+    await documents.share(document.id, permission, role_id=role.id)
+
+    assert to_user == actions
+    assert await documents.actions(document.id, other.id) == actions
+
+
+@pytest.mark.parametrize("action", [Action.READ, Action.UPDATE, Action.DELETE, Action.SHARE])
+async def test_what_a_role_permits_on_all_documents(
+    session: Session,
+    documents: DocumentRepository,
+    document: Document,
+    other: User,
+    role: Role,
+    action: Action,
+) -> None:
+    await BaseRepository(session, RolePermission).create(
+        {"role_id": role.id, "resource": "documents", "action": action}
+    )
+    await BaseRepository(session, RolePermission).create(
+        {"role_id": role.id, "resource": "users", "action": "create"}
+    )
+
+    assert await documents.actions(document.id, other.id) == {action}
+
+
+async def test_an_administrator_may_do_anything_while_active(
+    session: Session, documents: DocumentRepository, document: Document, other: User
+) -> None:
+    await UserRepository(session).update(other.id, {"is_admin": True})
+    active = await documents.actions(document.id, other.id)
+    await UserRepository(session).update(other.id, {"is_active": False})
+
+    assert active == ALL
+    assert await documents.actions(document.id, other.id) == set()
+
+
+async def test_a_permission_ends(
+    documents: DocumentRepository, document: Document, user: User, other: User
+) -> None:
+    hour = dt.timedelta(hours=1)
+    await documents.share(document.id, "read", user_id=other.id, expires_at=NOW - hour)
+    ended = await documents.actions(document.id, other.id)
+    shown = await documents.shared_with(document.id)
+    renewed = await documents.share(document.id, "read", user_id=other.id, expires_at=NOW + hour)
+
+    assert (ended, shown) == (set(), [])
+    assert await documents.actions(document.id, other.id) == {Action.READ}
+    assert await documents.shared_with(document.id) == [renewed]
+    assert renewed.granted_by_id == user.id
+
+
+@pytest.mark.parametrize("named", [(), ("user_id", "role_id")])
+async def test_a_document_is_shared_with_a_user_or_a_role(
+    documents: DocumentRepository,
+    document: Document,
+    other: User,
+    role: Role,
+    named: tuple[str, ...],
+) -> None:
+    keys = {"user_id": other.id, "role_id": role.id}
+
+    with pytest.raises(ValueRefused, match="with a user_id or with a role_id"):
+        await documents.share(document.id, "read", **{name: keys[name] for name in named})
+
+
+async def test_an_unknown_permission_is_named_with_those_there_are(
+    documents: DocumentRepository, document: Document, other: User
+) -> None:
+    with pytest.raises(ValueRefused, match="share"):
+        await documents.share(document.id, "burn", user_id=other.id)
+
+
+async def test_what_was_not_permitted_is_not_taken_back(
+    documents: DocumentRepository, document: Document, other: User
+) -> None:
+    assert not await documents.unshare(document.id, Permission.READ, user_id=other.id)
+
+
+# ---- a viewer ------------------------------------------------------------------------------
+
+
+async def test_a_viewer_sees_what_they_may_read(
+    documents: DocumentRepository, document: Document, other: User, theirs: DocumentRepository
+) -> None:
+    own = await theirs.create({"title": "mine"})
+    before = await theirs.list()
+    with pytest.raises(NotFound):
+        await theirs.get(document.id)
+    await documents.share(document.id, "read", user_id=other.id)
+
+    assert (own.owner_id, before) == (other.id, [own])
+    assert await theirs.count() == 2
+
+
+CHANGES: dict[str, Callable[[DocumentRepository, Document], Awaitable[Any]]] = {
+    "update": lambda documents, it: documents.update(it.id, {"title": "x"}),
+    "update_many": lambda documents, it: documents.update_many([{"id": it.id, "title": "x"}]),
+    "set_status": lambda documents, it: documents.set_status(it.id, "published"),
+    "restore_version": lambda documents, it: documents.restore_version(it.id, 1),
+    "delete": lambda documents, it: documents.delete(it.id),
+    "purge": lambda documents, it: documents.purge(it.id),
+    "share": lambda documents, it: documents.share(it.id, "read", user_id=it.owner_id),
+    "unshare": lambda documents, it: documents.unshare(it.id, "read", user_id=it.owner_id),
+    "transfer": lambda documents, it: documents.transfer(it.id, it.owner_id),
+}
+
+
+@pytest.mark.parametrize("name", list(CHANGES))
+async def test_a_viewer_who_may_read_changes_nothing(
+    documents: DocumentRepository,
+    document: Document,
+    other: User,
+    theirs: DocumentRepository,
+    name: str,
+) -> None:
+    await documents.share(document.id, "read", user_id=other.id)
+
+    with pytest.raises(NotPermitted) as refused:
+        await CHANGES[name](theirs, document)
+
+    again = pickle.loads(pickle.dumps(refused.value))  # noqa: S301 - our own
+    assert (again.user_id, again.key) == (other.id, document.id)
+    assert f"user {other.id} may not {again.action} document {document.id}" in str(again)
+    assert (await documents.get(document.id)).version == 1
+
+
+async def test_a_viewer_changes_what_they_may_and_gives_away_what_is_theirs(
+    documents: DocumentRepository, document: Document, other: User, theirs: DocumentRepository
+) -> None:
+    await documents.share(document.id, "write", user_id=other.id)
+
+    changed = await theirs.update(document.id, {"title": "x"})
+    with pytest.raises(NotPermitted):
+        await theirs.transfer(document.id, other.id)
+    await documents.transfer(document.id, other.id)
+    await theirs.delete(document.id)
+    restored = await theirs.restore(document.id)
+
+    assert (changed.title, restored.owner_id) == ("x", other.id)
+
+
+async def test_who_may_not_delete_does_not_restore(
+    documents: DocumentRepository, document: Document, other: User, theirs: DocumentRepository
+) -> None:
+    await documents.share(document.id, "write", user_id=other.id)
+    await documents.delete(document.id)
+
+    with pytest.raises(NotPermitted):
+        await theirs.restore(document.id)
+
+
+async def test_a_viewer_permits_only_what_they_may_do(
+    documents: DocumentRepository, document: Document, other: User, theirs: DocumentRepository
+) -> None:
+    await documents.share(document.id, "share", user_id=other.id)
+
+    with pytest.raises(NotPermitted):
+        await theirs.share(document.id, "write", user_id=other.id)
+    granted = await theirs.share(document.id, "read", user_id=document.owner_id)
+
+    assert granted.granted_by_id == other.id
+
+
+async def test_a_viewer_makes_documents_of_their_own_one_by_one(
+    user: User, theirs: DocumentRepository
+) -> None:
+    with pytest.raises(ValueRefused, match="of their own"):
+        await theirs.create({"title": "x", "owner_id": user.id})
+    with pytest.raises(QueryRefused):
+        await theirs.bulk_create([{"title": "x"}])
+    with pytest.raises(QueryRefused):
+        await theirs.load([{"title": "x"}])
+
+
+async def test_a_document_is_transferred_to_somebody_there_is(
+    documents: DocumentRepository, document: Document
+) -> None:
+    with pytest.raises(NotFound, match="User"):
+        await documents.transfer(document.id, uuid.uuid4())
