@@ -5,14 +5,14 @@ from __future__ import annotations
 from decimal import Decimal
 
 import pytest
-from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
+from sqlalchemy import make_url
 
 from andamios_orm.exceptions import ValueRefused
 from axai_pg.data.models.fraction import Fraction
 
 pytestmark = pytest.mark.unit
 
-DIALECT = PGDialect_psycopg()
+DIALECT = make_url("postgresql+psycopg://").get_dialect()()
 
 
 @pytest.mark.parametrize(
@@ -28,7 +28,7 @@ def test_a_fraction_is_kept_to_four_digits(value: float, stored: str) -> None:
 )
 def test_what_is_none_is_refused(value: object) -> None:
     with pytest.raises(ValueRefused, match="a number from 0 to 1"):
-        Fraction().process_bind_param(value, DIALECT)  # type: ignore[arg-type]  # that is meant
+        Fraction().process_bind_param(value, DIALECT)
 
 
 def test_nothing_stays_nothing() -> None:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from axai_pg.data.repositories.base import BaseRepository
+from axai_pg.data.repositories.collection import CollectionRepository
 from axai_pg.data.repositories.document import DocumentRepository
 from axai_pg.data.repositories.organization import OrganizationRepository
 from axai_pg.data.repositories.summary import SummaryRepository
+from axai_pg.data.repositories.topic import TopicRepository
 from axai_pg.data.repositories.user import UserRepository
 
 __all__ = [
     "BaseRepository",
+    "CollectionRepository",
     "DocumentRepository",
     "OrganizationRepository",
     "SummaryRepository",
+    "TopicRepository",
     "UserRepository",
 ]

@@ -8,8 +8,10 @@ from sqlalchemy import select
 
 from andamios_orm.models import uuid7
 from andamios_orm.repositories import operation
-from axai_pg.data.models import Document, DocumentStatus, DocumentTopic
+from axai_pg.data.models import Document, DocumentCollection, DocumentStatus, DocumentTopic
+from axai_pg.data.repositories.collection import CollectionRepository
 from axai_pg.data.repositories.summary import SummaryRepository
+from axai_pg.data.repositories.topic import TopicRepository
 from axai_pg.data.repositories.versions import VersionedDocuments
 from axai_pg.data.repositories.workflow import require_following
 
@@ -62,13 +64,43 @@ class DocumentRepository(VersionedDocuments):
         offset: int = 0,
         *,
         min_relevance: float = 0,
+        max_depth: int = 0,
     ) -> list[Document]:
-        """Return documents about a topic, as far as ``min_relevance``, the newest first."""
-        about = select(DocumentTopic.document_id).where(
-            DocumentTopic.topic_id == topic_id, DocumentTopic.relevance_score >= min_relevance
+        """Return documents about a topic, or about those below it as well, the newest first.
+
+        Raises:
+            ValueRefused: ``max_depth`` is no number from 0 to 100.
+        """
+        below = TopicRepository(self.session).below(topic_id, max_depth=max_depth)
+        about = (
+            select(DocumentTopic.document_id)
+            .join(below, DocumentTopic.topic_id == below.c.id)
+            .where(DocumentTopic.relevance_score >= min_relevance)
         )
         return await self.list(
             Document.id.in_(about), limit=limit, offset=offset, order_by="-created_at"
+        )
+
+    @operation()
+    async def find_by_collection(
+        self,
+        collection_id: uuid.UUID,
+        limit: int | None = 100,
+        offset: int = 0,
+        *,
+        max_depth: int = 0,
+    ) -> list[Document]:
+        """Return documents in a collection, or in those inside it as well, by title.
+
+        Raises:
+            ValueRefused: ``max_depth`` is no number from 0 to 100.
+        """
+        below = CollectionRepository(self.session).below(collection_id, max_depth=max_depth)
+        inside = select(DocumentCollection.document_id).join(
+            below, DocumentCollection.collection_id == below.c.id
+        )
+        return await self.list(
+            Document.id.in_(inside), limit=limit, offset=offset, order_by="title"
         )
 
     # ---- making and changing --------------------------------------------------------------

@@ -165,12 +165,10 @@ class SharedDocuments(BaseRepository[Document]):
     async def _insert(self, *instances: Document) -> None:
         for instance in instances:
             if self.viewer is not None:
-                if instance.owner_id is None:
-                    instance.owner_id = self.viewer
-                elif instance.owner_id != self.viewer:
-                    raise ValueRefused(
-                        "a viewer makes documents of their own", instance.owner_id, "owner_id"
-                    )
+                owner = vars(instance).get("owner_id") or self.viewer
+                if owner != self.viewer:
+                    raise ValueRefused("a viewer makes documents of their own", owner, "owner_id")
+                instance.owner_id = owner
         await super()._insert(*instances)
 
     async def _change(self, changes: Sequence[tuple[Document, dict[str, Any], Any]]) -> None:

@@ -31,7 +31,7 @@ class SummaryRepository(BaseRepository[Summary]):
         summary_type: str | None = None,
     ) -> list[Summary]:
         """Return summaries of a document, all or those of a type, the newest first."""
-        narrowed = {} if summary_type is None else {"summary_type": summary_type}
+        narrowed: dict[str, Any] = {} if summary_type is None else {"summary_type": summary_type}
         return await self.list(
             limit, offset, order_by="-created_at", document_id=document_id, **narrowed
         )
@@ -62,7 +62,7 @@ class SummaryRepository(BaseRepository[Summary]):
 
         One without a confidence comes after those that have one; of equals, the newest.
         """
-        narrowed = {} if summary_type is None else {"summary_type": summary_type}
+        narrowed: dict[str, Any] = {} if summary_type is None else {"summary_type": summary_type}
         order = [Summary.confidence_score.desc().nulls_last(), Summary.created_at.desc()]
         return await self.first(order_by=order, document_id=document_id, **narrowed)
 
