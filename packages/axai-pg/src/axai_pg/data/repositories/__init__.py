@@ -5,6 +5,8 @@ from __future__ import annotations
 from axai_pg.data.repositories.base import BaseRepository
 from axai_pg.data.repositories.collection import CollectionRepository
 from axai_pg.data.repositories.document import DocumentRepository
+from axai_pg.data.repositories.factory import RepositoryFactory
+from axai_pg.data.repositories.graph import GraphRepository
 from axai_pg.data.repositories.organization import OrganizationRepository
 from axai_pg.data.repositories.summary import SummaryRepository
 from axai_pg.data.repositories.topic import TopicRepository
@@ -14,7 +16,9 @@ __all__ = [
     "BaseRepository",
     "CollectionRepository",
     "DocumentRepository",
+    "GraphRepository",
     "OrganizationRepository",
+    "RepositoryFactory",
     "SummaryRepository",
     "TopicRepository",
     "UserRepository",

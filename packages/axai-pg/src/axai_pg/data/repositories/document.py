@@ -2,24 +2,47 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
+from andamios_orm.exceptions import ValueRefused
 from andamios_orm.models import uuid7
 from andamios_orm.repositories import operation
-from axai_pg.data.models import Document, DocumentCollection, DocumentStatus, DocumentTopic
+from andamios_orm.repositories.statements import window
+from axai_pg.data.models import (
+    Document,
+    DocumentCollection,
+    DocumentStatus,
+    DocumentTopic,
+    GraphNode,
+)
 from axai_pg.data.repositories.collection import CollectionRepository
+from axai_pg.data.repositories.search import LONGEST, found, hit_of
 from axai_pg.data.repositories.summary import SummaryRepository
 from axai_pg.data.repositories.topic import TopicRepository
 from axai_pg.data.repositories.versions import VersionedDocuments
+from axai_pg.data.repositories.walks import Walk
 from axai_pg.data.repositories.workflow import require_following
 
 if TYPE_CHECKING:
     import uuid
     from collections.abc import Sequence
 
-__all__ = ["DocumentRepository"]
+    from andamios_orm.repositories.reading import Condition
+    from axai_pg.data.repositories.search import SearchHit
+
+__all__ = ["DocumentRepository", "RelatedDocument"]
+
+
+@dataclass(frozen=True, slots=True)
+class RelatedDocument:
+    """A document, how far its nearest node is, and how many of its nodes are as near as asked."""
+
+    document: Document
+    depth: int
+    nodes: int
 
 
 class DocumentRepository(VersionedDocuments):
@@ -102,6 +125,73 @@ class DocumentRepository(VersionedDocuments):
         return await self.list(
             Document.id.in_(inside), limit=limit, offset=offset, order_by="title"
         )
+
+    @operation()
+    async def search(
+        self,
+        query: str,
+        *conditions: Condition,
+        language: str | None = None,
+        status: DocumentStatus | str | None = None,
+        limit: int = 20,
+        offset: int = 0,
+    ) -> list[SearchHit]:
+        """Return documents that have the words, the best first, with a piece of each.
+
+        ``query`` is what people type: ``oak "river bank" or elm -fir``. Each document is
+        searched in its own language, or only those in ``language`` are; conditions narrow
+        further.
+
+        Raises:
+            ValueRefused: the query is empty or too long; there is no such status.
+        """
+        text = query.strip()
+        if not 1 <= len(text) <= LONGEST or "\0" in text:
+            raise ValueRefused(f"search for 1 to {LONGEST:,} characters", query, "query")
+        window((), limit, offset)
+        narrowed = {} if status is None else {"status": status}
+        statement = found(
+            text,
+            self._where(conditions, narrowed),
+            language=language,
+            limit=limit,
+            offset=offset,
+        )
+        return [hit_of(row) for row in await self.session.execute(statement)]
+
+    @operation()
+    async def find_related_documents(
+        self, document_id: uuid.UUID, max_depth: int = 2, *, limit: int = 50
+    ) -> list[RelatedDocument]:
+        """Return documents whose nodes are near those of a document, the nearest first.
+
+        It goes along relationships of the graph in both directions, and no farther once it
+        has 10,000 nodes.
+
+        Raises:
+            NotFound: there is no such document.
+            ValueRefused: ``max_depth`` is no number from 1 to 10.
+        """
+        walk = Walk(max_depth)
+        window((), limit, 0)
+        await self.get(document_id)
+        depths = walk.depths(GraphNode.document_id == document_id)
+        near, nodes = func.min(depths.c.depth), func.count()
+        around = (
+            select(GraphNode.document_id, near.label("depth"), nodes.label("nodes"))
+            .join(depths, GraphNode.id == depths.c.id)
+            .group_by(GraphNode.document_id)
+            .subquery()
+        )
+        statement = (
+            select(Document, around.c.depth, around.c.nodes)
+            .join(around, Document.id == around.c.document_id)
+            .where(Document.id != document_id, *self._where((), {}))
+            .order_by(around.c.depth, around.c.nodes.desc(), Document.id)
+            .limit(limit)
+        )
+        rows = await self.session.execute(statement)
+        return [RelatedDocument(document, depth, count) for document, depth, count in rows]
 
     # ---- making and changing --------------------------------------------------------------
 
