@@ -13,7 +13,7 @@ from andamios_orm.bulk.created import Created
 from andamios_orm.bulk.fill import fill
 from andamios_orm.bulk.generated import make_values
 from andamios_orm.bulk.recording import created, written
-from andamios_orm.bulk.stage import run, staged
+from andamios_orm.bulk.stage import can_place, run, staged
 from andamios_orm.bulk.target import target_of
 from andamios_orm.bulk.work import Work, dialect_of, read_rows
 
@@ -134,7 +134,8 @@ async def _insert(
     target, connection = work.target, work.connection
     names = list(filled.columns)
     columns = [target.columns[name] for name in names]
-    if not filled.returned and can_copy(connection, [column.type for column in columns]):
+    copies = not filled.returned and can_copy(connection, [column.type for column in columns])
+    if copies and await can_place(connection):
         await copy_rows(connection, target.table, columns, [sent[name] for name in names])
         return {}
     async with staged(connection, work.columns(filled.columns, sent)) as stage:

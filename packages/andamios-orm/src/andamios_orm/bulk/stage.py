@@ -1,7 +1,8 @@
 """Columns placed where SQL can reach them: Arrow on DuckDB, COPY on PostgreSQL.
 
-DuckDB scans an Arrow table in place; PostgreSQL gets a temporary table. Either way the
-statements that follow are ordinary ones of the same transaction.
+DuckDB scans an Arrow table in place; PostgreSQL gets a temporary table, or arrays from a
+role that may not make one. Either way the statements that follow are ordinary ones of the
+same transaction.
 """
 
 from __future__ import annotations
@@ -12,7 +13,22 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
-from sqlalchemy import Column, MetaData, Table, insert, text
+from sqlalchemy import (
+    ARRAY,
+    Column,
+    MetaData,
+    Table,
+    bindparam,
+    case,
+    cast,
+    column,
+    func,
+    insert,
+    null,
+    select,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
 
 from andamios_orm.bulk.arrow import ArrowColumn, arrow_table
 from andamios_orm.bulk.copying import can_copy, copy_rows
@@ -20,24 +36,24 @@ from andamios_orm.bulk.copying import can_copy, copy_rows
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
 
-    from sqlalchemy import ColumnElement, Executable, Result
+    from sqlalchemy import ColumnElement, Executable, FromClause, Result
     from sqlalchemy.ext.asyncio import AsyncConnection
     from sqlalchemy.types import TypeEngine
 
 
-__all__ = ["Staged", "run", "staged"]
+__all__ = ["Staged", "can_place", "run", "staged"]
 
 
 @dataclass(frozen=True, slots=True)
 class Staged:
-    """A table that holds the rows of a bulk while its statements run."""
+    """What holds the rows of a bulk while its statements run."""
 
-    table: Table
-    names: Mapping[str, str]
+    table: FromClause
+    columns: Mapping[str, ColumnElement[Any]]
 
     def __getitem__(self, name: str) -> ColumnElement[Any]:
         """Return the column that holds the values of an attribute."""
-        return self.table.c[self.names[name]]
+        return self.columns[name]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +77,16 @@ async def run(
     )
 
 
+async def can_place(connection: AsyncConnection) -> bool:
+    """Return whether the role of a transaction may make temporary tables.
+
+    One that may not is kept to tables with policies as a rule, and those refuse COPY, too.
+    """
+    if connection.dialect.name != "postgresql":
+        return True
+    return bool(await connection.scalar(_MAY_PLACE))
+
+
 @asynccontextmanager
 async def staged(
     connection: AsyncConnection, columns: Mapping[str, Given], *, name: str = "_andamios_rows"
@@ -79,7 +105,7 @@ async def staged(
         MetaData(),
         *(Column(names[attribute], column.type_) for attribute, column in columns.items()),
     )
-    stage = Staged(table, names)
+    stage = Staged(table, {attribute: table.c[names[attribute]] for attribute in columns})
     if connection.dialect.name == "duckdb":
         arrow = arrow_table(
             [(names[attribute], each.type_, each.sent) for attribute, each in columns.items()],
@@ -93,12 +119,43 @@ async def staged(
             yield stage
             await on_thread(lambda raw: _unregister(raw, name))
             return
+    if not await can_place(connection):
+        yield _unnested(columns, names)
+        return
     kept = "" if connection.dialect.name == "duckdb" else " ON COMMIT DROP"
     await run(connection, text(f"CREATE TEMPORARY TABLE {name} ({types}){kept}"))
     await _fill(connection, table, list(columns.values()))
     yield stage
     schema = "temp" if connection.dialect.name == "duckdb" else "pg_temp"
     await run(connection, text(f"DROP TABLE {schema}.{name}"))
+
+
+def _unnested(columns: Mapping[str, Given], names: Mapping[str, str]) -> Staged:
+    """Return the rows as arrays, one for each column; arrays in them travel as JSON."""
+    sent: list[ColumnElement[Any]] = []
+    received: list[Any] = []
+    for attribute, each in columns.items():
+        plain = JSONB(none_as_null=True) if isinstance(each.type_, ARRAY) else each.type_
+        values = each.given.values() if isinstance(each.given, ArrowColumn) else each.given
+        sent.append(bindparam(None, list(values), ARRAY(plain, dimensions=1)))
+        received.append(column(names[attribute], plain))
+    table = func.unnest(*sent).table_valued(*received).render_derived(name="stage")
+    return Staged(
+        table,
+        {
+            attribute: _array_of(table, names[attribute], each.type_)
+            for attribute, each in columns.items()
+        },
+    )
+
+
+def _array_of(table: FromClause, name: str, type_: TypeEngine[Any]) -> ColumnElement[Any]:
+    """Return a column of the rows; as an array, where that is wanted and JSON has come."""
+    value = table.c[name]
+    if not isinstance(type_, ARRAY):
+        return value
+    items = select(func.jsonb_array_elements_text(value)).correlate(table).scalar_subquery()
+    return cast(case((value.is_(None), null()), else_=func.array(items)), type_)
 
 
 def _register(raw: Any, name: str, table: Any) -> None:
@@ -120,3 +177,6 @@ async def _fill(connection: AsyncConnection, table: Table, columns: list[Given])
     ]
     rows = [dict(zip(names, row, strict=True)) for row in zip(*values, strict=True)]
     await run(connection, insert(table).returning(table.c[0]), rows)
+
+
+_MAY_PLACE = text("SELECT has_database_privilege(current_database(), 'TEMPORARY')")

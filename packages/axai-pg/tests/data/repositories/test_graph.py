@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     Nodes = dict[str, GraphNode]
 
-pytestmark = [pytest.mark.integration, pytest.mark.db]
+pytestmark = [pytest.mark.integration, pytest.mark.db, pytest.mark.sampled(3)]
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     Titles = Callable[..., Any]
 
-pytestmark = [pytest.mark.integration, pytest.mark.db]
+pytestmark = [pytest.mark.integration, pytest.mark.db, pytest.mark.sampled(3)]
 
 ROWS: list[dict[str, Any]] = [
     {"title": "Oaks", "content": "Trees along the river bank"},

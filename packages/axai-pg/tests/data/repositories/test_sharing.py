@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from andamios_orm import Session
     from axai_pg.data.models import Document, User
 
-pytestmark = [pytest.mark.integration, pytest.mark.db]
+pytestmark = [pytest.mark.integration, pytest.mark.db, pytest.mark.sampled(3)]
 
 NOW = dt.datetime.now(dt.UTC)
 ALL = {Action.READ, Action.UPDATE, Action.DELETE, Action.SHARE}

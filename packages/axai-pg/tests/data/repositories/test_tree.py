@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     Tree: TypeAlias = TopicRepository | CollectionRepository
     Make: TypeAlias = Callable[..., Any]
 
-pytestmark = [pytest.mark.integration, pytest.mark.db]
+pytestmark = [pytest.mark.integration, pytest.mark.db, pytest.mark.sampled(3)]
 
 
 @pytest.fixture(params=[TopicRepository, CollectionRepository])

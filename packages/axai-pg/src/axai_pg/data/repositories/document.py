@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import func, select
 
-from andamios_orm.exceptions import ValueRefused
+from andamios_orm.bulk.target import target_of
+from andamios_orm.bulk.work import read_rows
+from andamios_orm.exceptions import QueryRefused, ValueRefused
 from andamios_orm.models import uuid7
 from andamios_orm.repositories import operation
 from andamios_orm.repositories.statements import window
@@ -22,14 +26,16 @@ from axai_pg.data.repositories.collection import CollectionRepository
 from axai_pg.data.repositories.search import LONGEST, found, hit_of
 from axai_pg.data.repositories.summary import SummaryRepository
 from axai_pg.data.repositories.topic import TopicRepository
+from axai_pg.data.repositories.transfer import checked_form, note_export, written
 from axai_pg.data.repositories.versions import VersionedDocuments
 from axai_pg.data.repositories.walks import Walk
 from axai_pg.data.repositories.workflow import require_following
 
 if TYPE_CHECKING:
     import uuid
-    from collections.abc import Sequence
+    from collections.abc import AsyncGenerator, Sequence
 
+    from andamios_orm.bulk import Upserted
     from andamios_orm.repositories.reading import Condition
     from axai_pg.data.repositories.search import SearchHit
 
@@ -193,6 +199,26 @@ class DocumentRepository(VersionedDocuments):
         rows = await self.session.execute(statement)
         return [RelatedDocument(document, depth, count) for document, depth, count in rows]
 
+    async def export(
+        self, *conditions: Condition, form: str = "ndjson", batch_size: int = 1_000
+    ) -> AsyncGenerator[str, None]:
+        """Yield the documents of the organisation, or some of them, as JSON: one to a line.
+
+        ``form="json"`` makes one list of them. All columns are there; those in
+        ``documents.fields.writable`` are taken by ``load()``. The audit log has that it was done.
+
+        Raises:
+            OrganizationRequired: the session is in no organisation.
+            ValueRefused: there is no such form.
+        """
+        chosen = checked_form(form)
+        await note_export(self.session, Document.__tablename__)
+        rows = self.stream(*conditions, order_by="id", batch_size=batch_size)
+        names = [name for name in self.fields.columns if name != "org_id"]
+        async with aclosing(rows), aclosing(written(rows, names, chosen)) as lines:
+            async for line in lines:
+                yield line
+
     # ---- making and changing --------------------------------------------------------------
 
     @operation(writes=True)
@@ -233,8 +259,49 @@ class DocumentRepository(VersionedDocuments):
             key, {"status": status}, change_description, version=version
         )
 
+    @operation(writes=True)
+    async def bulk_update(self, rows: Any, *, schema: type[Any] | None = None) -> int:
+        """Return how many documents were changed; each of ``rows`` has its key and new values.
+
+        Raises:
+            BulkRefused: some rows are wrong; nothing was written, every one is named.
+            NotFound: keys have no row; the error has them all.
+            StaleVersion: rows have other versions than were given.
+            QueryRefused: there is a viewer, or a row has a status.
+        """
+        return await super().bulk_update(_without_status(rows, schema), schema=schema)
+
+    @operation(writes=True)
+    async def bulk_upsert(
+        self, rows: Any, *, match_fields: Sequence[str], schema: type[Any] | None = None
+    ) -> Upserted:
+        """Return how many documents were created and how many, with equal fields, changed.
+
+        Raises:
+            BulkRefused: some rows are wrong; nothing was written, every one is named.
+            QueryRefused: there is a viewer, or a row has a status.
+        """
+        rows = _without_status(rows, schema)
+        return await super().bulk_upsert(rows, match_fields=match_fields, schema=schema)
+
     async def _change(self, changes: Sequence[tuple[Document, dict[str, Any], Any]]) -> None:
         for document, values, _ in changes:
             if "status" in values:
                 require_following(document.status, values["status"])
         await super()._change(changes)
+
+
+def _without_status(rows: Any, schema: type[Any] | None) -> Any:
+    """Return rows that say nothing of a status: which one follows, a bulk does not ask.
+
+    Raises:
+        QueryRefused: one of them does.
+    """
+    if isinstance(rows, Iterator):
+        rows = list(rows)
+    if "status" in read_rows(rows, target_of(Document), schema, partial=True).columns:
+        raise QueryRefused(
+            "a status follows another, which a bulk does not look at: use set_status(), or "
+            "update_many() for several documents"
+        )
+    return rows

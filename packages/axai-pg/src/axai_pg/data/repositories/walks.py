@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from sqlalchemy import (
     ARRAY,
     Uuid,
-    all_,
+    any_,
     column,
     exists,
     false,
@@ -77,7 +77,7 @@ class Walk:
             .where(walk.c.depth < self.max_depth, func.cardinality(walk.c.visited) < NODES)
         )
         if until is not None:
-            step = step.where(until != all_(walk.c.frontier))
+            step = step.where(~(literal(until) == any_(walk.c.frontier)))
         walk = walk.union_all(step)
         return select(func.unnest(walk.c.frontier).label("id"), walk.c.depth).cte("depths")
 
@@ -103,7 +103,7 @@ class Walk:
     def edges(self) -> Subquery:
         """Return the steps that there are: each along a relationship, from one node to the next."""
         table = GraphRelationship
-        where = [table.is_active]
+        where: list[ColumnElement[bool]] = [table.is_active.is_(True)]
         if self.types is not None:
             where.append(table.relationship_type.in_(self.types))
         there = select(
