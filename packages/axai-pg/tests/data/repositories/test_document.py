@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from andamios_orm import Database
 from andamios_orm.exceptions import NotFound, UnknownField, ValueRefused
 from axai_pg.data.models import Document, DocumentTopic, Topic
 from axai_pg.data.repositories import BaseRepository, DocumentRepository, SummaryRepository
@@ -160,6 +161,14 @@ async def test_the_name_of_a_file_does_not_leave_its_folder(
         await documents.create({"title": "x", "owner_id": document.owner_id, **values})
 
     assert await documents.count() == 1
+
+
+async def test_a_name_is_looked_at_where_a_call_is_a_transaction(shared_url: str) -> None:
+    async with Database(shared_url) as database:
+        with pytest.raises(ValueRefused, match="write a path below the root"):
+            await DocumentRepository(database).create(
+                {"title": "x", "owner_id": uuid.uuid4(), "file_path": "../x"}
+            )
 
 
 async def test_a_document_is_not_given_to_another_organisation(

@@ -107,9 +107,11 @@ class VersionedDocuments(SharedDocuments):
         await self._describe(change_description)
         try:
             await self._change([(document, changes, expected)])
-        finally:
+        except BaseException:
             if self.session.is_active:  # else the description went with the transaction
                 await self._describe(None)
+            raise
+        await self._describe(None)
         return document
 
     @operation()
