@@ -9,6 +9,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from sqlalchemy import Column, Index, Integer, MetaData, String, Table
 
 ROOT = Path(__file__).parent.parent
 FIGURES = {
@@ -269,6 +270,29 @@ def test_figures_of_all_packages_have_names_of_their_own(module: ModuleType) -> 
     assert set(names) == FIGURES
     assert len(names) == len(set(names))
     assert module.TOLERANCE > 1
+
+
+@pytest.mark.unit
+def test_a_portfolio_is_not_kept_beyond_its_tables_or_its_seeding(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.syspath_prepend(str(ROOT))
+    fingerprint = importlib.import_module("benchmarks.project_architect_db.contenders").fingerprint
+    metadata, source = MetaData(), tmp_path / "words.py"
+    table = Table("projects", metadata, Column("id", Integer))
+    seen = [fingerprint(metadata, tmp_path)]
+
+    source.write_text("WORDS = 1")
+    seen.append(fingerprint(metadata, tmp_path))
+    source.write_text("WORDS = 2")
+    seen.append(fingerprint(metadata, tmp_path))
+    table.append_column(Column("name", String))
+    seen.append(fingerprint(metadata, tmp_path))
+    Index("by_name", table.c.name)
+    seen.append(fingerprint(metadata, tmp_path))
+
+    assert len(set(seen)) == 5
+    assert fingerprint(metadata, tmp_path) == seen[-1]
 
 
 @pytest.mark.unit
