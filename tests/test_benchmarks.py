@@ -295,6 +295,31 @@ def test_a_portfolio_is_not_kept_beyond_its_tables_or_its_seeding(
     assert fingerprint(metadata, tmp_path) == seen[-1]
 
 
+@pytest.mark.integration
+@pytest.mark.db
+@pytest.mark.slow
+def test_the_memory_of_the_driver_is_that_of_a_process_with_nothing_of_ours(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.syspath_prepend(str(ROOT))
+    memory = importlib.import_module("benchmarks.project_architect_db.memory_usage")
+    path = str(tmp_path / "memory.duckdb")
+    memory.make_tables(path)
+    program = (
+        "import sys; from benchmarks.project_architect_db import memory_usage as memory; "
+        "rows = memory.raw_bulk(sys.argv[1]).execute('SELECT count(*) FROM projects').fetchone(); "
+        "print(*rows, *{name.partition('.')[0] for name in sys.modules})"
+    )
+
+    finished = subprocess.run(
+        [sys.executable, "-c", program, path], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+
+    count, *imported = finished.stdout.split()
+    assert count == "10000"
+    assert {"andamios_orm", "project_architect_db", "sqlalchemy"}.isdisjoint(imported)
+
+
 @pytest.mark.unit
 def test_a_module_is_found_with_and_without_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(ROOT))

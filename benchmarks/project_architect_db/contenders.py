@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import MetaData
 
-__all__ = ["LOG", "Contenders", "fingerprint", "opened", "portfolio", "values"]
+__all__ = ["LOG", "Contenders", "fingerprint", "opened", "portfolio"]
 
 LOG: Final = "1TB"
 """How long a log may grow: no contender writes it back before the end."""
@@ -97,20 +97,3 @@ async def opened(folder: Path, projects: int) -> AsyncIterator[Contenders]:
             yield Contenders(raw, database, range(1, projects + 1))
         finally:
             raw.close()
-
-
-def values(number: int) -> dict[str, Any]:
-    """Return the values of a new project."""
-    return {
-        "name": f"Project {number}",
-        "description": "Everything that is known about it. " * 4,
-        "project_idea": f"A service that a small team can keep up, number {number}. " * 4,
-        "architecture": {
-            "framework": ("FastAPI", "Django", "React")[number % 3],
-            "services": ["api", "worker", "web"][: number % 4],
-            "databases": ["PostgreSQL"],
-            "dependencies": number % 40,
-        },
-        "status": ("draft", "active", "completed")[number % 3],
-        "owner": "maria.lindqvist@example.com",
-    }
