@@ -75,6 +75,15 @@ FIGURES = {
     "project_memory",
     "project_memory_bulk",
     "project_memory_import",
+    *(f"search_word_{which}" for which in ("everywhere", "common", "uncommon", "rare")),
+    "search_words",
+    "search_phrase",
+    "search_beginning",
+    "search_typo",
+    "search_viewer",
+    "search_statements",
+    "search_written",
+    "search_rebuilt",
     "analytics_frameworks",
     "analytics_roles",
     *(
@@ -214,6 +223,27 @@ def test_a_bound_can_be_on_what_comes_on_top(tmp_path: Path) -> None:
 
     assert "(ours - without) / raw <= 0.6x on memory: 0.50" in finished.stdout, finished.stderr
     assert "def unrecorded_create(" in finished.stdout
+
+
+@pytest.mark.unit
+def test_a_figure_without_a_floor_shows_the_code_of_ours(
+    module: ModuleType, tmp_path: Path
+) -> None:
+    figures = importlib.import_module("benchmarks.project_architect_db.search").FIGURES
+    values = {"file": {"hot": {"ours": 2.0}}}
+    result = module.Result.read(kept_values(tmp_path, "search_phrase", values))
+    (phrase,) = result.chosen(figures)
+
+    lines = list(module.details(result, phrase, set()))
+
+    assert lines[:2] == [
+        "search_phrase: a phrase",
+        "  file             hot               ours 2.00 ms",
+    ]
+    assert lines[2:4] == [
+        "  ours is",
+        "    async def search(repository: SearchRepository, question: str) -> SearchResults:",
+    ]
 
 
 @tolerating_peers
