@@ -2,8 +2,10 @@
 
 import importlib
 import json
+import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -287,6 +289,47 @@ def test_the_page_takes_the_figures_of_a_result(
     assert cell in once
     assert page.written(suite, once, module.Result.read(path)) == once
     assert once.startswith(text.partition(page.BEGIN)[0])
+
+
+@tolerating_peers
+@pytest.mark.integration
+def test_pages_are_written_by_one_command(
+    module: ModuleType,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    pytest.importorskip("advanced_alchemy")
+    program = importlib.import_module("benchmarks.program")
+    suites = importlib.import_module("benchmarks.suites")
+    copies = [replace(suite, page=tmp_path / suite.page.name) for suite in suites.SUITES]
+    for suite, copy in zip(suites.SUITES, copies, strict=True):
+        shutil.copyfile(suite.page, copy.page)
+    before = copies[0].page.read_text(encoding="utf-8")
+    result = kept_values(tmp_path, "search_written", {"file": {"hot": {"ours": 12.0}}})
+
+    code = program.main(copies, ["--read", str(result), "--write-pages"])
+
+    said = capsys.readouterr().out
+    page = copies[1].page.read_text(encoding="utf-8")
+    assert code == 0
+    assert (
+        "| file 12.0 ms | ours <= 30 on file | 12.0 (12.0, 12.0, 12.0, 12.0, 12.0) | met |" in page
+    )
+    assert "written: performance-project-architect.md; not measured: project_create, " in said
+    assert copies[0].page.read_text(encoding="utf-8") == before
+
+
+@pytest.mark.unit
+def test_a_quick_run_is_written_into_no_page(
+    module: ModuleType, capsys: pytest.CaptureFixture[str]
+) -> None:
+    program = importlib.import_module("benchmarks.program")
+
+    with pytest.raises(SystemExit):
+        program.main(arguments=["--quick", "--write-pages"])
+
+    assert "--write-pages is for figures, and --quick has none" in capsys.readouterr().err
 
 
 @tolerating_peers
