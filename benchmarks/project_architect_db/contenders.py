@@ -52,8 +52,9 @@ def fingerprint(metadata: MetaData, sources: Path) -> str:
     found = hashlib.sha256()
     for table in metadata.sorted_tables:
         indexes = sorted(table.indexes, key=lambda index: str(index.name))
-        for made in (CreateTable(table), *map(CreateIndex, indexes)):
-            found.update(str(made.compile(dialect=dialect)).encode())
+        found.update(str(CreateTable(table).compile(dialect=dialect)).encode())
+        for index in indexes:
+            found.update(str(CreateIndex(index).compile(dialect=dialect)).encode())
     for path in sorted(sources.glob("*.py")):
         found.update(path.name.encode() + path.read_bytes())
     return found.hexdigest()[:12]

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from sqlalchemy import Text, func, select, text, update
+from sqlalchemy import Text, cast, func, select, text, update
 
 from andamios_orm import Database
 from andamios_orm.core import ChangeFeed
@@ -45,14 +45,16 @@ async def settled(database: Database) -> None:
 
     Where they are those of other databases, one look at the feed may hold a change back.
     """
-    snapshot = func.pg_current_snapshot()
+    end = await transaction(database, func.pg_snapshot_xmax)
+    while await transaction(database, func.pg_snapshot_xmin) < end:
+        pass
+
+
+async def transaction(database: Database, end: Any) -> int:
+    """Return the number of a transaction at an end of the snapshot of now."""
+    statement = select(cast(end(func.pg_current_snapshot()), Text))
     async with database.engine.connect() as connection:
-        end = await connection.scalar(select(func.pg_snapshot_xmax(snapshot).cast(Text)))
-    oldest = None
-    while oldest is None or oldest < int(end):
-        async with database.engine.connect() as connection:
-            found = await connection.scalar(select(func.pg_snapshot_xmin(snapshot).cast(Text)))
-            oldest = int(found)
+        return int((await connection.execute(statement)).scalar_one())
 
 
 async def test_words_without_digits_are_known_once_they_are_settled(database: Database) -> None:

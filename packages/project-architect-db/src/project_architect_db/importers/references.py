@@ -166,9 +166,13 @@ class References:
 def _meant(row: dict[str, Any]) -> list[str | int]:
     """Return what a row may mean: the name or address of a repository, its id, or either."""
     said = row.get("repository", row.get("repository_id"))
-    name = [said] if "repository" in row and isinstance(said, str) else []
+    meant: list[str | int] = []
+    if "repository" in row and isinstance(said, str):
+        meant.append(said)
     key = _number(said)
-    return name if key is None else [*name, key]
+    if key is not None:
+        meant.append(key)
+    return meant
 
 
 def _repository(row: dict[str, Any], found: dict[Any, list[tuple[int, int]]]) -> Place | None:
