@@ -142,6 +142,15 @@ def test_each_statement_is_told_of(call: Call, project: str) -> None:
 
 
 @pytest.mark.db
+def test_nothing_in_an_error_is_obeyed_by_a_terminal(call: Call) -> None:
+    done = call("query", 'SELECT 1 AS "\x1b[2J" FROM "\x1b]0;x\x07"', "--url", "duckdb:///:memory:")
+
+    assert done.code == 1
+    assert "]0;x" in done.err
+    assert not {"\x1b", "\x07"} & set(done.err)
+
+
+@pytest.mark.db
 @pytest.mark.parametrize(("answer", "code"), [("y\n", 0), ("n\n", 1)])
 def test_a_person_is_asked(
     call: Call, project: str, monkeypatch: pytest.MonkeyPatch, answer: str, code: int

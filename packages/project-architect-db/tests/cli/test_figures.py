@@ -78,7 +78,7 @@ def test_each_field_is_shown_by_what_it_is() -> None:
     assert text.startswith("All time, days of UTC\n")
     assert "is new    True" in text
     assert "seen at   2026-02-01 00:00" in text
-    assert "said      ab" in text
+    assert "said      a b" in text
     assert "Counts: inner\n" in text
     assert "zero" not in text
     assert "and 5 more: --format csv has all" in text

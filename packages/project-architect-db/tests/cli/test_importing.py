@@ -175,6 +175,56 @@ def test_what_github_answered_becomes_conversations(on: Call) -> None:
     assert json.loads(on("--json").out)["status"][0]["counts"]["conversations"] == 1
 
 
+TITLE = "\x1b]0;owned\x07\x9b2J"
+
+
+def test_names_in_a_clone_reach_no_terminal(
+    on: Call, shop: Path, commit: Callable[[Path, str], None]
+) -> None:
+    clone = shop.rename(f"shop{TITLE}")
+    (clone / f"{TITLE}.md").symlink_to("README.md")
+    (clone / "pyproject.toml").unlink()
+    commit(clone, "docs: a link")
+
+    done = on("import", "git", str(clone), f"nowhere{TITLE}")
+
+    assert done.code == 1
+    assert done.out.startswith("shop ]0;owned 2J (new project 1): ")
+    assert "]0;owned 2J.md: a symbolic link is not followed" in done.err
+    assert "nowhere ]0;owned 2J: no such folder" in done.err
+    assert _is_plain(done)
+
+
+def test_names_in_a_file_reach_no_terminal(on: Call) -> None:
+    rows = {f"name{TITLE}": "Shop", "project_idea": "no", f"un{TITLE}known": "x"}
+    path = Path(f"rows{TITLE}.ndjson")
+    path.write_text(json.dumps(rows))
+    named = ("--map", f"name{TITLE}=name", "--map", f"un{TITLE}known=")
+
+    unknown = on("import", "files", "projects", str(path))
+    refused = on("import", "files", "projects", str(path), *named)
+    path.write_text(json.dumps({**rows, "project_idea": "Sells scaffolds to people"}))
+    made = on("import", "files", "projects", str(path), *named)
+
+    assert [unknown.code, refused.code, made.code] == [5, 5, 0], unknown.err
+    assert "rows ]0;owned 2J.ndjson: " in refused.err
+    assert "  un ]0;owned 2Jknown: " in made.err
+    assert all(map(_is_plain, (unknown, refused, made)))
+
+
+def test_names_in_answers_of_github_reach_no_terminal(on: Call) -> None:
+    Path(f"broken{TITLE}.json").write_text("[{")
+
+    done = on("import", "github", f"broken{TITLE}.json")
+
+    assert "broken ]0;owned 2J.json" in done.err
+    assert _is_plain(done)
+
+
+def _is_plain(done: Any) -> bool:
+    return not set(TITLE) - set("]0;owned2J") & set(done.out + done.err)
+
+
 @pytest.mark.slow
 def test_an_import_that_is_interrupted_has_stored_nothing_and_can_be_run_again(call: Call) -> None:
     program = "from project_architect_command import main; main()"

@@ -17,6 +17,7 @@ import rich_click as click
 from sqlalchemy.exc import SQLAlchemyError
 
 from andamios_orm.cli.project import Project, imported
+from andamios_orm.core.lines import one_line
 from andamios_orm.exceptions import (
     AndamiosError,
     BackupFailed,
@@ -106,10 +107,11 @@ class Context:
             yield lambda _done, _total: None
             return
         from rich.console import Console
+        from rich.markup import escape
         from rich.progress import Progress
 
         with Progress(console=Console(stderr=True), transient=True) as bar:
-            task = bar.add_task(what, total=None)
+            task = bar.add_task(escape(one_line(what)), total=None)
             yield lambda done, total: bar.update(task, completed=done, total=total)
 
     def confirm(self, loss: str) -> None:
@@ -253,7 +255,7 @@ def _options(program: Program) -> list[Any]:
 def _tell(record: StatementRecord) -> None:
     """Tell a person of a statement; values are not in it."""
     ended = record.error or f"{record.rowcount} rows" * (record.rowcount >= 0)
-    text = " ".join(record.statement.split())
+    text = one_line(record.statement).strip()
     click.echo(f"{record.seconds * 1000:8.1f} ms  {text}  {ended}".rstrip(), err=True)
 
 
@@ -279,7 +281,7 @@ def _outcome(
         if debug:
             traceback.print_exc()
         first = str(error).splitlines()[0] if str(error) else type(error).__name__
-        click.echo(f"{program.name}: {program.worded(first)}", err=True)
+        click.echo(f"{program.name}: {program.worded(one_line(first))}", err=True)
         if isinstance(error, AndamiosError):
             click.echo(f"  {program.name} explain {type(error).__name__} says more", err=True)
         return exit_code(error)
