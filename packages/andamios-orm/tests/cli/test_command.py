@@ -62,7 +62,9 @@ print(sorted({"sqlalchemy", "duckdb", "alembic", "pydantic", "andamios_orm"} & s
 
 @pytest.mark.parametrize("name", NAMES)
 def test_each_command_begins_as_the_list_says_and_has_examples(call: Call, name: str) -> None:
-    group, listed = commands.PROGRAM.listed[name]
+    group, listed = next(
+        (group, found[name]) for group, found in commands.COMMANDS.items() if name in found
+    )
     module = importlib.import_module(listed.module)
 
     done = call(name, "--help")

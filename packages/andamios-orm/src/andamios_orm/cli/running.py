@@ -171,7 +171,7 @@ class AsyncTask:
         return inspect.cleandoc(self.function.__doc__ or "")
 
     def _examples(self, program: Program, name: str, parent: str) -> str:
-        given = None if parent else program.listed[name][1].examples
+        given = None if parent else program.listed[name].examples
         examples = given or [name + each.removeprefix(self.name) for each in self.examples]
         begin = f"{program.name} {parent}".rstrip()
         return "\b\nExamples:\n" + "".join(f"  {begin} {each}\n" for each in examples)
