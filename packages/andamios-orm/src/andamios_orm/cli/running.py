@@ -97,13 +97,18 @@ class Context:
             for line in text:
                 click.echo(line)
 
+    @property
+    def shows_progress(self) -> bool:
+        """Whether a person sees how far something has come."""
+        return not self.quiet and sys.stderr.isatty()
+
     @contextmanager
     def progress(self, what: str) -> Iterator[Callable[[int, int], None]]:
         """Show a person how far ``what`` has come: yield what is called with done and total.
 
         It may be called on another thread.
         """
-        if self.quiet or not sys.stderr.isatty():
+        if not self.shows_progress:
             yield lambda _done, _total: None
             return
         from rich.console import Console
