@@ -80,6 +80,21 @@ def test_a_path_that_fails_is_said_and_the_rest_is_imported(on: Call, shop: Path
     assert (known["path"], known["name"], known["commits"]) == ("shop", "shop", 0)
 
 
+def test_where_there_is_no_clone_no_database_is_made(call: Call) -> None:
+    Path("nothing").mkdir()
+    Path("loop").symlink_to("loop")
+    subprocess.run(["git", "init", "--quiet", "--template=", "empty"], check=True)
+
+    done = call("import", "git", "nowhere", "nothing", "loop", "empty")
+
+    assert done.code == 1
+    assert [line.rpartition("/")[2] for line in done.err.splitlines()][::2] == [
+        "nowhere: no such folder",
+        "loop: no such folder",
+    ]
+    assert sorted(map(str, Path().iterdir())) == ["empty", "loop", "nothing"]
+
+
 def test_a_database_that_is_lost_ends_the_import(
     on: Call, shop: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
+from contextlib import AsyncExitStack
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -13,11 +15,13 @@ from andamios_orm.cli.running import FAILED, UNSOUND, TaskGroup, command
 from andamios_orm.exceptions import AndamiosError, DatabaseUnavailable
 from project_architect_db.cli.asking import shown, viewer_option
 from project_architect_db.importers import (
+    CloneRefused,
     RowsRefused,
     import_clone,
     import_files,
     import_github,
 )
+from project_architect_db.importers.clone import check_clone
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,8 +43,16 @@ async def git_command(context: Context, paths: tuple[Path, ...], *, owner: str |
     is named; it ends with 1 if a clone could not be imported, and the others are.
     """
     work = _Importing(context, owner)
-    async with context.database() as database:
+    async with AsyncExitStack() as opened:
+        database: Database | None = None
         for path in paths:
+            try:
+                await asyncio.to_thread(check_clone, path)
+            except CloneRefused as error:
+                work.refuse(path, error)
+                continue
+            if database is None:
+                database = await opened.enter_async_context(context.database())
             await work.bring(database, path)
     if context.as_json:
         context.show("imported", work.rows, [])
@@ -65,7 +77,7 @@ class _Importing:
         except DatabaseUnavailable:
             raise
         except AndamiosError as error:
-            self._refused(path, error)
+            self.refuse(path, error)
             return
         notices = [str(each) for each in report.notices]
         self.rows.append({"path": str(path), **asdict(report), "notices": notices})
@@ -74,7 +86,8 @@ class _Importing:
         for notice in notices:
             context.say(f"  {shown(report.name)}: {shown(notice)}")
 
-    def _refused(self, path: Path, error: AndamiosError) -> None:
+    def refuse(self, path: Path, error: AndamiosError) -> None:
+        """Say why a path is not imported."""
         self.failed += 1
         first = str(error).splitlines()[0]
         self.rows.append({"path": str(path), "error": type(error).__name__, "text": first})
