@@ -10,7 +10,14 @@ import pytest
 from andamios_orm.exceptions import ValueRefused
 from project_architect_db.analytics import GRANULARITIES
 from project_architect_db.analytics.scope import Scope
-from project_architect_db.analytics.steps import beginning, earlier, steps, steps_of
+from project_architect_db.analytics.steps import (
+    beginning,
+    count_steps,
+    earlier,
+    refuse_too_many,
+    steps,
+    steps_of,
+)
 
 pytestmark = pytest.mark.unit
 
@@ -44,6 +51,15 @@ def test_each_step_follows_the_one_before(unit: str) -> None:
     assert len(found) == 31
     assert all(earlier(unit, later, 1) == step for step, later in pairwise(found))
     assert [beginning(unit, step) for step in found] == found
+
+
+@pytest.mark.parametrize("unit", GRANULARITIES)
+def test_steps_are_counted_without_being_made(unit: str) -> None:
+    first = beginning(unit, SHOWN)
+
+    counts = [count_steps(unit, first, earlier(unit, first, -n)) for n in range(-2, 30)]
+
+    assert counts == [0, 0, *range(1, 31)]
 
 
 def test_an_hour_that_clocks_skip_is_no_step_and_one_shown_twice_is_one() -> None:
@@ -92,4 +108,7 @@ def test_too_many_steps_are_refused() -> None:
 
     with pytest.raises(ValueRefused, match="more than 50,000 steps"):
         steps_of("hour", long, None)
+    with pytest.raises(ValueRefused, match="more than 50,000 steps"):
+        refuse_too_many("hour", long)
+    refuse_too_many("hour", scope(None, dt.datetime(2026, 1, 1, tzinfo=dt.UTC)))
     assert len(steps_of("day", long, None)) == 9_497

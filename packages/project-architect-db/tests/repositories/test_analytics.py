@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
+import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,6 +13,7 @@ from sqlalchemy import event
 from andamios_orm.exceptions import ConfigurationError, NotFound, QueryRefused, ValueRefused
 from andamios_orm.testing.budgets import QueryBudget
 from project_architect_db.analytics import GRANULARITIES, METRICS
+from project_architect_db.analytics.series import series_of
 from project_architect_db.models import (
     Conversation,
     ConversationMessage,
@@ -27,6 +30,7 @@ from project_architect_db.repositories import (
     ProjectRepository,
     RepositoryRepository,
 )
+from project_architect_db.repositories import analytics as asking_for_series
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -157,6 +161,38 @@ async def test_a_series_has_no_gaps_and_stands_beside_what_was_before(
     assert (found.total, found.previous_total, found.change) == (3, 1, 2)
     assert found.change_ratio == 2.0
     assert len(found.sql) == 1
+
+
+async def test_other_tasks_go_on_while_points_are_computed(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ticks: list[int] = []
+    ticked = threading.Event()
+
+    def computed(*arguments: Any) -> Any:
+        before = len(ticks)
+        ticked.clear()
+        ticked.wait(10)
+        found = series_of(*arguments)
+        ticks_meanwhile.append(len(ticks) - before)
+        return found
+
+    async def tick() -> None:
+        while True:
+            ticks.append(1)
+            ticked.set()
+            await asyncio.sleep(0)
+
+    ticks_meanwhile: list[int] = []
+    monkeypatch.setattr(asking_for_series, "series_of", computed)
+    ticking = asyncio.create_task(tick())
+    hours = (NEW_YEAR, NEW_YEAR + dt.timedelta(hours=2_000))
+
+    found = await AnalyticsRepository(database).time_series_analysis("messages", "hour", hours)
+
+    ticking.cancel()
+    assert len(found.points) == 2_000
+    assert ticks_meanwhile[0] > 0
 
 
 async def test_months_are_compared_with_as_many_months_before(

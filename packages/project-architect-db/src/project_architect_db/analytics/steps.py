@@ -12,7 +12,15 @@ if TYPE_CHECKING:
 
     from project_architect_db.analytics.scope import Scope
 
-__all__ = ["MOST", "beginning", "earlier", "steps", "steps_of"]
+__all__ = [
+    "MOST",
+    "beginning",
+    "count_steps",
+    "earlier",
+    "refuse_too_many",
+    "steps",
+    "steps_of",
+]
 
 MOST: Final = 50_000
 """How many steps a series may have."""
@@ -57,24 +65,46 @@ def earlier(unit: str, step: dt.datetime, count: int) -> dt.datetime:
     return step.replace(year=month // 12, month=month % 12 + 1)
 
 
+def count_steps(unit: str, first: dt.datetime, last: dt.datetime) -> int:
+    """Return how many steps there are from ``first`` to ``last``, both among them.
+
+    Raises:
+        ValueRefused: there are too many.
+    """
+    if unit in _LENGTHS:
+        count = (last - first) // _LENGTHS[unit] + 1
+    else:
+        months = (last.year - first.year) * 12 + last.month - first.month
+        count = months // _MONTHS[unit] + 1
+    if count > MOST:
+        raise ValueRefused(
+            f"from {first:%Y-%m-%d} to {last:%Y-%m-%d} there are more than {MOST:,} steps: "
+            f"pass a shorter date_range, or longer steps",
+            unit,
+            "granularity",
+        )
+    return max(count, 0)
+
+
 def steps(unit: str, first: dt.datetime, last: dt.datetime) -> Iterator[dt.datetime]:
     """Yield the steps from ``first`` to ``last``, both among them.
 
     Raises:
         ValueRefused: there are too many.
     """
-    step, count = first, 0
-    while step <= last:
-        count += 1
-        if count > MOST:
-            raise ValueRefused(
-                f"from {first:%Y-%m-%d} to {last:%Y-%m-%d} there are more than {MOST:,} steps: "
-                f"pass a shorter date_range, or longer steps",
-                unit,
-                "granularity",
-            )
-        yield step
-        step = earlier(unit, step, -1)
+    for place in range(count_steps(unit, first, last)):
+        yield earlier(unit, first, -place)
+
+
+def refuse_too_many(unit: str, scope: Scope) -> None:
+    """Raise if a range has more steps than a series may have; an open one is not counted.
+
+    Raises:
+        ValueRefused: there are too many.
+    """
+    bounds = _bounds(unit, scope, None)
+    if bounds is not None:
+        count_steps(unit, *bounds)
 
 
 def steps_of(
@@ -85,15 +115,22 @@ def steps_of(
     Raises:
         ValueRefused: there are too many.
     """
+    bounds = _bounds(unit, scope, seen)
+    zone = scope.zone
+    return [step for step in steps(unit, *bounds) if _is_shown(unit, step, zone)] if bounds else []
+
+
+def _bounds(
+    unit: str, scope: Scope, seen: tuple[dt.datetime, dt.datetime] | None
+) -> tuple[dt.datetime, dt.datetime] | None:
+    """Return the first and the last step; None if nobody knows them."""
     first, last = seen if seen is not None else (None, None)
     if scope.start is not None:
         first = beginning(unit, scope.start.astimezone(scope.zone).replace(tzinfo=None))
     if scope.end is not None:
         before = scope.end - dt.timedelta(microseconds=1)
         last = beginning(unit, before.astimezone(scope.zone).replace(tzinfo=None))
-    if first is None or last is None:
-        return []
-    return [step for step in steps(unit, first, last) if _is_shown(unit, step, scope.zone)]
+    return None if first is None or last is None else (first, last)
 
 
 def _is_shown(unit: str, step: dt.datetime, zone: dt.tzinfo) -> bool:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import rich_click as click
 
+from andamios_orm.core.lines import one_line
 from andamios_orm.exceptions import NotFound, QueryRefused, ValueRefused
 from project_architect_db.models import Project
 from project_architect_db.repositories import ProjectRepository
@@ -124,10 +125,10 @@ def shown(value: Any) -> str:
     r"""Return a value as it stands in a table, without any sign that a terminal would obey.
 
     >>> shown(None), shown(1234), shown("a\x1b[31mb")
-    ('', '1,234', 'a[31mb')
+    ('', '1,234', 'a [31mb')
     """
     if value is None:
         return ""
     if isinstance(value, int) and not isinstance(value, bool):
         return f"{value:,}"
-    return "".join(sign for sign in " ".join(str(value).split()) if sign.isprintable())
+    return one_line(str(value)).strip()
