@@ -74,8 +74,8 @@ def test_an_hour_that_clocks_skip_is_no_step_and_one_shown_twice_is_one() -> Non
         "Europe/Madrid",
     )
 
-    assert [step.hour for step in steps_of("hour", spring, None)] == [0, 1, *range(3, 24)]
-    assert [step.hour for step in steps_of("hour", autumn, None)] == list(range(24))
+    assert [step.hour for step, _ in steps_of("hour", spring, None)] == [0, 1, *range(3, 24)]
+    assert [step.hour for step, _ in steps_of("hour", autumn, None)] == list(range(24))
     assert len(steps_of("day", autumn, None)) == 1
 
 
@@ -90,16 +90,16 @@ def test_a_day_that_clocks_skip_is_no_step() -> None:
         None,
     )
 
-    assert [step.day for step in found] == [28, 29, 31, 1]
+    assert [step.day for step, _ in found] == [28, 29, 31, 1]
 
 
 def test_an_open_range_has_the_steps_that_were_seen() -> None:
     start = dt.datetime(2026, 1, 5, 12, tzinfo=dt.UTC)
     seen = (dt.datetime(2026, 1, 6), dt.datetime(2026, 1, 8))  # noqa: DTZ001 - what a clock shows
 
-    assert [step.day for step in steps_of("day", scope(None, None), seen)] == [6, 7, 8]
-    assert [step.day for step in steps_of("day", scope(start, None), seen)] == [5, 6, 7, 8]
-    assert [step.day for step in steps_of("day", scope(None, start), seen)] == []
+    assert [step.day for step, _ in steps_of("day", scope(None, None), seen)] == [6, 7, 8]
+    assert [step.day for step, _ in steps_of("day", scope(start, None), seen)] == [5, 6, 7, 8]
+    assert [step.day for step, _ in steps_of("day", scope(None, start), seen)] == []
     assert steps_of("day", scope(None, None), None) == []
 
 

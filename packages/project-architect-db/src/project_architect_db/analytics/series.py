@@ -88,13 +88,15 @@ def _points(
     seen = [step for step, value in values.items() if value]
     starts = steps_of(unit, scope, (min(seen), max(seen)) if seen else None)
     zone = scope.zone
-    numbers = [values[step] for step in starts]
+    numbers = [values[step] for step, _ in starts]
     running = list(accumulate(numbers))
-    for place, (step, value, total) in enumerate(zip(starts, numbers, running, strict=True)):
+    for place, ((step, begin), value, total) in enumerate(
+        zip(starts, numbers, running, strict=True)
+    ):
         earlier_total = running[place - _MOVING] if place >= _MOVING else 0
         previous = None if back is None else values[earlier(unit, step, back)]
-        yield TimePoint.model_construct(  # ten thousand would take long to check, and need not be
-            start=_moment(zone, step).astimezone(zone),
+        yield TimePoint(
+            start=begin.astimezone(zone),
             value=value,
             running_total=total,
             moving_average=(total - earlier_total) / min(place + 1, _MOVING),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 from andamios_orm.exceptions import ValueRefused
@@ -109,15 +110,27 @@ def refuse_too_many(unit: str, scope: Scope) -> None:
 
 def steps_of(
     unit: str, scope: Scope, seen: tuple[dt.datetime, dt.datetime] | None
-) -> list[dt.datetime]:
-    """Return the steps that a series has: those of the range, or, where it is open, those seen.
+) -> list[tuple[dt.datetime, dt.datetime]]:
+    """Return the steps that a series has, and when each begins, in UTC.
+
+    They are those of the range, or, where it is open, those seen. What clocks skip is none:
+    an hour, and in some zones a day.
 
     Raises:
         ValueRefused: there are too many.
     """
     bounds = _bounds(unit, scope, seen)
+    found = list(steps(unit, *bounds)) if bounds else []
+    if not found:
+        return []
     zone = scope.zone
-    return [step for step in steps(unit, *bounds) if _is_shown(unit, step, zone)] if bounds else []
+    shown = [*found, earlier(unit, found[-1], -1)]
+    moments = [step.replace(tzinfo=zone).astimezone(dt.UTC) for step in shown]
+    return [
+        (step, begin)
+        for step, (begin, end) in zip(found, pairwise(moments), strict=True)
+        if begin < end
+    ]
 
 
 def _bounds(
@@ -131,9 +144,3 @@ def _bounds(
         before = scope.end - dt.timedelta(microseconds=1)
         last = beginning(unit, before.astimezone(scope.zone).replace(tzinfo=None))
     return None if first is None or last is None else (first, last)
-
-
-def _is_shown(unit: str, step: dt.datetime, zone: dt.tzinfo) -> bool:
-    """Return whether clocks in the time zone show the step: they skip hours, and even days."""
-    begin = step.replace(tzinfo=zone).astimezone(dt.UTC)
-    return begin < earlier(unit, step, -1).replace(tzinfo=zone).astimezone(dt.UTC)
