@@ -95,6 +95,15 @@ def test_where_there_is_no_clone_no_database_is_made(call: Call) -> None:
     assert sorted(map(str, Path().iterdir())) == ["empty", "loop", "nothing"]
 
 
+@pytest.mark.parametrize("arguments", [["files", "projects"], ["github"]], ids=lambda each: each[0])
+def test_where_there_is_no_file_no_database_is_made(call: Call, arguments: list[str]) -> None:
+    done = call("import", *arguments, "nowhere")
+
+    assert done.code == 2
+    assert "'nowhere' does not exist" in done.err
+    assert not list(Path().iterdir())
+
+
 def test_a_database_that_is_lost_ends_the_import(
     on: Call, shop: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -173,8 +182,9 @@ def test_rows_that_are_wrong_are_named_and_nothing_is_stored(on: Call) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
-        (["projects", "nowhere.csv"], 1, "nowhere.csv: "),
-        (["projects", "nowhere.csv", "--map", "Title"], 2, "--map takes COLUMN=FIELD"),
+        (["projects", "nowhere.csv"], 2, "'nowhere.csv' does not exist"),
+        (["projects", "."], 1, ".: it has no suffix"),
+        (["projects", "-", "--map", "Title"], 2, "--map takes COLUMN=FIELD"),
         (["things", "nowhere.csv"], 2, "'things' is not one of 'projects'"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",

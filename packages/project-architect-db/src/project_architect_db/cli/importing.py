@@ -127,7 +127,7 @@ _ENTITIES: Final = {
     ]
 )
 @click.argument("entity", type=click.Choice(list(_ENTITIES)))
-@click.argument("file")
+@click.argument("file", type=click.Path(exists=True, allow_dash=True))
 @click.option(
     "--map",
     "names",
@@ -209,7 +209,13 @@ def _refuse(context: Context, refused: RowsRefused) -> int:
 
 
 @command(examples=["github issues.json runs.json", "github exported --project shop"])
-@click.argument("paths", metavar="PATH...", nargs=-1, required=True, type=Path)
+@click.argument(
+    "paths",
+    metavar="PATH...",
+    nargs=-1,
+    required=True,
+    type=click.Path(exists=True, path_type=Path),
+)
 @click.option("--project", metavar="ID|NAME", help="What all of it belongs to.")
 @viewer_option
 async def github_command(
