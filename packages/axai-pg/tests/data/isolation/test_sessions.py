@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     Run = Callable[..., Any]
 
-pytestmark = [pytest.mark.integration, pytest.mark.db, pytest.mark.sampled(3)]
+pytestmark = [pytest.mark.integration, pytest.mark.db, pytest.mark.sampled(4)]
 
 
 @pytest.fixture(params=["blocking", "async"])

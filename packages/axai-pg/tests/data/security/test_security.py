@@ -82,6 +82,7 @@ async def permits(
         return await SecurityManager(session).permits(resource, action)
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(
     ("user", "action", "expected"),
     [
