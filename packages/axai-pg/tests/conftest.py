@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import uuid
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 import pytest
 
+from andamios_orm.testing.postgres import PostgresSettings
+from andamios_orm.testing.run import Run
 from axai_pg import migrations
 from axai_pg.migrations.plan import FOLDER
 from axai_pg.testing.rows import insert_rows
@@ -21,6 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from andamios_orm.testing.databases import PostgresDatabases
+    from andamios_orm.testing.postgres import PostgresServer
 
     Connect = Callable[..., AbstractContextManager[psycopg.Connection[Any]]]
 
@@ -48,6 +52,15 @@ def schema_template(andamios_postgres_databases: PostgresDatabases, scripts: Pat
             migrations.deploy(connection)
 
     return andamios_postgres_databases.template(f"axai {digest}", build)
+
+
+@pytest.fixture
+def new_server() -> Iterator[PostgresServer]:
+    """Yield a server of this test alone, where no roles have been made."""
+    settings = PostgresSettings.from_environment({**os.environ, "ANDAMIOS_TEST_POSTGRES_URL": ""})
+    run = Run.create()
+    yield run.server(settings)
+    run.close()
 
 
 @pytest.fixture

@@ -94,20 +94,6 @@ def test_roles_that_others_keep_changing_are_given_up(
     assert given.value.__cause__ is given.value.orig is raised[-1]
 
 
-@pytest.fixture
-def new_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
-    """Yield a server of this test alone, where no roles have been made."""
-    import os
-
-    from andamios_orm.testing.postgres import PostgresSettings
-    from andamios_orm.testing.run import Run
-
-    settings = PostgresSettings.from_environment({**os.environ, "ANDAMIOS_TEST_POSTGRES_URL": ""})
-    run = Run.create()
-    yield run.server(settings)
-    run.close()
-
-
 @pytest.mark.slow
 def test_several_processes_may_begin_at_once(new_server: PostgresServer, root: Path) -> None:
     """In different databases of one cluster, where no lock of PostgreSQL would help."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib.util
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -21,6 +22,7 @@ from andamios_orm.core.drivers import DRIVERS
 from andamios_orm.core.grouping import GroupCommit
 from andamios_orm.core.integrity import watch_keys
 from andamios_orm.core.observe import observe
+from andamios_orm.core.pools import AsyncPool
 from andamios_orm.core.seen import SNAPSHOTS
 from andamios_orm.core.session import SessionManager
 from andamios_orm.core.settings import Settings
@@ -32,13 +34,20 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     import duckdb
-    from sqlalchemy import RowMapping
+    from sqlalchemy import URL, RowMapping
     from sqlalchemy.ext.asyncio import AsyncEngine
     from sqlalchemy.orm import InstanceState, Mapper
 
     from andamios_orm.core.observe import Observer
 
-__all__ = ["Database", "GateHealth", "Health", "PoolHealth", "create_engine"]
+__all__ = [
+    "Database",
+    "GateHealth",
+    "Health",
+    "PoolHealth",
+    "create_engine",
+    "postgresql_options",
+]
 
 ModelT = TypeVar("ModelT")
 
@@ -106,29 +115,42 @@ def create_engine(settings: Settings) -> AsyncEngine:
         ConfigurationError: the URL names another system, or an option is unknown.
         MissingExtra: the driver is not installed.
     """
-    options: dict[str, Any] = {
-        name: value for name in _ENGINE_OPTIONS if (value := getattr(settings, name)) is not None
-    }
+    url = settings.parsed_url
+    if url.get_backend_name() != "duckdb":
+        url, options = postgresql_options(settings)
+        engine = create_async_engine(url, echo=settings.echo, poolclass=AsyncPool, **options)
+        postgresql.guard(engine)
+        watch_keys(engine)
+        return engine
+    if settings.isolation_level is not None:
+        raise ConfigurationError(
+            f"isolation_level={settings.isolation_level!r}: DuckDB's transactions are always "
+            f"snapshots"
+        )
+    options = _pool_options(settings)
+    options["connect_args"] = dict(settings.options)
+    engine = create_async_engine(url, echo=settings.echo, **options)
+    watch_flushes(engine.sync_engine)
+    watch_keys(engine)
+    return engine
+
+
+def postgresql_options(settings: Settings) -> tuple[URL, dict[str, Any]]:
+    """Return the URL with its driver, and what an engine on PostgreSQL is made with.
+
+    Raises:
+        ConfigurationError: the URL names another system, or an option is unknown.
+        MissingExtra: the driver is not installed.
+    """
     url = settings.parsed_url
     if url.drivername in {"postgresql", "postgres"}:
         url = url.set(drivername="postgresql+psycopg")
     system = url.get_backend_name()
-    if system not in {"duckdb", "postgresql"}:
+    if system != "postgresql":
         raise ConfigurationError(
             f"{settings.safe_url!r} names {system}: use duckdb:///file.duckdb or "
             f"postgresql+psycopg://user@host/name"
         )
-    if system == "duckdb":
-        if settings.isolation_level is not None:
-            raise ConfigurationError(
-                f"isolation_level={settings.isolation_level!r}: DuckDB's transactions are always "
-                f"snapshots"
-            )
-        options["connect_args"] = dict(settings.options)
-        engine = create_async_engine(url, echo=settings.echo, **options)
-        watch_flushes(engine.sync_engine)
-        watch_keys(engine)
-        return engine
     driver = url.drivername.partition("+")[2]
     if driver not in DRIVERS:
         raise ConfigurationError(f"{url.drivername} is not used here: write postgresql+psycopg://")
@@ -137,18 +159,19 @@ def create_engine(settings: Settings) -> AsyncEngine:
             f"{', '.join(sorted(settings.options))}: unknown for {system}; "
             f"give such options in the URL"
         )
+    if importlib.util.find_spec(module := driver.removesuffix("_async")) is None:
+        extra = "asyncpg" if driver == "asyncpg" else "postgresql"
+        raise MissingExtra(f"{module} is not installed: pip install 'andamios-orm[{extra}]'")
+    options = _pool_options(settings)
     level = options["isolation_level"] = settings.isolation_level or SNAPSHOT
     options["execution_options"] = {SNAPSHOTS: level.upper() in {SNAPSHOT, "SERIALIZABLE"}}
-    try:
-        engine = create_async_engine(url, echo=settings.echo, **options)
-    except ModuleNotFoundError as error:
-        extra = "asyncpg" if driver == "asyncpg" else "postgresql"
-        raise MissingExtra(
-            f"{driver} is not installed: pip install 'andamios-orm[{extra}]'"
-        ) from error
-    postgresql.guard(engine)
-    watch_keys(engine)
-    return engine
+    return url, options
+
+
+def _pool_options(settings: Settings) -> dict[str, Any]:
+    return {
+        name: value for name in _ENGINE_OPTIONS if (value := getattr(settings, name)) is not None
+    }
 
 
 class Database(SessionManager):

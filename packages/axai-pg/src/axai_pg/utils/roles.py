@@ -22,15 +22,12 @@ from psycopg import errors, sql
 from psycopg.rows import tuple_row
 
 from andamios_orm.exceptions import DatabaseUnavailable
+from axai_pg.data.isolation.login import APP, OWNER, SYSTEM
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 __all__ = ["APP", "OWNER", "ROLES", "SYSTEM", "ensure_roles", "grant_login", "prepare_database"]
-
-OWNER: Final = "axai_owner"
-APP: Final = "axai_app"
-SYSTEM: Final = "axai_system"
 
 ROLES: Final = {
     OWNER: False,
