@@ -85,7 +85,7 @@ SELECT roleid::regrole::text, member::regrole::text FROM pg_auth_members
 WHERE member IN (SELECT oid FROM pg_roles WHERE rolname LIKE 'axai\\_%') ORDER BY 1, 2
 """
 _OWN: Final = re.compile(r"\(org_id, ")
-_CONTEXT: Final = re.compile(r"= nullif\(current_setting\('axai\.org_id', true\), ''\)::uuid")
+_CONTEXT: Final = re.compile(r"(?<!:)= nullif\(current_setting\('axai\.org_id', true\), ''\)::uuid")
 _BODY: Final = re.compile(
     r"AS \$(?P<tag>\w+)\$.*\$(?P=tag)\$|RETURN \(.*\)|RETURN CASE.*END", re.DOTALL
 )

@@ -47,7 +47,6 @@ VERBS = (
     "MERGE DELETE",
     "MERGE INSERT",
     "COPY TO",
-    "COPY of a query",
     "COPY FROM",
 )
 
