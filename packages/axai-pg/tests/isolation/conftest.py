@@ -38,6 +38,7 @@ for _name in (
     "attacks_on_keys",
     "attacks_on_rights",
     "promises",
+    "promises_of_audit",
     "promises_of_functions",
     "mutants",
     "test_catalogue",

@@ -105,9 +105,6 @@ class Mutant:
 
 
 EQUIVALENT: Final = {
-    r"ALTER FUNCTION axai_audit_\w+\(.*\) (RESET search_path|SECURITY DEFINER)": (
-        "only functions of the owner call it, with the rights and the path of the owner"
-    ),
     r"REVOKE USAGE ON SCHEMA public FROM \w+": "everybody has it",
 }
 """Mutants that break nothing, as regular expressions, and why."""

@@ -7,11 +7,15 @@ from typing import Any, LiteralString
 
 import psycopg
 import pytest
-from psycopg import sql
+from psycopg import errors, sql
 
-from axai_pg.testing.rows import tenant_tables
+from axai_pg.testing.rows import insert_row, tenant_tables
 
 pytestmark = [pytest.mark.integration, pytest.mark.db]
+
+FILLED_FROM_PARENTS = """
+SELECT tgrelid::regclass::text FROM pg_trigger WHERE tgname = 'fill_organization' AND tgnargs = 2
+"""
 
 
 def state_of(connection: psycopg.Connection[Any], query: sql.Composed, *values: Any) -> str:
@@ -64,3 +68,24 @@ def test_an_organisation_goes_with_everything_it_has(
             found = every(system, "SELECT * FROM {} WHERE org_id = %s", org_id)
             del found["organizations"]
             assert set(found.values()) == {left}
+
+
+def test_an_organisation_is_not_guessed_where_two_have_the_parent(
+    connect: Any, shared_url: str, theirs: Any
+) -> None:
+    """Keys are unique within an organisation only, so those of the parents can be forged."""
+    with connect(shared_url, "axai_system") as system:
+        tables = {table.name: table for table in tenant_tables(system)}
+        children = [name for (name,) in system.execute(FILLED_FROM_PARENTS).fetchall()]
+        forger = uuid.uuid4()
+        system.execute("INSERT INTO organizations (id, name) VALUES (%s, 'x')", [forger])
+        for table in tables.values():
+            insert_row(system, table, forger, theirs.keys, id=theirs.keys[table.name])
+
+        for name in children:
+            system.execute(sql.SQL("DELETE FROM {}").format(sql.Identifier(name)))
+            with pytest.raises(errors.NotNullViolation), system.transaction():
+                insert_row(system, tables[name], None, theirs.keys)
+            insert_row(system, tables[name], theirs.id, theirs.keys)
+
+    assert {"summaries", "document_versions", "user_roles"} <= set(children)
