@@ -86,9 +86,7 @@ WHERE member IN (SELECT oid FROM pg_roles WHERE rolname LIKE 'axai\\_%') ORDER B
 """
 _OWN: Final = re.compile(r"\(org_id, ")
 _CONTEXT: Final = re.compile(r"(?<!:)= nullif\(current_setting\('axai\.org_id', true\), ''\)::uuid")
-_BODY: Final = re.compile(
-    r"AS \$(?P<tag>\w+)\$.*\$(?P=tag)\$|RETURN \(.*\)|RETURN CASE.*END", re.DOTALL
-)
+_BODY: Final = re.compile(r"AS \$(?P<tag>\w+)\$.*\$(?P=tag)\$|RETURN .*\Z", re.DOTALL)
 WEAK: Final = ("axai_app", "axai_audit_reader", "PUBLIC")
 STRONG: Final = ("axai_owner", "axai_migrate", "axai_system", "axai_backup", "pg_read_all_data",
                  "pg_write_all_data", "pg_execute_server_program", "pg_monitor")  # fmt: skip
@@ -214,11 +212,11 @@ def _empty(language: str, result: str) -> str:
         value = {"trigger": "coalesce(NEW, OLD)", "bigint": "0"}.get(result)
         return f"AS $$ BEGIN {f'RETURN {value};' if value else ''} END $$"
     if result.startswith("TABLE"):
-        return "AS $$ SELECT NULL::uuid, NULL::real WHERE false $$"
+        columns = result.removeprefix("TABLE(").removesuffix(")").split(", ")
+        nothing = ", ".join(f"NULL::{column.partition(' ')[2]}" for column in columns)
+        return f"AS $$ SELECT {nothing} WHERE false $$"
     if result.startswith("SETOF"):
         return f"AS $$ SELECT NULL::{result.removeprefix('SETOF ')} WHERE false $$"
-    if result == "record":
-        return "AS $$ SELECT 0::bigint, ''::text $$"
     return "AS $$ SELECT $$" if result == "void" else f"AS $$ SELECT NULL::{result} $$"
 
 

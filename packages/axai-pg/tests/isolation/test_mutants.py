@@ -129,6 +129,13 @@ def test_there_is_a_mutant_of_each_kind(attacked: psycopg.Connection[Any]) -> No
 
 
 @pytest.mark.slow
+def test_each_mutant_can_be_made(attacked: psycopg.Connection[Any]) -> None:
+    for mutant in mutants(attacked):
+        with attacked.transaction(force_rollback=True):
+            attacked.execute(mutant.statement.encode())
+
+
+@pytest.mark.slow
 def test_what_breaks_nothing_survives(
     attacked: psycopg.Connection[Any], organisations: tuple[Organisation, Organisation]
 ) -> None:
