@@ -292,6 +292,25 @@ def test_the_roles_are_as_weak_as_they_should_be(catalogue: psycopg.Connection[A
     ]
 
 
+TESTS = (
+    test_row_security_is_forced_on_every_table,
+    test_one_restrictive_policy_for_everybody_is_on_every_table,
+    test_every_key_and_index_begins_with_the_organisation,
+    test_every_row_has_an_organisation,
+    test_every_key_to_another_table_has_the_organisation_in_it,
+    test_no_index_is_the_beginning_of_another,
+    test_services_have_no_more_than_they_need,
+    test_nothing_is_granted_to_everybody,
+    test_everything_belongs_to_the_owner,
+    test_a_function_that_acts_as_the_owner_knows_where_to_look,
+    test_services_call_what_they_need,
+    test_who_finds_documents_reads_nothing_else,
+    test_no_view_shows_what_its_owner_sees,
+    test_no_table_is_reached_through_another,
+    test_the_roles_are_as_weak_as_they_should_be,
+)
+"""What a mutant of the schema may be noticed by."""
+
 MUTANTS = {
     "ALTER TABLE topics DISABLE ROW LEVEL SECURITY": test_row_security_is_forced_on_every_table,
     "ALTER TABLE topics NO FORCE ROW LEVEL SECURITY": test_row_security_is_forced_on_every_table,
