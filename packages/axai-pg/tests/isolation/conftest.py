@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,8 @@ import pytest
 from axai_pg.utils.roles import prepare_database
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
 
     from tests.isolation.logins import Login
     from tests.isolation.scene import Organisation, Scene
@@ -47,16 +49,28 @@ for _name in (
 
 
 @pytest.fixture(scope="session")
-def attacked_url(
+def new_attacked(
     andamios_postgres_databases: PostgresDatabases, schema_template: str
-) -> Iterator[str]:
-    """Yield the URL, for psycopg, of a database that nothing but attacks is in."""
-    url = andamios_postgres_databases.create(schema_template)
-    plain = url.replace("+psycopg", "", 1)
-    with psycopg.connect(plain, autocommit=True) as connection:
-        prepare_database(connection)
-    yield plain
-    andamios_postgres_databases.drop(url)
+) -> Callable[[], AbstractContextManager[str]]:
+    """Return what yields the URL, for psycopg, of a database that nothing but attacks is in."""
+
+    @contextmanager
+    def made() -> Iterator[str]:
+        url = andamios_postgres_databases.create(schema_template)
+        plain = url.replace("+psycopg", "", 1)
+        with psycopg.connect(plain, autocommit=True) as connection:
+            prepare_database(connection)
+        yield plain
+        andamios_postgres_databases.drop(url)
+
+    return made
+
+
+@pytest.fixture(scope="session")
+def attacked_url(new_attacked: Callable[[], AbstractContextManager[str]]) -> Iterator[str]:
+    """Yield the URL of a database in which nothing is committed but two organisations."""
+    with new_attacked() as url:
+        yield url
 
 
 @pytest.fixture(scope="session")

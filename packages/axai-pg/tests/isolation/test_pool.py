@@ -17,10 +17,13 @@ from sqlalchemy import URL, event, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 from sqlalchemy.orm import Session
+from tests.isolation.logins import made_login
+from tests.isolation.scene import fill
 
 if TYPE_CHECKING:
     import uuid
     from collections.abc import AsyncIterator, Callable, Iterator
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from sqlalchemy import Connection
@@ -43,6 +46,25 @@ pool_mode = transaction
 default_pool_size = 1
 max_client_conn = 100
 """
+
+
+@pytest.fixture(scope="module")
+def attacked_url(new_attacked: Callable[[], AbstractContextManager[str]]) -> Iterator[str]:
+    """Yield the URL of a database of these tests alone, for they commit."""
+    with new_attacked() as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def organisations(attacked_url: str) -> tuple[Organisation, Organisation]:
+    with psycopg.connect(attacked_url, autocommit=True) as connection:
+        return fill(connection), fill(connection)
+
+
+@pytest.fixture(scope="module")
+def login(attacked_url: str) -> Iterator[Login]:
+    with made_login(attacked_url) as login:
+        yield login
 
 
 class ScopedSession(Session):
