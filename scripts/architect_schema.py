@@ -21,7 +21,7 @@ from andamios_orm.cli.picture import picture
 from andamios_orm.dialect import DuckDBDialect
 from andamios_orm.models.derived import rule_of
 from andamios_orm.models.limits import why_not
-from project_architect_db.models import Base, rollups
+from project_architect_db.models import Base, rollups, searching
 
 FOLDER = Path(__file__).resolve().parent.parent / "docs" / "reference"
 PAGE = FOLDER / "project-architect-schema.md"
@@ -29,6 +29,8 @@ DRAWING = FOLDER / "project-architect-schema.svg"
 BEGIN = "<!-- the tables: written by scripts/architect_schema.py -->\n"
 FEED = "andamios_"
 """How the names of tables begin that are those of the change feed."""
+MODULES = (rollups, searching)
+"""Those with tables that are no entities."""
 DUCKDB = DuckDBDialect()
 POSTGRESQL = postgresql.dialect()  # type: ignore[no-untyped-call]  # SQLAlchemy's
 
@@ -65,9 +67,14 @@ def _tables() -> Iterator[str]:
 
 
 def _about(table: Table, mapper: Mapper[Any] | None) -> str:
-    if mapper is None:  # the sums by day, which are no entity
-        text = inspect.getdoc(rollups) or ""
-        return f"`{table.name}`: {_first_line(text)}"
+    if mapper is None:  # what is no entity is told below the table itself
+        told = [
+            text
+            for module in MODULES
+            for name, text in _told_below(ast.parse(inspect.getsource(module)).body)
+            if getattr(module, name) is table
+        ]
+        return f"`{table.name}`: {told[0]}"
     model = mapper.class_
     return f"`{model.__name__}`: {_first_line(inspect.getdoc(model) or '')}"
 
@@ -89,7 +96,7 @@ def _column(column: Column[Any], note: str) -> str:
 
 def _said(column: Column[Any]) -> Iterator[str]:
     if column.primary_key:
-        yield "key, from a sequence"
+        yield "key" if column.identity is None else "key: an identity, on DuckDB from a sequence"
     for key in column.foreign_keys:
         yield f"refers to [{key.column.table.name}](#{key.column.table.name})"
     if column.nullable:
@@ -121,14 +128,19 @@ def _notes(model: type[Any]) -> dict[str, str]:
         if not each.__module__.startswith(("andamios_orm.models", "project_architect_db.models")):
             continue
         body = ast.parse(dedent(inspect.getsource(each))).body[0].body  # type: ignore[attr-defined]  # a class has one
-        for above, below in pairwise(body):
-            match above, below:
-                case (
-                    ast.AnnAssign(target=ast.Name(id=name)),
-                    ast.Expr(value=ast.Constant(value=str(text))),
-                ):
-                    found[name] = _first_line(inspect.cleandoc(text)).rstrip(".")
+        found |= {name: text.rstrip(".") for name, text in _told_below(body)}
     return found
+
+
+def _told_below(body: list[ast.stmt]) -> Iterator[tuple[str, str]]:
+    """Yield the names in a module or class below which something is written, and its first line."""
+    for above, below in pairwise(body):
+        match above, below:
+            case (
+                ast.AnnAssign(target=ast.Name(id=name)),
+                ast.Expr(value=ast.Constant(value=str(text))),
+            ):
+                yield name, _first_line(inspect.cleandoc(text))
 
 
 def _rules(table: Table) -> Iterator[str]:
@@ -142,7 +154,7 @@ def _indexes(table: Table) -> Iterator[str]:
     for index in sorted(table.indexes, key=lambda each: str(each.name)):
         where = "" if index.dialect_options["duckdb"]["index"] is not False else ", PostgreSQL only"
         names = ", ".join(f"`{column.name}`" for column in index.columns)
-        yield f"- index `{index.name}` of {names}{where}"
+        yield f"- index `{index.name}` of {names or 'its words'}{where}"
 
 
 def _constraints(table: Table) -> Iterator[str]:

@@ -149,19 +149,18 @@ def following(page: Path, seconds: float) -> None:
     """Print what to try next."""
     command = Path(sys.executable).with_name(PROGRAM.name)
     name = os.path.relpath(command) if command.is_relative_to(Path.cwd()) else PROGRAM.name
-    tries = {
-        "report": "report --no-sample",
-        "import": "import git ../another-clone",
-        "search": "search 'write gate'",
-        "query": "query 'SELECT status, count(*) FROM projects GROUP BY status'",
-        "seed": "seed --remove",
-    }
+    tries = (
+        "report --no-sample",
+        "import git ../another-clone",
+        "search 'write gate'",
+        "query 'SELECT status, count(*) FROM projects GROUP BY status'",
+        "seed --remove",
+    )
     title(f"Done in {seconds:.0f} s. Next")
     say(f"  open {page} in a browser: the report as a page")
     say(f"  export PAD_DATABASE_URL=duckdb:///{NAME}.duckdb, then")
-    for listed, arguments in tries.items():
-        if listed in PROGRAM.listed:
-            say(f"    {name} {arguments}")
+    for arguments in tries:
+        say(f"    {name} {arguments}")
     say(f"  make demo DEMO_PATHS='../one ../another' brings more; rm {NAME}.duckdb begins anew")
 
 

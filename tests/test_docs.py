@@ -253,3 +253,16 @@ def test_the_page_and_the_picture_of_the_tables_are_those_of_the_models() -> Non
     written = [path.read_text(encoding="utf-8") for path in (module.PAGE, module.DRAWING)]
 
     assert written == [module.page(), module.drawing()], "run scripts/architect_schema.py --write"
+
+
+@pytest.mark.unit
+def test_the_page_of_the_tables_tells_keys_and_tables_apart() -> None:
+    page = script("architect_schema").page()
+    tables = {each.partition("\n")[0]: each for each in page.split("\n## ")}
+
+    assert "| `id` | BIGINT | BIGINT | key: an identity, on DuckDB" in tables["projects"]
+    assert "| `word` | VARCHAR | VARCHAR | key |" in tables["search_words"]
+    assert "`search_words`: the words that" in tables["search_words"]
+    assert "`rollup_deltas`: what was added" in tables["rollup_deltas"]
+    assert not any("identity" in tables[name] for name in ("search_words", "rollup_deltas"))
+    assert " of ," not in page

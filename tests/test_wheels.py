@@ -78,3 +78,34 @@ def test_the_wheel_of_axai_holds_the_plan_and_every_script(wheels: Path) -> None
 
 def test_a_source_distribution_is_built_beside_the_wheel(package: str, wheels: Path) -> None:
     assert list(wheels.glob(f"{package.replace('-', '_')}-*.tar.gz"))
+
+
+ELSEWHERE = """
+from axai_pg import Organization
+from axai_pg.testing.fixtures import axai_db_session
+
+def test_of_somebody_else(axai_db_session):
+    axai_db_session.add(Organization(name="Test"))
+    axai_db_session.commit()
+    assert axai_db_session.query(Organization).count() == 1
+"""
+
+
+@pytest.mark.db
+def test_the_fixtures_of_axai_pg_bring_a_server_to_an_empty_project(
+    run: Run, install: Run, wheels: Path, tmp_path: Path
+) -> None:
+    (wheel,) = wheels.glob("axai_pg-*.whl")
+    project = tmp_path / "project"
+    project.mkdir()
+    (project / "test_elsewhere.py").write_text(ELSEWHERE, encoding="utf-8")
+
+    python = install(f"{wheel}[testing]")
+    said = run(
+        *("env", "-u", "ANDAMIOS_TEST_POSTGRES_URL", "-u", "POSTGRES_HOST"),
+        *("ANDAMIOS_TEST_POSTGRES=embedded", python, "-m", "pytest"),
+        cwd=project,
+    )
+
+    assert "1 passed" in said
+    assert "(embedded)" in said

@@ -29,7 +29,7 @@ class _Commands(click.RichGroup):
         """Return a command; only its name and summary, unless the shell completes one."""
         if ctx.resilient_parsing:
             return self.program.command(cmd_name)
-        return click.RichCommand(name=cmd_name, help=self.program.listed[cmd_name][1].summary)
+        return click.RichCommand(name=cmd_name, help=self.program.listed[cmd_name].summary)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

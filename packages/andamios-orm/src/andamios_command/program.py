@@ -69,21 +69,19 @@ class Program:
     """Where the function is that yields what else its doctor looks at, ``module:name``."""
     bare: str | None = None
     """The command that it is without any; None for the help."""
-    listed: Mapping[str, tuple[str, Listed]] = field(init=False, repr=False)
-    """The commands, each with its group."""
+    listed: Mapping[str, Listed] = field(init=False, repr=False)
+    """The commands by name, without their groups."""
 
     def __post_init__(self) -> None:
         """Find the commands by name."""
         found = {
-            name: (group, each)
-            for group, commands in self.commands.items()
-            for name, each in commands.items()
+            name: each for commands in self.commands.values() for name, each in commands.items()
         }
         object.__setattr__(self, "listed", found)
 
     def command(self, name: str) -> click.Command:
         """Return a command, which is imported."""
-        listed = self.listed[name][1]
+        listed = self.listed[name]
         task: Task = importlib.import_module(listed.module).COMMANDS[listed.task or name]
         return task.of(self, name)
 
@@ -99,7 +97,7 @@ class Program:
     def _named(self, found: re.Match[str]) -> str:
         shared = {
             each.task or name: name
-            for name, (_, each) in self.listed.items()
+            for name, each in self.listed.items()
             if each.module.startswith("andamios_orm.")
         }
         name = shared.get(found[1])

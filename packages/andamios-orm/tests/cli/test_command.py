@@ -62,7 +62,9 @@ print(sorted({"sqlalchemy", "duckdb", "alembic", "pydantic", "andamios_orm"} & s
 
 @pytest.mark.parametrize("name", NAMES)
 def test_each_command_begins_as_the_list_says_and_has_examples(call: Call, name: str) -> None:
-    group, listed = commands.PROGRAM.listed[name]
+    group, listed = next(
+        (group, found[name]) for group, found in commands.COMMANDS.items() if name in found
+    )
     module = importlib.import_module(listed.module)
 
     done = call(name, "--help")
@@ -139,6 +141,15 @@ def test_each_statement_is_told_of(call: Call, project: str) -> None:
 
     assert re.search(r"^ +\d+\.\d ms  SELECT 'secret' AS name", done.err, re.MULTILINE)
     assert re.search(r"ms  SELECT nothing  \w+$", failed.err, re.MULTILINE)
+
+
+@pytest.mark.db
+def test_nothing_in_an_error_is_obeyed_by_a_terminal(call: Call) -> None:
+    done = call("query", 'SELECT 1 AS "\x1b[2J" FROM "\x1b]0;x\x07"', "--url", "duckdb:///:memory:")
+
+    assert done.code == 1
+    assert "]0;x" in done.err
+    assert not {"\x1b", "\x07"} & set(done.err)
 
 
 @pytest.mark.db

@@ -45,6 +45,17 @@ def test_rows_are_printed_in_many_forms(
     assert (done.code, done.out, done.err) == (0, printed, "2 rows\n")
 
 
+@pytest.mark.parametrize("form", ["table", "markdown"])
+def test_nothing_in_a_row_is_obeyed_by_a_terminal(call: Call, url: str, form: str) -> None:
+    sql = "SELECT chr(27) || '[2J' || chr(10) || 'a' AS \"t\x1bext\""
+
+    done = call("query", sql, "--url", url, "--format", form, "--verbose")
+
+    assert "\x1b" not in done.out + done.err
+    assert "t ext" in done.out
+    assert " [2J a" in done.out
+
+
 def test_casts_and_signs_are_no_parameters(call: Call, project: str, url: str) -> None:
     sql = "SELECT '7'::integer % 4 AS rest, 'a:b' AS text, ':c' LIKE ':%' AS found"
 

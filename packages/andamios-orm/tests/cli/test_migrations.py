@@ -172,11 +172,44 @@ def test_migrate_may_only_look(on: Call, begun: str) -> None:
     assert (done.code, done.out, done.err) == (0, "", "nothing is pending\n")
 
 
-def test_migrate_goes_one_way(on: Call) -> None:
-    done = on("migrate", "head", "--down", "1")
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (("head", "--down", "1"), "TARGET and --down exclude each other: each of them says where"),
+        (("head", "--to", "a", "--down", "1"), "TARGET and --to and --down exclude each other"),
+        (("--check", "--dry-run"), "--dry-run and --check exclude each other"),
+        (("--dry-run", "--sql"), "--dry-run and --sql exclude each other"),
+        (("--check", "--sql"), "--check and --sql exclude each other"),
+        (("head", "--check"), "--check and TARGET exclude each other: --check looks at all"),
+        (("--to", "head", "--check"), "--check and --to exclude each other"),
+        (("--down", "1", "--check"), "--check and --down exclude each other"),
+        (("--down", "1", "--sql"), "--sql and --down exclude each other: --sql goes up from"),
+        (("--sql", "--json"), "--sql and --json exclude each other: --sql prints SQL"),
+    ],
+    ids=lambda given: " ".join(given) if isinstance(given, tuple) else "",
+)
+@pytest.mark.sampled(12)
+def test_migrate_refuses_what_it_would_ignore(
+    on: Call, begun: str, arguments: tuple[str, ...], reason: str
+) -> None:
+    on("migrate")
+
+    done = on("migrate", *arguments, "--yes")
 
     assert done.code == 2
-    assert "TARGET, --to and --down exclude each other" in done.err
+    assert reason in " ".join(done.err.replace("│", " ").split())
+    assert on("current").out == f"{begun} first tables\n"
+
+
+def test_a_call_of_migrate_that_is_refused_opens_no_database(call: Call, project: str) -> None:
+    done = call(
+        *("migrate", "--models", project, "--url", "duckdb:///new.duckdb"),
+        *("--down", "1", "--check"),
+    )
+
+    assert done.code == 2
+    assert "exclude each other" in done.err
+    assert not Path("new.duckdb").exists()
 
 
 @pytest.mark.parametrize(

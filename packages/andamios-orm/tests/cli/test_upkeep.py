@@ -206,9 +206,9 @@ def test_a_person_sees_how_far_it_is(
     monkeypatch.setenv("TERM", "xterm")
     context = running.Context(Project.load({}, variables={}), as_json=False, quiet=quiet)
 
-    with context.progress("vacuum") as report:
+    with context.progress("vacuum [/] \x1b[2J") as report:
         report(1, 4)
 
     shown: Any = terminal.getvalue()
-    assert ("vacuum" in shown) == is_shown
+    assert ("vacuum [/] [2J" in shown) == is_shown
     assert ("25%" in shown) == is_shown

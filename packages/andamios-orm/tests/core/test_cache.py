@@ -21,7 +21,7 @@ from sqlalchemy import (
     type_coerce,
     update,
 )
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import SQLAlchemyError, StatementError
 from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped
 
@@ -158,6 +158,31 @@ async def test_a_value_that_is_another_one_each_time_is_looked_at_each_time(
     assert await read(database, called) == ["b"]
     assert called not in database.cache.told
     assert changed not in database.cache.told
+
+
+async def test_parameters_of_a_statement_that_somebody_keeps_are_looked_at_each_time(
+    database: Database, notes: Queries
+) -> None:
+    wanted: list[str] = ["a"]
+    several = select(Note.text).where(Note.text.in_(bindparam("wanted", expanding=True)))
+    given = several.params(wanted=wanted)
+    bound = select(Note.text).where(Note.text.in_(bindparam("own", wanted, expanding=True)))
+    assert (await read(database, given), await read(database, bound)) == (["a"], ["a"])
+    await write(database, "b")
+
+    wanted[0] = "b"
+
+    assert (await read(database, given), await read(database, bound)) == (["b"], ["b"])
+    assert given not in database.cache.told
+    assert bound not in database.cache.told
+
+
+async def test_a_value_that_was_not_given_is_asked_for_each_time(database: Database) -> None:
+    several = select(Note.text).where(Note.text.in_(bindparam("wanted", expanding=True)))
+
+    for _ in range(2):
+        with pytest.raises(StatementError, match="value is required for bind parameter 'wanted'"):
+            await read(database, several)
 
 
 async def test_the_second_read_runs_no_query(database: Database, notes: Queries) -> None:

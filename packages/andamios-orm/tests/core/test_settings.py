@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 
 from andamios_orm import Settings
+from andamios_orm.core.settings import url_of
 from andamios_orm.exceptions import AndamiosError, ConfigurationError
 
 pytestmark = pytest.mark.unit
@@ -163,3 +164,15 @@ def test_a_url_without_secrets_is_shown_as_it_is() -> None:
 def test_settings_cannot_be_changed() -> None:
     with pytest.raises(AttributeError):
         Settings().url = "x"  # type: ignore[misc]  # what is being tested
+
+
+@pytest.mark.parametrize("name", ["shop.duckdb", "/a b/#1.duckdb", "~/x.duckdb", ":memory:"])
+def test_the_path_of_a_file_becomes_a_url(name: str) -> None:
+    assert Settings(url=url_of(name)).parsed_url.database == name
+    assert Settings(url=url_of(Path(name))).parsed_url.database == name
+
+
+def test_a_url_stays_as_it_is() -> None:
+    assert url_of("postgresql+psycopg://ana:secret@host/shop") == (
+        "postgresql+psycopg://ana:secret@host/shop"
+    )

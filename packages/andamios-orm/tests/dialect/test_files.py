@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from andamios_orm.dialect.files import has_log, identity_of, own_files
+from andamios_orm.dialect.files import complete_file, has_log, identity_of, own_files
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,3 +43,27 @@ def test_no_statement_may_reach_the_log_or_the_journal(tmp_path: Path) -> None:
         "file.duckdb.journal",
     )
     assert own_files(None) == ()
+
+
+def test_a_file_takes_its_place_when_it_is_complete(tmp_path: Path) -> None:
+    path = tmp_path / "report.html"
+    path.write_text("old")
+
+    with complete_file(path) as file:
+        file.write(b"new")
+        before = path.read_text()
+
+    assert (before, path.read_text()) == ("old", "new")
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_file_that_is_not_completed_leaves_what_was_there(tmp_path: Path) -> None:
+    path = tmp_path / "report.html"
+    path.write_text("old")
+
+    with pytest.raises(OSError, match="the disk is full"), complete_file(path) as file:
+        file.write(b"half")
+        raise OSError("the disk is full")
+
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]

@@ -17,6 +17,7 @@ from andamios_orm.exceptions import (
     MigrationRefused,
     MissingTable,
     NotNullViolation,
+    RevisionsPending,
     RevisionUnknown,
     TransactionAborted,
 )
@@ -143,8 +144,14 @@ async def test_an_empty_revision_is_written_without_a_look_at_the_models(manage:
 async def test_a_revision_is_not_made_from_a_database_that_is_behind(manage: Manage) -> None:
     manager = two(manage(shelf()))
 
-    with pytest.raises(MigrationRefused, match="at no revision, the newest is b2: upgrade it"):
+    with pytest.raises(RevisionsPending, match="at no revision, the newest is b2") as nothing:
         await manager.revision("more")
+    await manager.upgrade("a1")
+    with pytest.raises(RevisionsPending, match="at a1, the newest is b2: upgrade it") as behind:
+        await manager.revision("more")
+
+    assert (nothing.value.current, nothing.value.pending) == ((), ("a1", "b2"))
+    assert (behind.value.current, behind.value.pending) == (("a1",), ("b2",))
 
 
 async def test_a_revision_is_not_made_behind_two_heads(manage: Manage) -> None:

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from axai_pg.data.config.database import (
+    DatabaseManager,
+    PostgresConnectionConfig,
+    PostgresPoolConfig,
+)
 from axai_pg.data.models import (
     Collection,
     Document,
@@ -17,12 +22,15 @@ from axai_pg.data.models import (
 
 __all__ = [
     "Collection",
+    "DatabaseManager",
     "Document",
     "DocumentTopic",
     "DocumentVersion",
     "GraphNode",
     "GraphRelationship",
     "Organization",
+    "PostgresConnectionConfig",
+    "PostgresPoolConfig",
     "Summary",
     "Topic",
     "User",

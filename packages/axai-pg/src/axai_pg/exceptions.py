@@ -9,6 +9,7 @@
     │   └── StatusRefused
     ├── ConfigurationError              ValueError
     │   └── NotInitialized              RuntimeError
+    ├── PermissionRequired              PermissionError
     ├── IsolationError
     │   ├── OrganizationRequired        ValueError
     │   ├── OrganizationChanged         ValueError
@@ -48,6 +49,7 @@ __all__ = [
     "OrganizationChanged",
     "OrganizationRequired",
     "OrganizationUnknown",
+    "PermissionRequired",
     "PrivilegedLogin",
     "PrivilegedLoginUsed",
     "StatusRefused",
@@ -179,6 +181,29 @@ class PrivilegedLogin(IsolationError, PermissionError):
     def __str__(self) -> str:
         """Return all three."""
         return privileged(self.login, self.reasons, self.commands)
+
+
+class PermissionRequired(AndamiosError, PermissionError):
+    """The user may not do this in the organisation.
+
+    Attributes: ``resource`` (a table), ``action``, ``user_id`` (None if nobody is named).
+    """
+
+    def __init__(self, resource: str, action: str, user_id: uuid.UUID | None) -> None:
+        """Keep what was wanted, and by whom."""
+        self.resource = resource
+        self.action = action
+        self.user_id = user_id
+        super().__init__(resource, action, user_id)
+
+    def __str__(self) -> str:
+        """Return who may not do what, and what to do."""
+        if self.user_id is None:
+            return f"nobody is named who may {self.action} {self.resource}: pass user_id"
+        return (
+            f"user {self.user_id} may not {self.action} {self.resource}: give the user a role "
+            f"with that permission"
+        )
 
 
 class PrivilegedLoginUsed(UserWarning):

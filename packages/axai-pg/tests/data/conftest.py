@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     MakeLogin = Callable[..., str]
 
-ONE = PostgresPoolConfig(pool_size=1, max_overflow=0, pool_timeout=0)
+ONE = PostgresPoolConfig(pool_size=1, max_overflow=0, pool_timeout=0.2)
 
 
 @pytest.fixture(scope="session")

@@ -7,8 +7,12 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 import pytest
 
+from axai_pg.utils.roles import prepare_database
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from andamios_orm.testing.databases import PostgresDatabases
 
 pytestmark = [pytest.mark.integration, pytest.mark.db]
 
@@ -27,9 +31,16 @@ NOT_FOR_SERVICES = {"audit_log", "audit_seals", "andamios_history"}
 
 
 @pytest.fixture(scope="module")
-def catalogue(shared_url: str) -> Iterator[psycopg.Connection[Any]]:
-    with psycopg.connect(shared_url.replace("+psycopg", "")) as connection:
+def catalogue(
+    andamios_postgres_databases: PostgresDatabases, schema_template: str
+) -> Iterator[psycopg.Connection[Any]]:
+    """Yield a connection to a database without rows, which no key can be in the way of."""
+    url = andamios_postgres_databases.create(schema_template)
+    with psycopg.connect(url.replace("+psycopg", "")) as connection:
+        prepare_database(connection)
+        connection.commit()
         yield connection
+    andamios_postgres_databases.drop(url)
 
 
 def column(catalogue: psycopg.Connection[Any], query: str) -> list[Any]:
@@ -266,7 +277,8 @@ def test_the_roles_are_as_weak_as_they_should_be(catalogue: psycopg.Connection[A
         "SELECT rolname, rolbypassrls, rolsuper OR rolcreaterole OR rolcreatedb OR rolreplication,"
         " ARRAY(SELECT roleid::regrole::text FROM pg_auth_members WHERE member = role.oid"
         " ORDER BY 1)"
-        " FROM pg_roles AS role WHERE rolname LIKE 'axai\\_%' ORDER BY 1"
+        " FROM pg_roles AS role WHERE rolname LIKE 'axai\\_%'"
+        " AND rolname NOT LIKE 'axai\\_test\\_%' ORDER BY 1"
     ).fetchall()
 
     assert found == [
@@ -279,6 +291,25 @@ def test_the_roles_are_as_weak_as_they_should_be(catalogue: psycopg.Connection[A
         ("axai_system", True, False, []),
     ]
 
+
+TESTS = (
+    test_row_security_is_forced_on_every_table,
+    test_one_restrictive_policy_for_everybody_is_on_every_table,
+    test_every_key_and_index_begins_with_the_organisation,
+    test_every_row_has_an_organisation,
+    test_every_key_to_another_table_has_the_organisation_in_it,
+    test_no_index_is_the_beginning_of_another,
+    test_services_have_no_more_than_they_need,
+    test_nothing_is_granted_to_everybody,
+    test_everything_belongs_to_the_owner,
+    test_a_function_that_acts_as_the_owner_knows_where_to_look,
+    test_services_call_what_they_need,
+    test_who_finds_documents_reads_nothing_else,
+    test_no_view_shows_what_its_owner_sees,
+    test_no_table_is_reached_through_another,
+    test_the_roles_are_as_weak_as_they_should_be,
+)
+"""What a mutant of the schema may be noticed by."""
 
 MUTANTS = {
     "ALTER TABLE topics DISABLE ROW LEVEL SECURITY": test_row_security_is_forced_on_every_table,

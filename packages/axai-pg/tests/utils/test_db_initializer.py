@@ -156,6 +156,7 @@ def test_a_script_that_cannot_be_run_is_named(schema_url: str, tmp_path: Path) -
         assert count(made, Organization) == 0
 
 
+@pytest.mark.slow
 def test_a_login_that_may_not_do_it_is_told_what_it_lacks(
     schema_url: str, config: PostgresConnectionConfig, maintenance: psycopg.Connection[Any]
 ) -> None:

@@ -10,7 +10,14 @@ import pytest
 from andamios_orm.exceptions import ValueRefused
 from project_architect_db.analytics import GRANULARITIES
 from project_architect_db.analytics.scope import Scope
-from project_architect_db.analytics.steps import beginning, earlier, steps, steps_of
+from project_architect_db.analytics.steps import (
+    beginning,
+    count_steps,
+    earlier,
+    refuse_too_many,
+    steps,
+    steps_of,
+)
 
 pytestmark = pytest.mark.unit
 
@@ -46,6 +53,15 @@ def test_each_step_follows_the_one_before(unit: str) -> None:
     assert [beginning(unit, step) for step in found] == found
 
 
+@pytest.mark.parametrize("unit", GRANULARITIES)
+def test_steps_are_counted_without_being_made(unit: str) -> None:
+    first = beginning(unit, SHOWN)
+
+    counts = [count_steps(unit, first, earlier(unit, first, -n)) for n in range(-2, 30)]
+
+    assert counts == [0, 0, *range(1, 31)]
+
+
 def test_an_hour_that_clocks_skip_is_no_step_and_one_shown_twice_is_one() -> None:
     spring = scope(
         dt.datetime(2026, 3, 28, 23, tzinfo=dt.UTC),
@@ -58,8 +74,8 @@ def test_an_hour_that_clocks_skip_is_no_step_and_one_shown_twice_is_one() -> Non
         "Europe/Madrid",
     )
 
-    assert [step.hour for step in steps_of("hour", spring, None)] == [0, 1, *range(3, 24)]
-    assert [step.hour for step in steps_of("hour", autumn, None)] == list(range(24))
+    assert [step.hour for step, _ in steps_of("hour", spring, None)] == [0, 1, *range(3, 24)]
+    assert [step.hour for step, _ in steps_of("hour", autumn, None)] == list(range(24))
     assert len(steps_of("day", autumn, None)) == 1
 
 
@@ -74,16 +90,16 @@ def test_a_day_that_clocks_skip_is_no_step() -> None:
         None,
     )
 
-    assert [step.day for step in found] == [28, 29, 31, 1]
+    assert [step.day for step, _ in found] == [28, 29, 31, 1]
 
 
 def test_an_open_range_has_the_steps_that_were_seen() -> None:
     start = dt.datetime(2026, 1, 5, 12, tzinfo=dt.UTC)
     seen = (dt.datetime(2026, 1, 6), dt.datetime(2026, 1, 8))  # noqa: DTZ001 - what a clock shows
 
-    assert [step.day for step in steps_of("day", scope(None, None), seen)] == [6, 7, 8]
-    assert [step.day for step in steps_of("day", scope(start, None), seen)] == [5, 6, 7, 8]
-    assert [step.day for step in steps_of("day", scope(None, start), seen)] == []
+    assert [step.day for step, _ in steps_of("day", scope(None, None), seen)] == [6, 7, 8]
+    assert [step.day for step, _ in steps_of("day", scope(start, None), seen)] == [5, 6, 7, 8]
+    assert [step.day for step, _ in steps_of("day", scope(None, start), seen)] == []
     assert steps_of("day", scope(None, None), None) == []
 
 
@@ -92,4 +108,7 @@ def test_too_many_steps_are_refused() -> None:
 
     with pytest.raises(ValueRefused, match="more than 50,000 steps"):
         steps_of("hour", long, None)
+    with pytest.raises(ValueRefused, match="more than 50,000 steps"):
+        refuse_too_many("hour", long)
+    refuse_too_many("hour", scope(None, dt.datetime(2026, 1, 1, tzinfo=dt.UTC)))
     assert len(steps_of("day", long, None)) == 9_497

@@ -60,4 +60,4 @@ def test_a_value_that_is_refused_is_a_wrong_question(column: str | None, said: s
 
 
 def test_nothing_that_a_terminal_would_obey_is_shown() -> None:
-    assert shown("a\x1b[2Jb\r\n\x07c\u202ed") == "a[2Jb cd"
+    assert shown("a\x1b[2Jb\r\n\x07c\u202ed") == "a [2Jb c d"

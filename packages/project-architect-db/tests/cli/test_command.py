@@ -16,7 +16,7 @@ import click
 import pytest
 
 import andamios_command
-from project_architect_command import PROGRAM
+from project_architect_command import COMMANDS, PROGRAM
 from project_architect_db.cli.remedies import ERRORS, REMEDIES
 from project_architect_db.importers import errors
 
@@ -72,23 +72,23 @@ print(sorted(heavy & set(sys.modules)))
 
 @pytest.mark.parametrize("name", NAMES)
 def test_each_command_begins_as_the_list_says_and_names_this_program(call: Call, name: str) -> None:
-    listed = PROGRAM.listed[name][1]
+    listed = PROGRAM.listed[name]
 
     done = call(name, "--help")
 
     assert done.code == 0
     assert f"project-architect-db {name}" in done.out
     assert "andamios-orm" not in done.out
-    if PROGRAM.listed[name][0] != "Development":
+    if name not in COMMANDS["Development"]:
         first, second, *_ = listed.summary.rstrip(".").split()
         assert f" {first} {second}" in " ".join(done.out.split())
 
 
 def test_what_another_program_does_as_well_is_its_task() -> None:
-    shared = [name for name, (_, each) in PROGRAM.listed.items() if "andamios" in each.module]
+    shared = [name for name, each in PROGRAM.listed.items() if "andamios" in each.module]
 
     for name in shared:
-        listed = PROGRAM.listed[name][1]
+        listed = PROGRAM.listed[name]
         task = importlib.import_module(listed.module).COMMANDS[listed.task or name]
         other = andamios_command.PROGRAM.command(listed.task or name)
         assert task.of(PROGRAM, name).name == name
@@ -99,7 +99,7 @@ def test_what_another_program_does_as_well_is_its_task() -> None:
 
 
 def test_a_module_lists_no_task_that_is_not_a_command() -> None:
-    listed = [each for _, each in PROGRAM.listed.values() if "project_architect" in each.module]
+    listed = [each for each in PROGRAM.listed.values() if "project_architect" in each.module]
 
     for module in {each.module for each in listed}:
         tasks = importlib.import_module(module).COMMANDS
@@ -173,7 +173,7 @@ def test_the_examples_of_a_command_run(
         for command in commands(name)
         for line in re.findall(r"^ *(project-architect-db .*)$", command.help or "", re.MULTILINE)
     ]
-    if PROGRAM.listed[name][0] == "Development":
+    if name in COMMANDS["Development"]:
         assert lines == [f"project-architect-db {name} --dry-run"]
     else:
         assert len(lines) >= 2

@@ -49,6 +49,27 @@ def names(done: Any) -> list[str]:
     return [row["name"] for row in csv.DictReader(io.StringIO(done.out))]
 
 
+class Terminal(io.StringIO):
+    """What a person looks at."""
+
+    def isatty(self) -> bool:
+        """Return that it is."""
+        return True
+
+
+def test_rows_are_counted_for_a_person_alone(filled: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    unseen = filled("export", "projects", "--verbose")
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    monkeypatch.setenv("TERM", "xterm")
+    seen = filled("export", "projects", "--verbose", "--limit", "2")
+
+    assert (unseen.code, seen.code) == (0, 0)
+    assert "count(" not in unseen.err
+    assert "count(" in terminal.getvalue()
+    assert "100%" in terminal.getvalue()
+
+
 def test_rows_go_to_the_standard_output_and_words_elsewhere(filled: Call) -> None:
     done = filled("export", "projects", "--sort", "name")
 

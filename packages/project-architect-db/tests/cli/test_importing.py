@@ -80,6 +80,30 @@ def test_a_path_that_fails_is_said_and_the_rest_is_imported(on: Call, shop: Path
     assert (known["path"], known["name"], known["commits"]) == ("shop", "shop", 0)
 
 
+def test_where_there_is_no_clone_no_database_is_made(call: Call) -> None:
+    Path("nothing").mkdir()
+    Path("loop").symlink_to("loop")
+    subprocess.run(["git", "init", "--quiet", "--template=", "empty"], check=True)
+
+    done = call("import", "git", "nowhere", "nothing", "loop", "empty")
+
+    assert done.code == 1
+    assert [line.rpartition("/")[2] for line in done.err.splitlines()][::2] == [
+        "nowhere: no such folder",
+        "loop: no such folder",
+    ]
+    assert sorted(map(str, Path().iterdir())) == ["empty", "loop", "nothing"]
+
+
+@pytest.mark.parametrize("arguments", [["files", "projects"], ["github"]], ids=lambda each: each[0])
+def test_where_there_is_no_file_no_database_is_made(call: Call, arguments: list[str]) -> None:
+    done = call("import", *arguments, "nowhere")
+
+    assert done.code == 2
+    assert "'nowhere' does not exist" in done.err
+    assert not list(Path().iterdir())
+
+
 def test_a_database_that_is_lost_ends_the_import(
     on: Call, shop: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -115,6 +139,18 @@ def test_rows_of_a_file_become_projects(on: Call) -> None:
     assert there.out == "name,owner\nShop,ana\nPaint,ana\n"
 
 
+def test_what_rows_belong_to_is_named_by_digits_as_well(on: Call) -> None:
+    Path("projects.csv").write_text(PROJECTS.replace("Shop", "2026", 1))
+    Path("documents.csv").write_text("name,content\na.md,Text\n")
+    on("import", "files", "projects", "projects.csv", *MAP)
+
+    done = on("import", "files", "documents", "documents.csv", "--project", "2026")
+    none = on("import", "files", "documents", "documents.csv", "--project", "1999")
+
+    assert done.out == "1 of 1 documents made\n"
+    assert (none.code, "Project 1999 (by id or by name) does not exist" in none.err) == (1, True)
+
+
 def test_rows_may_come_from_the_standard_input(on: Call, monkeypatch: pytest.MonkeyPatch) -> None:
     Path("projects.csv").write_text(PROJECTS)
     on("import", "files", "projects", "projects.csv", *MAP)
@@ -146,8 +182,9 @@ def test_rows_that_are_wrong_are_named_and_nothing_is_stored(on: Call) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
-        (["projects", "nowhere.csv"], 1, "nowhere.csv: "),
-        (["projects", "nowhere.csv", "--map", "Title"], 2, "--map takes COLUMN=FIELD"),
+        (["projects", "nowhere.csv"], 2, "'nowhere.csv' does not exist"),
+        (["projects", "."], 1, ".: it has no suffix"),
+        (["projects", "-", "--map", "Title"], 2, "--map takes COLUMN=FIELD"),
         (["things", "nowhere.csv"], 2, "'things' is not one of 'projects'"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
@@ -173,6 +210,56 @@ def test_what_github_answered_becomes_conversations(on: Call) -> None:
     assert "broken.json" in done.err
     assert json.loads(again.out)["imported"][0]["files"] == 1
     assert json.loads(on("--json").out)["status"][0]["counts"]["conversations"] == 1
+
+
+TITLE = "\x1b]0;owned\x07\x9b2J"
+
+
+def test_names_in_a_clone_reach_no_terminal(
+    on: Call, shop: Path, commit: Callable[[Path, str], None]
+) -> None:
+    clone = shop.rename(f"shop{TITLE}")
+    (clone / f"{TITLE}.md").symlink_to("README.md")
+    (clone / "pyproject.toml").unlink()
+    commit(clone, "docs: a link")
+
+    done = on("import", "git", str(clone), f"nowhere{TITLE}")
+
+    assert done.code == 1
+    assert done.out.startswith("shop ]0;owned 2J (new project 1): ")
+    assert "]0;owned 2J.md: a symbolic link is not followed" in done.err
+    assert "nowhere ]0;owned 2J: no such folder" in done.err
+    assert _is_plain(done)
+
+
+def test_names_in_a_file_reach_no_terminal(on: Call) -> None:
+    rows = {f"name{TITLE}": "Shop", "project_idea": "no", f"un{TITLE}known": "x"}
+    path = Path(f"rows{TITLE}.ndjson")
+    path.write_text(json.dumps(rows))
+    named = ("--map", f"name{TITLE}=name", "--map", f"un{TITLE}known=")
+
+    unknown = on("import", "files", "projects", str(path))
+    refused = on("import", "files", "projects", str(path), *named)
+    path.write_text(json.dumps({**rows, "project_idea": "Sells scaffolds to people"}))
+    made = on("import", "files", "projects", str(path), *named)
+
+    assert [unknown.code, refused.code, made.code] == [5, 5, 0], unknown.err
+    assert "rows ]0;owned 2J.ndjson: " in refused.err
+    assert "  un ]0;owned 2Jknown: " in made.err
+    assert all(map(_is_plain, (unknown, refused, made)))
+
+
+def test_names_in_answers_of_github_reach_no_terminal(on: Call) -> None:
+    Path(f"broken{TITLE}.json").write_text("[{")
+
+    done = on("import", "github", f"broken{TITLE}.json")
+
+    assert "broken ]0;owned 2J.json" in done.err
+    assert _is_plain(done)
+
+
+def _is_plain(done: Any) -> bool:
+    return not set(TITLE) - set("]0;owned2J") & set(done.out + done.err)
 
 
 @pytest.mark.slow

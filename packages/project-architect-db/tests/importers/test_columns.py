@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import io
+import sys
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
@@ -137,7 +138,7 @@ def test_a_file_that_is_cut_short_is_damaged(
 
 
 def test_without_pyarrow_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(columns, "has_pyarrow", lambda: False)
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
 
     with ExitStack() as stack, pytest.raises(MissingExtra, match=r"project-architect-db\[arrow\]"):
         Columns("it", "Parquet", io.BytesIO(), stack)

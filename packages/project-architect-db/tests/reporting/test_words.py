@@ -35,6 +35,7 @@ def test_a_text_is_shown_without_what_would_be_obeyed(text: str, expected: str) 
     ("seconds", "expected"),
     [
         (0, "0 s"),
+        (0.25, "0.2 s"),
         (59.4, "59 s"),
         (60, "1 min"),
         (3_599, "60 min"),
@@ -145,6 +146,7 @@ def test_a_sparkline_has_as_many_letters_as_there_are_values() -> None:
     assert words.sparkline([]) == ""
     assert words.sparkline([0, 0]) == "▁▁"
     assert words.sparkline([1, 1_000_000]) == "▂█"
+    assert words.sparkline([-1, 0.5, 4.0]) == "▁▂█"
     assert words.sparkline(words.grouped(range(90), 31)) == words.sparkline(
         [sum(range(at, at + 3)) for at in range(0, 90, 3)]
     )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
+import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,6 +13,7 @@ from sqlalchemy import event
 from andamios_orm.exceptions import ConfigurationError, NotFound, QueryRefused, ValueRefused
 from andamios_orm.testing.budgets import QueryBudget
 from project_architect_db.analytics import GRANULARITIES, METRICS
+from project_architect_db.analytics.series import series_of
 from project_architect_db.models import (
     Conversation,
     ConversationMessage,
@@ -27,6 +30,7 @@ from project_architect_db.repositories import (
     ProjectRepository,
     RepositoryRepository,
 )
+from project_architect_db.repositories import analytics as asking_for_series
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -159,6 +163,38 @@ async def test_a_series_has_no_gaps_and_stands_beside_what_was_before(
     assert len(found.sql) == 1
 
 
+async def test_other_tasks_go_on_while_points_are_computed(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ticks: list[int] = []
+    ticked = threading.Event()
+
+    def computed(*arguments: Any) -> Any:
+        before = len(ticks)
+        ticked.clear()
+        ticked.wait(10)
+        found = series_of(*arguments)
+        ticks_meanwhile.append(len(ticks) - before)
+        return found
+
+    async def tick() -> None:
+        while True:
+            ticks.append(1)
+            ticked.set()
+            await asyncio.sleep(0)
+
+    ticks_meanwhile: list[int] = []
+    monkeypatch.setattr(asking_for_series, "series_of", computed)
+    ticking = asyncio.create_task(tick())
+    hours = (NEW_YEAR, NEW_YEAR + dt.timedelta(hours=2_000))
+
+    found = await AnalyticsRepository(database).time_series_analysis("messages", "hour", hours)
+
+    ticking.cancel()
+    assert len(found.points) == 2_000
+    assert ticks_meanwhile[0] > 0
+
+
 async def test_months_are_compared_with_as_many_months_before(
     database: Database, project_values: Values
 ) -> None:
@@ -261,7 +297,7 @@ async def test_nothing_is_0_or_none(database: Database) -> None:
 
     for name in METHODS:
         rows = (await getattr(analytics, name)()).rows()
-        assert {row["value"] for row in rows} <= {0.0, None, 30.0, 20.0}
+        assert {row["value"] for row in rows} <= {0.0, None}
     for metric in [*METRICS][::6]:
         found = await analytics.time_series_analysis(metric, GRANULARITIES[1])  # type: ignore[arg-type]
         assert (found.points, found.total) == ([], 0)
@@ -288,7 +324,12 @@ async def test_repositories_of_entities_answer_for_their_viewer(
     assert talks.total_conversations == 0
     health = await repositories.health(code.id)
     assert (health.score, health.grade) == (0, "F")
-    assert [part.points for part in health.parts] == [None, 0, None, None]
+    assert [(part.name, part.weight, part.points) for part in health.parts] == [
+        ("activity", 30, None),
+        ("builds", 30, 0),
+        ("deployments", 20, None),
+        ("contributors", 20, None),
+    ]
     with pytest.raises(NotFound):
         await RepositoryRepository(database, viewer="ana").health(code.id)
     attention = await AnalyticsRepository(database).needs_attention()

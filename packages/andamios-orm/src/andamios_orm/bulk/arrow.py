@@ -44,14 +44,14 @@ def has_pyarrow() -> bool:
     return importlib.util.find_spec("pyarrow") is not None
 
 
-def require_pyarrow(what: str) -> Any:
-    """Return pyarrow.
+def require_pyarrow(what: str, *, package: str = "andamios-orm") -> Any:
+    """Return pyarrow, which is an extra of ``package``.
 
     Raises:
         MissingExtra: it is not installed.
     """
     if not has_pyarrow():
-        raise MissingExtra(f"{what} needs pyarrow: pip install 'andamios-orm[arrow]'")
+        raise MissingExtra(f"{what} needs pyarrow: pip install '{package}[arrow]'")
     return pyarrow()
 
 

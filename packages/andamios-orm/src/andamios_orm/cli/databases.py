@@ -14,6 +14,7 @@ import rich_click as click
 from andamios_orm.cli import checking, drawing
 from andamios_orm.cli.running import FAILED, command
 from andamios_orm.cli.shell import shell_command
+from andamios_orm.core.lines import one_line
 from andamios_orm.core.reading import read
 from andamios_orm.maintenance import backup, restore
 
@@ -85,7 +86,7 @@ def _as_markdown(names: Sequence[str], rows: Sequence[Any]) -> str:
 
 
 def _as_table(names: Sequence[str], rows: Sequence[Any]) -> str:
-    cells = [list(names), *([_cell(value) for value in row] for row in rows)]
+    cells = [[_cell(value) for value in row] for row in (names, *rows)]
     widths = [max(len(row[at]) for row in cells) for at in range(len(names))]
     lines = [
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
@@ -96,7 +97,7 @@ def _as_table(names: Sequence[str], rows: Sequence[Any]) -> str:
 
 
 def _cell(value: Any) -> str:
-    return "" if value is None else str(value).replace("\n", " ")
+    return "" if value is None else one_line(str(value))
 
 
 def _write(printed: str, output: str) -> None:

@@ -14,10 +14,23 @@ from andamios_orm.maintenance import backup
 from andamios_orm.migration import MigrationManager
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from andamios_orm.cli.running import Context
     from andamios_orm.migration import Revision, Step
+
+
+_ALL_PENDING: Final = "--check looks at all that is pending, up to the newest revision"
+_APART: Final = (
+    (("TARGET", "--to", "--down"), "each of them says where to go"),
+    (("--dry-run", "--check", "--sql"), "each of them shows something else"),
+    (("--check", "TARGET"), _ALL_PENDING),
+    (("--check", "--to"), _ALL_PENDING),
+    (("--check", "--down"), _ALL_PENDING),
+    (("--sql", "--down"), "--sql goes up from the beginning; --dry-run shows what is undone"),
+    (("--sql", "--json"), "--sql prints SQL; --dry-run has the statements as JSON"),
+)
+"""Arguments of ``migrate`` of which only one may be given, and why."""
 
 
 def _show(context: Context, revisions: Iterable[Revision], nothing: str) -> None:
@@ -86,8 +99,17 @@ async def migrate_command(  # noqa: PLR0913 - one for each option
     sql: bool,
 ) -> int | None:
     """Run the revisions that are pending, up to TARGET, else to the newest."""
-    if sum(each is not None for each in (target, to, down)) > 1:
-        raise click.UsageError("TARGET, --to and --down exclude each other")
+    _refuse_mixed(
+        {
+            "TARGET": target is not None,
+            "--to": to is not None,
+            "--down": down is not None,
+            "--dry-run": dry_run,
+            "--check": check,
+            "--sql": sql,
+            "--json": context.as_json,
+        }
+    )
     if down is not None:
         await _down(context, f"-{down}", dry_run=dry_run)
         return 0
@@ -107,6 +129,14 @@ async def migrate_command(  # noqa: PLR0913 - one for each option
         else:
             _show(context, await manager.upgrade(target), "nothing is pending")
     return 0
+
+
+def _refuse_mixed(given: Mapping[str, bool]) -> None:
+    """Raise if one of the arguments that are given would be of no effect beside another."""
+    for names, reason in _APART:
+        found = [name for name in names if given[name]]
+        if len(found) > 1:
+            raise click.UsageError(f"{' and '.join(found)} exclude each other: {reason}")
 
 
 @command(destructive=True, examples=["downgrade --dry-run -- -1", "downgrade base --yes"])

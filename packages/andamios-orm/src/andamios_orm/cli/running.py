@@ -17,6 +17,7 @@ import rich_click as click
 from sqlalchemy.exc import SQLAlchemyError
 
 from andamios_orm.cli.project import Project, imported
+from andamios_orm.core.lines import one_line
 from andamios_orm.exceptions import (
     AndamiosError,
     BackupFailed,
@@ -96,20 +97,26 @@ class Context:
             for line in text:
                 click.echo(line)
 
+    @property
+    def shows_progress(self) -> bool:
+        """Whether a person sees how far something has come."""
+        return not self.quiet and sys.stderr.isatty()
+
     @contextmanager
     def progress(self, what: str) -> Iterator[Callable[[int, int], None]]:
         """Show a person how far ``what`` has come: yield what is called with done and total.
 
         It may be called on another thread.
         """
-        if self.quiet or not sys.stderr.isatty():
+        if not self.shows_progress:
             yield lambda _done, _total: None
             return
         from rich.console import Console
+        from rich.markup import escape
         from rich.progress import Progress
 
         with Progress(console=Console(stderr=True), transient=True) as bar:
-            task = bar.add_task(what, total=None)
+            task = bar.add_task(escape(one_line(what)), total=None)
             yield lambda done, total: bar.update(task, completed=done, total=total)
 
     def confirm(self, loss: str) -> None:
@@ -169,7 +176,7 @@ class AsyncTask:
         return inspect.cleandoc(self.function.__doc__ or "")
 
     def _examples(self, program: Program, name: str, parent: str) -> str:
-        given = None if parent else program.listed[name][1].examples
+        given = None if parent else program.listed[name].examples
         examples = given or [name + each.removeprefix(self.name) for each in self.examples]
         begin = f"{program.name} {parent}".rstrip()
         return "\b\nExamples:\n" + "".join(f"  {begin} {each}\n" for each in examples)
@@ -253,7 +260,7 @@ def _options(program: Program) -> list[Any]:
 def _tell(record: StatementRecord) -> None:
     """Tell a person of a statement; values are not in it."""
     ended = record.error or f"{record.rowcount} rows" * (record.rowcount >= 0)
-    text = " ".join(record.statement.split())
+    text = one_line(record.statement).strip()
     click.echo(f"{record.seconds * 1000:8.1f} ms  {text}  {ended}".rstrip(), err=True)
 
 
@@ -279,7 +286,7 @@ def _outcome(
         if debug:
             traceback.print_exc()
         first = str(error).splitlines()[0] if str(error) else type(error).__name__
-        click.echo(f"{program.name}: {program.worded(first)}", err=True)
+        click.echo(f"{program.name}: {program.worded(one_line(first))}", err=True)
         if isinstance(error, AndamiosError):
             click.echo(f"  {program.name} explain {type(error).__name__} says more", err=True)
         return exit_code(error)

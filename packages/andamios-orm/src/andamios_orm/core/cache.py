@@ -181,11 +181,12 @@ class _Reading:
             )
         known = self.cache.entries.statement(found.key, self.statement, self.cache.dialect)
         values = [bind.effective_value for bind in found.bindparams]
+        given: Any = getattr(found, "params", None)  # SQLAlchemy 2.0 puts them into the binds
         try:
-            told = known, pickle.dumps((values, getattr(found, "params", None)), protocol=5)
+            told = known, pickle.dumps((values, given), protocol=5)
         except (pickle.PicklingError, AttributeError, TypeError) as error:
             raise QueryRefused(f"a value cannot be told from others: {error}") from error
-        if all(map(_stays, found.bindparams)):
+        if given is None and all(map(_stays, found.bindparams)):
             self.cache.told[self.statement] = told
         return told
 
@@ -346,12 +347,15 @@ class _Reading:
 
 
 def _stays(bind: BindParameter[Any]) -> bool:
-    """Return whether a bound value will be the same the next time; a list of IN() is a copy."""
-    value = bind.effective_value
+    """Return whether a bound value will be the same the next time.
+
+    A list given to ``in_()`` is a copy, and unnamed; that of a named value is the caller's.
+    """
     if bind.callable is not None:
         return False
-    values: Any = value if bind.expanding else (value,)
-    return all(map(is_unchangeable, values))
+    if bind.expanding:
+        return bind.unique and all(map(is_unchangeable, bind.value or ()))
+    return is_unchangeable(bind.value)
 
 
 def _is_number(value: Any) -> bool:

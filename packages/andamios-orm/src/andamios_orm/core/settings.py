@@ -18,7 +18,18 @@ from andamios_orm.exceptions import ConfigurationError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["Settings", "pyproject_section"]
+__all__ = ["Settings", "pyproject_section", "url_of"]
+
+
+def url_of(database: str | Path) -> str:
+    """Return the URL of a database that is named by it, or by the path of a DuckDB file.
+
+    >>> url_of("postgresql:///shop"), url_of(Path("shops/paint.duckdb"))
+    ('postgresql:///shop', 'duckdb:///shops/paint.duckdb')
+    """
+    if isinstance(database, str) and "://" in database:
+        return database
+    return URL.create("duckdb", database=str(database)).render_as_string(hide_password=False)
 
 
 @dataclass(frozen=True, kw_only=True)

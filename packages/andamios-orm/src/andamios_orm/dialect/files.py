@@ -1,20 +1,27 @@
-"""The files of a database: what names and identity they have, and where extensions lie."""
+"""Files: the names and identity of a database's, whole ones, and where extensions lie."""
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import os
 import re
+import secrets
 from itertools import count
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import duckdb
 
 from andamios_orm.exceptions import MissingExtra
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import BinaryIO
+
 __all__ = [
     "alias_of",
+    "complete_file",
     "extension_path",
     "first_free",
     "has_log",
@@ -81,6 +88,21 @@ def sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+@contextlib.contextmanager
+def complete_file(path: Path) -> Iterator[BinaryIO]:
+    """Yield what is written to; it takes the place of ``path`` when all is, or is removed."""
+    partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+    try:
+        with partial.open("xb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
 
 
 def first_free(path: Path) -> Path:

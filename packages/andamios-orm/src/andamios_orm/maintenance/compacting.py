@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import URL, text
+from sqlalchemy import text
 
 from andamios_orm.core import Database
+from andamios_orm.core.settings import url_of
 from andamios_orm.dialect.registry import registry
 from andamios_orm.exceptions import ConfigurationError, DatabaseAlreadyOpen
 from andamios_orm.maintenance.progress import say_nothing
@@ -92,7 +93,7 @@ async def vacuum(
         DatabaseAlreadyOpen: this process has the file open.
         DatabaseLocked: another process has it open.
     """
-    opened = database if isinstance(database, Database) else Database(_url(database))
+    opened = database if isinstance(database, Database) else Database(url_of(database))
     tell = progress or say_nothing
     try:
         if opened.engine.dialect.name == "postgresql":
@@ -121,12 +122,6 @@ async def occupancy(database: Database) -> Occupancy:
             )
         ).all()
         return Occupancy(found.size, found.free, len(tables))
-
-
-def _url(database: str | Path) -> str:
-    if isinstance(database, str) and "://" in database:
-        return database
-    return URL.create("duckdb", database=str(database)).render_as_string(hide_password=False)
 
 
 def _closed_file(database: Database) -> Path:

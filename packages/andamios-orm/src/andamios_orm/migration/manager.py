@@ -98,6 +98,7 @@ class MigrationManager:
 
         Raises:
             RevisionsPending: the database is not at the newest revision.
+            RevisionUnknown: it is at one that the folder does not have.
         """
         scripts = self.folder.scripts()
         if empty:

@@ -50,6 +50,7 @@ def write_differences(
 
     Raises:
         RevisionsPending: the database is not at the newest revision.
+        RevisionUnknown: it is at one that the folder does not have.
     """
     at = running.current(connection, target)
     heads = {each.id for each in scripts.heads()}
@@ -58,7 +59,7 @@ def write_differences(
             f"the database is at {', '.join(at) or 'no revision'}, the newest is "
             f"{', '.join(sorted(heads)) or 'none'}: upgrade it first",
             current=at,
-            pending=sorted(heads),
+            pending=[step.revision.revision for step in scripts.upgrade("heads", at)],
         )
     context, found = changes(target, connection)
     if not found.ops:

@@ -6,14 +6,13 @@ import asyncio
 import contextlib
 import dataclasses
 import importlib
-import os
-import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy import type_coerce, types
 
 from andamios_orm.core.connection import fetch_arrow
+from andamios_orm.dialect.files import complete_file
 from andamios_orm.dialect.types import encode_json
 from andamios_orm.exceptions import MissingExtra, QueryRefused, UnknownField
 from andamios_orm.queries.fields import plain_type
@@ -191,24 +190,19 @@ async def to_csv(
 
 
 async def _written(source: AsyncIterator[Any], path: Path, make: Any) -> int:
-    """Write under a name of its own beside ``path`` and rename: it is whole or not there."""
-    partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
-    writer: Any = None
+    """Write a file that is whole or not there, and return how many rows are in it."""
     rows = 0
-    try:
+    with contextlib.ExitStack() as stack:
+        file = stack.enter_context(complete_file(path))
+        writing = stack.enter_context(contextlib.ExitStack())
+        writer: Any = None
         async for batch in source:
             if writer is None:
-                writer = await asyncio.to_thread(make, str(partial), batch.schema)
+                writer = await asyncio.to_thread(make, file, batch.schema)
+                writing.callback(writer.close)
             await asyncio.to_thread(writer.write_batch, batch)
             rows += batch.num_rows
-        await asyncio.to_thread(writer.close)
-        await asyncio.to_thread(os.replace, partial, path)
-    except BaseException:
-        if writer is not None:
-            writer.close()
-        with contextlib.suppress(FileNotFoundError):
-            partial.unlink()
-        raise
+        await asyncio.to_thread(stack.pop_all().close)
     return rows
 
 

@@ -85,7 +85,8 @@ class DatabaseInitializer:
     def __init__(self, config: DatabaseInitializerConfig) -> None:
         """Do nothing yet."""
         self.config = config
-        self._made = False
+        self.has_made_it = False
+        """Whether the database that is there was made here."""
         self._manager: DatabaseManager | None = None
 
     def __enter__(self) -> Self:
@@ -100,7 +101,7 @@ class DatabaseInitializer:
     ) -> None:
         """Close all connections; drop the database if it was made here and is to go."""
         self._dispose()
-        if self.config.auto_drop_on_exit and self._made:
+        if self.config.auto_drop_on_exit and self.has_made_it:
             self.drop_database()
 
     # ---- all of it ---------------------------------------------------------------
@@ -157,7 +158,7 @@ class DatabaseInitializer:
             made = not database_exists(connection, self._name) and create_database(
                 connection, self._name
             )
-        self._made = self._made or made
+        self.has_made_it = self.has_made_it or made
         return made
 
     def drop_database(self, *, force: bool = False) -> bool:
@@ -171,13 +172,13 @@ class DatabaseInitializer:
         with self._connected(MAINTENANCE) as connection:
             if not database_exists(connection, self._name):
                 return False
-            if not self._made and not force:
+            if not self.has_made_it and not force:
                 raise ConfigurationError(
                     f"the database {self._name} was not made here: pass force=True to drop it "
                     f"with all that is in it"
                 )
             drop_database(connection, self._name)
-        self._made = False
+        self.has_made_it = False
         return True
 
     def apply_schema(self, schema_file: str | Path | None = None) -> tuple[str, ...]:

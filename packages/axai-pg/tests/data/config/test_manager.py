@@ -251,6 +251,7 @@ async def test_a_privileged_login_is_seen(careless: DatabaseManager) -> None:
     assert (health.role, health.privileged) == ("axai_app", ("it is a superuser",))
 
 
+@pytest.mark.slow
 async def test_a_table_that_is_not_protected_is_seen(schema_url: str, service: str) -> None:
     with psycopg.connect(schema_url.replace("+psycopg", ""), autocommit=True) as connection:
         connection.execute("ALTER TABLE topics NO FORCE ROW LEVEL SECURITY")
@@ -296,6 +297,7 @@ async def test_a_database_that_does_not_answer_is_reported(manager: DatabaseMana
     assert health.error == "no answer within 0 s"
 
 
+@pytest.mark.slow
 async def test_connections_that_have_died_in_the_pool_are_replaced(
     manager: DatabaseManager, superuser: psycopg.Connection[Any], service: str
 ) -> None:

@@ -36,6 +36,7 @@ def test_an_ordinary_login_is_taken_without_a_word(make_login: Make, manager_of:
     assert use(manager_of(make_login("axai_app", options="NOINHERIT"))) is None
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(
     ("memberships", "options", "reason"),
     [

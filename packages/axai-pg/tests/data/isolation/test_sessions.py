@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     Run = Callable[..., Any]
 
-pytestmark = [pytest.mark.integration, pytest.mark.db, pytest.mark.sampled(3)]
+pytestmark = [pytest.mark.integration, pytest.mark.db, pytest.mark.sampled(4)]
 
 
 @pytest.fixture(params=["blocking", "async"])
@@ -99,6 +99,31 @@ def test_a_scope_sets_both_keys_and_the_role_until_its_transaction_ends(
 
     assert run(twice, ours, user_id) == [(str(ours), str(user_id), "axai_app", True)] * 2
     assert run(lambda session: tuple(session.execute(asked).one())) == ("", "", "axai_app", True)
+
+
+LEFT = text(
+    "SELECT coalesce(current_setting('axai.org_id', true), ''),"
+    " coalesce(current_setting('axai.user_id', true), ''), current_user"
+)
+
+
+@pytest.mark.parametrize("ending", ["commit", "rollback"])
+async def test_a_connection_knows_of_nobody_after_a_scope(
+    manager: DatabaseManager, service: str, ending: str
+) -> None:
+    """Asked past all scopes: the next one would set its own keys, and hide what was left."""
+    with manager.session_scope(uuid.uuid4(), uuid.uuid4()) as session:
+        session.execute(LEFT)
+        getattr(session, ending)()
+    with manager._engine.connect() as connection:
+        assert tuple(connection.execute(LEFT).one()) == ("", "", service)
+
+    async with manager.async_session_scope(uuid.uuid4(), uuid.uuid4()) as awaited:
+        await awaited.execute(LEFT)
+        await getattr(awaited, ending)()
+    async with manager._async_engine.connect() as awaiting:
+        assert tuple((await awaiting.execute(LEFT)).one()) == ("", "", service)
+    manager.dispose()
 
 
 @pytest.mark.parametrize("ending", ["commit", "rollback"])

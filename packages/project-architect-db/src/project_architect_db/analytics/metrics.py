@@ -31,7 +31,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
-from sqlalchemy import Integer, String, cast, func, literal_column
+from sqlalchemy import Integer, String, case, cast, func, literal_column
 
 from andamios_orm.exceptions import ValueRefused
 from project_architect_db.models import (
@@ -57,6 +57,8 @@ GRANULARITIES: Final[tuple[str, ...]] = get_args(Granularity)
 
 _ONE: Final[ColumnElement[int]] = literal_column("1", Integer())
 _NONE: Final[ColumnElement[str]] = literal_column("''", String())
+_HIGHEST: Final = 90
+"""Where the highest ten of scores begins, which has 100 in it."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -77,6 +79,11 @@ class Kind:
         return not hasattr(self.model, "deleted_at")
 
 
+def _tens(score: Any) -> ColumnElement[str]:
+    """Return the tens that a score is among, as ``models.rollups`` names them."""
+    return cast(case((score >= _HIGHEST, _HIGHEST), else_=score - score % 10), String)
+
+
 KINDS: Final = {
     kind.name: kind
     for kind in (
@@ -86,7 +93,7 @@ KINDS: Final = {
             "project.complexity",
             Project,
             Project.created_at,
-            cast(Project.complexity_score, String),
+            _tens(Project.complexity_score),
         ),
         Kind("project.completed", Project, Project.completed_at),
         Kind("conversation.phase", Conversation, Conversation.created_at, Conversation.phase),

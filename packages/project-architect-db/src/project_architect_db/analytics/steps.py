@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 from andamios_orm.exceptions import ValueRefused
@@ -12,7 +13,15 @@ if TYPE_CHECKING:
 
     from project_architect_db.analytics.scope import Scope
 
-__all__ = ["MOST", "beginning", "earlier", "steps", "steps_of"]
+__all__ = [
+    "MOST",
+    "beginning",
+    "count_steps",
+    "earlier",
+    "refuse_too_many",
+    "steps",
+    "steps_of",
+]
 
 MOST: Final = 50_000
 """How many steps a series may have."""
@@ -57,46 +66,81 @@ def earlier(unit: str, step: dt.datetime, count: int) -> dt.datetime:
     return step.replace(year=month // 12, month=month % 12 + 1)
 
 
+def count_steps(unit: str, first: dt.datetime, last: dt.datetime) -> int:
+    """Return how many steps there are from ``first`` to ``last``, both among them.
+
+    Raises:
+        ValueRefused: there are too many.
+    """
+    if unit in _LENGTHS:
+        count = (last - first) // _LENGTHS[unit] + 1
+    else:
+        months = (last.year - first.year) * 12 + last.month - first.month
+        count = months // _MONTHS[unit] + 1
+    if count > MOST:
+        raise ValueRefused(
+            f"from {first:%Y-%m-%d} to {last:%Y-%m-%d} there are more than {MOST:,} steps: "
+            f"pass a shorter date_range, or longer steps",
+            unit,
+            "granularity",
+        )
+    return max(count, 0)
+
+
 def steps(unit: str, first: dt.datetime, last: dt.datetime) -> Iterator[dt.datetime]:
     """Yield the steps from ``first`` to ``last``, both among them.
 
     Raises:
         ValueRefused: there are too many.
     """
-    step, count = first, 0
-    while step <= last:
-        count += 1
-        if count > MOST:
-            raise ValueRefused(
-                f"from {first:%Y-%m-%d} to {last:%Y-%m-%d} there are more than {MOST:,} steps: "
-                f"pass a shorter date_range, or longer steps",
-                unit,
-                "granularity",
-            )
-        yield step
-        step = earlier(unit, step, -1)
+    for place in range(count_steps(unit, first, last)):
+        yield earlier(unit, first, -place)
 
 
-def steps_of(
-    unit: str, scope: Scope, seen: tuple[dt.datetime, dt.datetime] | None
-) -> list[dt.datetime]:
-    """Return the steps that a series has: those of the range, or, where it is open, those seen.
+def refuse_too_many(unit: str, scope: Scope) -> None:
+    """Raise if a range has more steps than a series may have; an open one is not counted.
 
     Raises:
         ValueRefused: there are too many.
     """
+    bounds = _bounds(unit, scope, None)
+    if bounds is not None:
+        count_steps(unit, *bounds)
+
+
+def steps_of(
+    unit: str, scope: Scope, seen: tuple[dt.datetime, dt.datetime] | None
+) -> list[tuple[dt.datetime, dt.datetime]]:
+    """Return the steps that a series has, and when each begins, in UTC.
+
+    They are those of the range, or, where it is open, those seen. What clocks skip is none:
+    an hour, and in some zones a day.
+
+    Raises:
+        ValueRefused: there are too many.
+    """
+    bounds = _bounds(unit, scope, seen)
+    found = list(steps(unit, *bounds)) if bounds else []
+    if not found:
+        return []
+    zone = scope.zone
+    shown = [*found, earlier(unit, found[-1], -1)]
+    moments = [step.replace(tzinfo=zone).astimezone(dt.UTC) for step in shown]
+    return [
+        (step, begin)
+        for step, (begin, end) in zip(found, pairwise(moments), strict=True)
+        if begin < end
+    ]
+
+
+def _bounds(
+    unit: str, scope: Scope, seen: tuple[dt.datetime, dt.datetime] | None
+) -> tuple[dt.datetime, dt.datetime] | None:
+    """Return the first and the last step; None if nobody knows them."""
     first, last = seen if seen is not None else (None, None)
     if scope.start is not None:
         first = beginning(unit, scope.start.astimezone(scope.zone).replace(tzinfo=None))
     if scope.end is not None:
         before = scope.end - dt.timedelta(microseconds=1)
         last = beginning(unit, before.astimezone(scope.zone).replace(tzinfo=None))
-    if first is None or last is None:
-        return []
-    return [step for step in steps(unit, first, last) if _is_shown(unit, step, scope.zone)]
-
-
-def _is_shown(unit: str, step: dt.datetime, zone: dt.tzinfo) -> bool:
-    """Return whether clocks in the time zone show the step: they skip hours, and even days."""
-    begin = step.replace(tzinfo=zone).astimezone(dt.UTC)
-    return begin < earlier(unit, step, -1).replace(tzinfo=zone).astimezone(dt.UTC)
+    return None if first is None or last is None else (first, last)

@@ -12,6 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from andamios_orm._compat import installed
 from andamios_orm.cli.checking import Finding
 from andamios_orm.exceptions import AndamiosError
+from project_architect_db.cli.asking import shown
 from project_architect_db.repositories import SearchRepository
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ async def _search(database: Database) -> Finding:
     try:
         status = await SearchRepository(database).status()
     except (AndamiosError, SQLAlchemyError) as error:
-        return Finding("search", "warn", str(error).splitlines()[0])
+        return Finding("search", "warn", shown(str(error).splitlines()[0]))
     entries = "" if status.entries is None else f"{status.entries:,} entries, "
     behind = f"{status.behind:,} changes to catch up with"
     found = f"{status.system}: {entries}{behind}"

@@ -16,19 +16,12 @@ from project_architect_db.models import Conversation, Document, Project, Reposit
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from andamios_command.program import Program
     from andamios_orm.cli.running import Context
     from andamios_orm.core import Database
 
 __all__ = ["COMMANDS", "State", "state_of"]
 
 _ENTITIES: Final = (Project, Conversation, Document, Repository)
-_WORTH_TRYING: Final = {
-    "report": "report",
-    "analyze": "analyze",
-    "query": "query 'SELECT name, status FROM projects'",
-}
-"""What to call where there are projects: the first that the program has."""
 _WIDTH: Final = 24
 
 
@@ -84,7 +77,7 @@ async def state_of(context: Context, database: Database) -> State:
         revision=", ".join(current) or None,
         pending=pending,
         counts=counts,
-        next=f"{context.program.name} {_next(context.program, current, pending, counts)}",
+        next=f"{context.program.name} {_next(current, pending, counts)}",
     )
 
 
@@ -118,15 +111,13 @@ def _file_size(path: Path) -> int:
     return sum(each.stat().st_size for each in (path, Path(f"{path}.wal")) if each.exists())
 
 
-def _next(
-    program: Program, current: Sequence[str], pending: Sequence[str], counts: Mapping[str, int]
-) -> str:
+def _next(current: Sequence[str], pending: Sequence[str], counts: Mapping[str, int]) -> str:
     """Return what to call next."""
     if current and pending:
         return "migrate"
     if not counts.get("projects"):
         return "import git ."
-    return next(each for name, each in _WORTH_TRYING.items() if name in program.listed)
+    return "report"
 
 
 def _lines(state: State) -> Iterator[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -127,7 +126,8 @@ async def export_command(  # noqa: PLR0913 - one for each option
         async with context.database() as database, database.session() as session:
             query = parsed.apply(_ENTITIES[entity](session, viewer=viewer).query()).limit(limit)
             with context.progress(entity) as progress:
-                total = min(await query.count(), limit or sys.maxsize)
+                total = await query.count() if context.shows_progress else 0
+                total = min(total, limit or total)
                 rows = await query.write_to(
                     file, chosen, *names, progress=lambda done: progress(done, total)
                 )

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from pydantic import BaseModel
 
 from project_architect_db.cli.asking import shown, table
+from project_architect_db.reporting.words import duration, percent, sparkline
 from project_architect_db.schemas.analytics import (
     AnalyticsResult,
     DurationStatistics,
@@ -23,11 +24,10 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-__all__ = ["bar", "show", "sparkline", "value"]
+__all__ = ["bar", "show", "value"]
 
 _HEAD: Final = frozenset({"timezone", "start", "end", "as_of"})
 _BARS: Final = 24
-_TICKS: Final = "▁▂▃▄▅▆▇█"
 _MOST: Final = 25
 """Rows of one table; a file has all of them."""
 _STEPS: Final = {
@@ -38,7 +38,6 @@ _STEPS: Final = {
 _ALIKE: Final = ("distribution", "lengths")
 """How dicts are called whose numbers can be compared, beside figures "by" something."""
 _FIRST: Final = ("id", "project_id", "name", "email", "phase", "role")
-_UNITS: Final = (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
 
 
 def show(console: Console, result: AnalyticsResult) -> None:
@@ -61,22 +60,11 @@ def bar(number: float, most: float, width: int = _BARS) -> str:
     return "█" * round(width * number / most) or "▏"
 
 
-def sparkline(numbers: Sequence[float]) -> str:
-    """Return numbers as small columns, one sign for each.
-
-    >>> sparkline([0, 1, 7]), sparkline([0, 0])
-    ('▁▂█', '▁▁')
-    """
-    most = max(numbers, default=0)
-    scale = (len(_TICKS) - 1) / most if most > 0 else 0
-    return "".join(_TICKS[round(max(number, 0) * scale)] for number in numbers)
-
-
 def value(name: str, given: Any) -> str:
     """Return a value as the name of its field says that it is meant.
 
     >>> value("average_wait", 93_600), value("completion_rate", 0.25), value("size", None)
-    ('1 d 2 h', '25 %', '-')
+    ('1.1 d', '25 %', '-')
     """
     if given is None:
         return "-"
@@ -94,31 +82,9 @@ def _is(name: str, *endings: str) -> bool:
     return any(name == ending or name.endswith(f"_{ending}") for ending in endings)
 
 
-def _duration(seconds: float) -> str:
-    """Return a time in its two largest units.
-
-    >>> _duration(0.25), _duration(-7_260), _duration(86_400)
-    ('0.25 s', '-2 h 1 min', '1 d')
-    """
-    if abs(seconds) < _UNITS[2][1]:
-        return f"{seconds:.2g} s"
-    rest = round(abs(seconds))
-    parts: list[str] = []
-    for unit, size in _UNITS:
-        count, rest = divmod(rest, size)
-        if count or parts:
-            parts.append(f"{count} {unit}" if count else "")
-    found = " ".join(part for part in parts[:2] if part)
-    return f"-{found}" if seconds < 0 else found
-
-
-def _share(number: float) -> str:
-    return f"{number:.0%}".replace("%", " %")
-
-
 _MEANINGS: Final = (
-    (_share, ("rate", "share", "ratio", "off")),
-    (_duration, ("time", "seconds", "wait")),
+    (percent, ("rate", "share", "ratio", "off")),
+    (duration, ("time", "seconds", "wait")),
     (str, ("id",)),
 )
 """How numbers are shown, by the ends of the names of their fields."""

@@ -3,39 +3,23 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import secrets
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import rich_click as click
 
+from andamios_orm.dialect.files import complete_file
 from andamios_orm.exceptions import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import BinaryIO
 
-__all__ = ["STDOUT", "complete_file", "opened"]
+__all__ = ["STDOUT", "opened"]
 
 STDOUT: Final = "-"
 _BINARY: Final = frozenset({"parquet", "arrow"})
-
-
-@contextlib.contextmanager
-def complete_file(path: Path) -> Iterator[BinaryIO]:
-    """Yield what is written to; it takes the place of ``path`` when all is, or is removed."""
-    partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
-    try:
-        with partial.open("xb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-    except BaseException:
-        partial.unlink(missing_ok=True)
-        raise
 
 
 @contextlib.contextmanager

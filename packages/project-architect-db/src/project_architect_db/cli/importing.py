@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
+from contextlib import AsyncExitStack
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -11,13 +13,15 @@ import rich_click as click
 
 from andamios_orm.cli.running import FAILED, UNSOUND, TaskGroup, command
 from andamios_orm.exceptions import AndamiosError, DatabaseUnavailable
-from project_architect_db.cli.asking import viewer_option
+from project_architect_db.cli.asking import project_id, shown, viewer_option
 from project_architect_db.importers import (
+    CloneRefused,
     RowsRefused,
     import_clone,
     import_files,
     import_github,
 )
+from project_architect_db.importers.clone import check_clone
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,8 +43,16 @@ async def git_command(context: Context, paths: tuple[Path, ...], *, owner: str |
     is named; it ends with 1 if a clone could not be imported, and the others are.
     """
     work = _Importing(context, owner)
-    async with context.database() as database:
+    async with AsyncExitStack() as opened:
+        database: Database | None = None
         for path in paths:
+            try:
+                await asyncio.to_thread(check_clone, path)
+            except CloneRefused as error:
+                work.refuse(path, error)
+                continue
+            if database is None:
+                database = await opened.enter_async_context(context.database())
             await work.bring(database, path)
     if context.as_json:
         context.show("imported", work.rows, [])
@@ -65,20 +77,21 @@ class _Importing:
         except DatabaseUnavailable:
             raise
         except AndamiosError as error:
-            self._refused(path, error)
+            self.refuse(path, error)
             return
         notices = [str(each) for each in report.notices]
         self.rows.append({"path": str(path), **asdict(report), "notices": notices})
         if not context.as_json:
             click.echo(_line(report))
         for notice in notices:
-            context.say(f"  {report.name}: {notice}")
+            context.say(f"  {shown(report.name)}: {shown(notice)}")
 
-    def _refused(self, path: Path, error: AndamiosError) -> None:
+    def refuse(self, path: Path, error: AndamiosError) -> None:
+        """Say why a path is not imported."""
         self.failed += 1
         first = str(error).splitlines()[0]
         self.rows.append({"path": str(path), "error": type(error).__name__, "text": first})
-        click.echo(f"{self._context.program.name}: {first}", err=True)
+        click.echo(f"{self._context.program.name}: {shown(first)}", err=True)
 
 
 def _line(report: ImportReport) -> str:
@@ -92,7 +105,7 @@ def _line(report: ImportReport) -> str:
     }
     found = [f"{count:,} {name}{'s' * (count != 1)}" for name, count in counts.items() if count]
     what = "new project" if report.is_new else "project"
-    name = click.style(report.name, bold=True)
+    name = click.style(shown(report.name), bold=True)
     return f"{name} ({what} {report.project_id}): {', '.join(found) or 'nothing new'}"
 
 
@@ -114,7 +127,7 @@ _ENTITIES: Final = {
     ]
 )
 @click.argument("entity", type=click.Choice(list(_ENTITIES)))
-@click.argument("file")
+@click.argument("file", type=click.Path(exists=True, allow_dash=True))
 @click.option(
     "--map",
     "names",
@@ -158,14 +171,14 @@ async def files_command(  # noqa: PLR0913 - one for each option
                     atomic=not batches,
                     format=form,
                     encoding=encoding,
-                    project=_key_or_name(project),
+                    project=await project_id(database, project, viewer),
                     viewer=viewer,
                     on_progress=lambda done: progress(round(100 * (done.share or 0)), 100),
                 )
         except RowsRefused as refused:
             return _refuse(context, refused)
     for column, why in report.left_out.items():
-        context.say(f"  {column}: {why}")
+        context.say(f"  {shown(column)}: {shown(why)}")
     would = "would be " * dry_run
     messages = f", {report.messages:,} messages" * bool(report.messages)
     line = f"{report.created:,} of {report.rows:,} {entity} {would}made{messages}"
@@ -183,24 +196,26 @@ def _mapping(names: Sequence[str]) -> dict[str, str | None]:
     return found
 
 
-def _key_or_name(project: str | None) -> int | str | None:
-    return int(project) if project is not None and project.isdecimal() else project
-
-
 def _refuse(context: Context, refused: RowsRefused) -> int:
     """Say which rows are refused, and why."""
     context.show("refused", [{**each._asdict(), "text": str(each)} for each in refused.errors], [])
     for each in refused.errors:
-        click.echo(f"  {each}", err=True)
+        click.echo(f"  {shown(each)}", err=True)
     more = refused.count - len(refused.errors)
     text = f"{refused.count:,} values" if refused.count > 1 else "a value"
     rest = f"; {more:,} of them are not shown" if more else ""
-    click.echo(f"{context.program.name}: {refused.source}: {text} refused{rest}", err=True)
+    click.echo(f"{context.program.name}: {shown(refused.source)}: {text} refused{rest}", err=True)
     return UNSOUND
 
 
 @command(examples=["github issues.json runs.json", "github exported --project shop"])
-@click.argument("paths", metavar="PATH...", nargs=-1, required=True, type=Path)
+@click.argument(
+    "paths",
+    metavar="PATH...",
+    nargs=-1,
+    required=True,
+    type=click.Path(exists=True, path_type=Path),
+)
 @click.option("--project", metavar="ID|NAME", help="What all of it belongs to.")
 @viewer_option
 async def github_command(
@@ -215,12 +230,12 @@ async def github_command(
             report = await import_github(
                 database,
                 paths,
-                project=_key_or_name(project),
+                project=await project_id(database, project, viewer),
                 viewer=viewer,
                 on_progress=lambda done: progress(done.payloads, done.payloads),
             )
     for notice in report.notices:
-        context.say(f"  {notice}")
+        context.say(f"  {shown(notice)}")
     new, changed = (
         ", ".join(f"{count:,} {kind}" for kind, count in counts.items() if count)
         for counts in (report.created, report.updated)

@@ -8,6 +8,7 @@ import stat
 from collections import deque
 from dataclasses import dataclass, field
 from itertools import chain, islice
+from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from project_architect_db.importers.activity import (
@@ -46,13 +47,12 @@ from project_architect_db.importers.tree import Notice, TreeFile, read_tree
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from pathlib import Path
 
     from project_architect_db.importers.documents import DocumentVersion
     from project_architect_db.importers.history import Commit
     from project_architect_db.importers.phases import Conversation
 
-__all__ = ["CloneReading", "first_paragraph", "read_clone"]
+__all__ = ["CloneReading", "check_clone", "first_paragraph", "read_clone"]
 
 _LONGEST_NAME: Final = 255
 _LONGEST_DESCRIPTION: Final = 5000
@@ -204,6 +204,16 @@ class CloneReading:
         told = {notice.text for notice in self.notices}
         new = [line for line in dict.fromkeys(self._git.said) if line not in told]
         self.notices.extend(Notice("warning", "", line) for line in new)
+
+
+def check_clone(path: Path) -> None:
+    """Raise if there is no clone at ``path``, or one that has nothing to read.
+
+    Raises:
+        CloneRefused: the subclass and the message say why.
+    """
+    # Path.resolve() does not return from a loop of links before Python 3.13.
+    find_tips(open_git(Path(os.path.realpath(path))))
 
 
 def read_clone(path: Path, *, since: str | None = None) -> CloneReading:

@@ -8,8 +8,7 @@ import tempfile
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
-from andamios_orm.bulk.arrow import has_pyarrow, pyarrow
-from andamios_orm.exceptions import MissingExtra
+from andamios_orm.bulk.arrow import pyarrow, require_pyarrow
 from project_architect_db.importers.errors import SourceDamaged
 
 if TYPE_CHECKING:
@@ -38,10 +37,7 @@ class Columns:
 
     def __init__(self, source: str, kind: str, stream: BinaryIO, stack: ExitStack) -> None:
         """Open what ``stream`` holds; ``stack`` closes it. ``kind`` is Parquet or Arrow."""
-        if not has_pyarrow():
-            raise MissingExtra(
-                f'reading {kind} needs pyarrow: pip install "project-architect-db[arrow]"'
-            )
+        require_pyarrow(f"reading {kind}", package="project-architect-db")
         self._source = source
         self._kind = kind
         file = _seekable(stream, stack)

@@ -12,7 +12,6 @@ kind                         key              what is summed up, by which day
 ``project.framework``        framework        the same
 ``project.complexity``       score, by tens   the same
 ``project.completed``                         projects, by the day of their completion
-``project.seconds``                           seconds from creation to completion, by that
 ``conversation.phase``       phase            conversations, by the day of their creation
 ``message.role``             role             messages written, by the day of their time
 ``message.words``            role             their words
@@ -193,8 +192,7 @@ def _day(moment: dt.datetime) -> dt.date:
 
 def of_project(values: Mapping[str, Any]) -> Iterator[tuple[Sum, int]]:
     """Yield what a project counts for."""
-    created = values["created_at"]
-    day = _day(created)
+    day = _day(values["created_at"])
     yield Sum(day, "project.status", str(values["status"])), 1
     if values["framework"] is not None:
         yield Sum(day, "project.framework", values["framework"]), 1
@@ -204,8 +202,6 @@ def of_project(values: Mapping[str, Any]) -> Iterator[tuple[Sum, int]]:
     completed = values["completed_at"]
     if completed is not None:
         yield Sum(_day(completed), "project.completed", ""), 1
-        seconds = round((completed - created).total_seconds())
-        yield Sum(_day(completed), "project.seconds", ""), seconds
 
 
 def of_conversation(values: Mapping[str, Any]) -> Iterator[tuple[Sum, int]]:

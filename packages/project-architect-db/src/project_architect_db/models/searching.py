@@ -74,7 +74,7 @@ search_words: Final = Table(
     Base.metadata,
     Column("word", String, primary_key=True),
 )
-"""The words that rows have or had, on PostgreSQL: those that are meant by others."""
+"""The words that rows have or had, in which PostgreSQL looks for what is mistyped."""
 
 _TRIGRAMS: Final = """
 DO $$ BEGIN

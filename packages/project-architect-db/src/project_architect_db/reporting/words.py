@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Final
+
+from andamios_orm.core.lines import one_line
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
 __all__ = [
     "LABELS",
     "NOTHING",
-    "PARTS",
     "STEPS",
     "ago",
     "changed",
@@ -60,18 +60,6 @@ STEPS: Final = {
 }
 """What the milestones are called."""
 
-PARTS: Final = {
-    "activity": "activity",
-    "builds": "builds",
-    "deployments": "deploys",
-    "contributors": "people",
-}
-"""What the parts of a score are called where there is little room."""
-
-# Blanks, and what a terminal or a page would take for a command: C0, C1, changes of direction.
-_UNSEEN: Final = re.compile(
-    r"[\s\x00-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff]+"
-)
 _MANY: Final = 10_000_000
 _TENTHS: Final = 10
 _MINUTE, _HOUR, _DAY = 60, 3_600, 86_400
@@ -85,7 +73,7 @@ def shown(text: str) -> str:
     >>> shown("a\x1b[31m red\n name")
     'a [31m red name'
     """
-    return _UNSEEN.sub(" ", text).strip() or NOTHING
+    return one_line(text).strip() or NOTHING
 
 
 def number(count: float) -> str:
@@ -109,14 +97,14 @@ def plural(count: int, name: str) -> str:
 def duration(seconds: float | None) -> str:
     """Return how long something takes, in the unit that fits.
 
-    >>> duration(42), duration(5400), duration(86400 * 12.5)
-    ('42 s', '1.5 h', '12 d')
+    >>> duration(0.25), duration(42), duration(5400), duration(86400 * 12.5)
+    ('0.2 s', '42 s', '1.5 h', '12 d')
     """
     if seconds is None:
         return NOTHING
     for limit, unit, name in ((_MINUTE, 1, "s"), (_HOUR, _MINUTE, "min"), (_DAY, _HOUR, "h")):
         if abs(seconds) < limit:
-            return _in(seconds / unit, name, whole=name != "h")
+            return _in(seconds / unit, name, whole=name != "h" and abs(seconds) >= 1)
     if abs(seconds) < 2 * _YEAR:
         return _in(seconds / _DAY, "d")
     return _in(seconds / _YEAR, "y")
@@ -235,7 +223,7 @@ def grouped(values: Sequence[int], most: int) -> list[int]:
     return [sum(values[at : at + size]) for at in range(0, len(values), size)]
 
 
-def sparkline(values: Sequence[int]) -> str:
+def sparkline(values: Sequence[float]) -> str:
     """Return the values as a line of blocks; only those of 0 have the lowest one.
 
     >>> sparkline([0, 1, 4, 8])
@@ -243,4 +231,6 @@ def sparkline(values: Sequence[int]) -> str:
     """
     highest = max(values, default=0)
     steps = len(_BLOCKS) - 1
-    return "".join(_BLOCKS[-(-value * steps // highest) if value > 0 else 0] for value in values)
+    return "".join(
+        _BLOCKS[int(-(-value * steps // highest)) if value > 0 else 0] for value in values
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import copy
 import datetime as dt
 from typing import TYPE_CHECKING, Any, Self
@@ -14,9 +15,9 @@ from project_architect_db.analytics.attention import REASONS, attention
 from project_architect_db.analytics.metrics import METRICS, metric_of
 from project_architect_db.analytics.repositories import health
 from project_architect_db.analytics.scope import Scope
-from project_architect_db.analytics.series import compared_scope, points_of, values_of
+from project_architect_db.analytics.series import compared_scope, series_of
 from project_architect_db.analytics.shapes import ratio
-from project_architect_db.analytics.steps import steps_of
+from project_architect_db.analytics.steps import refuse_too_many
 from project_architect_db.analytics.sums import sums
 from project_architect_db.models import Project, Repository, rollups
 from project_architect_db.models.conversation import PHASES
@@ -238,13 +239,13 @@ class AnalyticsRepository(Bound[Project]):
         counted = metric_of(metric, granularity)
         scope = await self._scope(date_range)
         wider, back = compared_scope(granularity, scope) if compare else (scope, None)
-        steps_of(granularity, scope, None)  # refuses too many, before the database is asked
+        refuse_too_many(granularity, scope)  # before the database is asked
         asked = self._asked()
         rows = await asked.rows(sums((counted.kind,), wider, granularity))
-        values = values_of(counted, rows)
-        points = points_of(granularity, scope, values, back)
-        total = sum(point.value for point in points)
-        before = values.total() - total if compare else None
+        points, total, others = await asyncio.to_thread(
+            series_of, counted, granularity, scope, rows, back
+        )
+        before = others if compare else None
         return asked.answer(
             TimeSeriesData(
                 **figures.head(scope),
@@ -285,10 +286,7 @@ class AnalyticsRepository(Bound[Project]):
         rows = await asked.rows(sums(kinds, wider, "day"))
         found = []
         for name in _RECENT:
-            counted = values_of(METRICS[name], rows)
-            points = points_of("day", scope, counted, back)
-            total = sum(point.value for point in points)
-            before = counted.total() - total
+            points, total, before = series_of(METRICS[name], "day", scope, rows, back)
             found.append(
                 SeriesChange(
                     name=name,

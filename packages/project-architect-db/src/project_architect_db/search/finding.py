@@ -129,7 +129,7 @@ def _results(
     asked: Asked, page: Page, *, did_you_mean: str | None = None, is_tolerant: bool = False
 ) -> SearchResults:
     finder = Finder(asked.wanted)
-    return SearchResults.model_construct(
+    return SearchResults(
         hits=[hit_of(found, finder) for found in page.found],
         total=page.total,
         did_you_mean=did_you_mean,
@@ -140,7 +140,7 @@ def _results(
 def hit_of(found: Found, finder: Finder) -> SearchHit:
     """Return what is shown of a row that was found."""
     snippet = finder.snippet(found.text)
-    return SearchHit.model_construct(
+    return SearchHit(
         kind=SearchKind(found.kind),
         id=found.id,
         project_id=found.project_id,

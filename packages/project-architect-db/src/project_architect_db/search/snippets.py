@@ -7,6 +7,7 @@ from functools import cached_property
 from html import escape
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from andamios_orm.core.lines import one_line
 from project_architect_db.search.words import words_with_places
 
 if TYPE_CHECKING:
@@ -19,8 +20,6 @@ __all__ = ["Finder", "Snippet"]
 _LENGTH: Final = 200
 _BEFORE: Final = 40
 _MOST_WORDS: Final = 20_000
-# Blanks, and what a terminal would take for a command: C0, C1, and changes of direction.
-_UNSEEN: Final = re.compile(r"[\s\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]+")
 
 Place = tuple[int, int]
 
@@ -124,7 +123,7 @@ def _on_one_line(text: str, places: Sequence[Place], *, before: bool, behind: bo
     last = 0
     for start, end in [*places, (len(text), len(text))]:
         for piece, found in ((text[last:start], False), (text[start:end], True)):
-            shown = _UNSEEN.sub(" ", piece)
+            shown = one_line(piece)
             if not length:
                 shown = shown.lstrip()
             if found and shown:

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from andamios_orm.core import Database
+from andamios_orm.core.settings import url_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -20,7 +21,5 @@ async def opened(source: Database | str | Path) -> AsyncIterator[Database]:
     if isinstance(source, Database):
         yield source
         return
-    written = str(source)
-    url = written if "://" in written else f"duckdb:///{written}"
-    async with Database(url) as database:
+    async with Database(url_of(source)) as database:
         yield database

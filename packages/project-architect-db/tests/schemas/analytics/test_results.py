@@ -180,7 +180,7 @@ def test_arrow_and_parquet_hold_the_same_rows(tmp_path: Path) -> None:
 def test_without_pyarrow_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pyarrow", None)
 
-    with pytest.raises(MissingExtra, match=r'pip install "project-architect-db\[arrow\]"'):
+    with pytest.raises(MissingExtra, match=r"pip install 'project-architect-db\[arrow\]'"):
         result().to_arrow()
 
 

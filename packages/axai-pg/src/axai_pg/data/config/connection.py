@@ -26,7 +26,7 @@ _VARIABLES: Final = {
     "port": "PORT",
     "database": "DB",
     "username": "USER",
-    "password": "PASSWORD",
+    "password": "PASSWORD",  # nosec B105 - the name of a variable
     "schema": "SCHEMA",
     "ssl_mode": "SSL_MODE",
 }

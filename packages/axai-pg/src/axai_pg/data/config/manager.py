@@ -96,6 +96,15 @@ class DatabaseManager:
             raise NotInitialized
         return DatabaseManager._instance
 
+    @contextmanager
+    def as_instance(self) -> Iterator[None]:
+        """Be the manager of the program for a while, as in a test."""
+        before, DatabaseManager._instance = DatabaseManager._instance, self
+        try:
+            yield
+        finally:
+            DatabaseManager._instance = before
+
     def dispose(self) -> None:
         """Close all connections that nobody uses, and be the manager of the program no more.
 

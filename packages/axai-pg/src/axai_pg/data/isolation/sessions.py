@@ -12,7 +12,7 @@ import warnings
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import event, text
+from sqlalchemy import Uuid, cast, event, func, text, true
 from sqlalchemy.orm import ORMExecuteState, with_loader_criteria
 
 from andamios_orm.core.blocking import BlockingSession
@@ -29,8 +29,6 @@ from axai_pg.exceptions import (
 )
 
 if TYPE_CHECKING:
-    import uuid
-
     from sqlalchemy import Connection, Engine
     from sqlalchemy.engine import ExceptionContext
     from sqlalchemy.orm import SessionTransaction
@@ -133,7 +131,6 @@ class IsolatedSession(BlockingSession):
         super().__init__(bind, **options)
         self.scope = scope
         self.isolation = isolation
-        self._criteria = () if scope.org_id is None else _criteria(scope.org_id)
 
 
 @event.listens_for(IsolatedSession, "after_begin")
@@ -150,28 +147,29 @@ def _enter(
         raise
 
 
+# The same for all organisations, so that a statement is compiled once.
+_ORGANIZATION: Final = cast(func.nullif(func.current_setting("axai.org_id", true()), ""), Uuid)
+_CRITERIA: Final = (
+    with_loader_criteria(
+        TenantMixin, lambda model: model.org_id == _ORGANIZATION, include_aliases=True
+    ),
+    with_loader_criteria(Organization, Organization.id == _ORGANIZATION, include_aliases=True),
+)
+
+
 @event.listens_for(IsolatedSession, "do_orm_execute")
 def _restrict(state: ORMExecuteState) -> None:
     """Let the planner know, too, which organisation the rows are of."""
     session = state.session
     if (
         isinstance(session, IsolatedSession)
-        and session._criteria  # noqa: SLF001 - of this module
+        and session.scope.org_id is not None
         and state.is_orm_statement
         and not state.is_column_load
         and not state.is_relationship_load
         and (state.is_select or state.is_update or state.is_delete)
     ):
-        state.statement = state.statement.options(*session._criteria)  # noqa: SLF001
-
-
-def _criteria(org_id: uuid.UUID) -> tuple[Any, ...]:
-    return (
-        with_loader_criteria(
-            TenantMixin, lambda model: model.org_id == org_id, include_aliases=True
-        ),
-        with_loader_criteria(Organization, Organization.id == org_id, include_aliases=True),
-    )
+        state.statement = state.statement.options(*_CRITERIA)
 
 
 def watch(engine: Engine) -> None:

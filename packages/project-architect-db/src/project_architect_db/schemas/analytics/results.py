@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, PrivateAttr
 
-from andamios_orm.exceptions import MissingExtra
+from andamios_orm.bulk.arrow import require_pyarrow
 from project_architect_db.schemas.common import BaseSchema
 
 if TYPE_CHECKING:
@@ -127,7 +127,7 @@ class AnalyticsResult(Part):
         Raises:
             MissingExtra: pyarrow is not installed.
         """
-        arrow = _pyarrow("an Arrow table")
+        arrow = require_pyarrow("an Arrow table", package="project-architect-db")
         types = {
             "text": arrow.string(),
             "number": arrow.float64(),
@@ -229,13 +229,3 @@ def _as_text(value: Any) -> str:
     if isinstance(value, (dt.datetime, dt.date)):
         return value.isoformat()
     return str(value)
-
-
-def _pyarrow(what: str) -> Any:
-    try:
-        import pyarrow as pa
-    except ImportError as error:
-        raise MissingExtra(
-            f'{what} needs pyarrow: pip install "project-architect-db[arrow]"'
-        ) from error
-    return pa

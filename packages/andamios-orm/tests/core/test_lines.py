@@ -1,0 +1,40 @@
+"""Texts of others, as they may be printed."""
+
+from __future__ import annotations
+
+import sys
+import unicodedata
+
+import pytest
+
+from andamios_orm.core.lines import one_line
+
+pytestmark = pytest.mark.unit
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("plain", "plain"),
+        ("né 年 👍🏽", "né 年 👍🏽"),
+        ("a\n\tb\r\nc", "a b c"),
+        ("\x1b]0;title\x07\x9b31m", " ]0;title 31m"),
+        ("a\u202etxt.exe", "a txt.exe"),
+        ("caf\udce9", "caf "),
+    ],
+)
+def test_what_a_terminal_would_obey_becomes_a_blank(text: str, line: str) -> None:
+    assert one_line(text) == line
+    assert one_line(text).encode()
+
+
+def test_no_control_and_no_line_is_left() -> None:
+    every = [chr(code) for code in range(sys.maxunicode + 1)]
+    obeyed = [sign for sign in every if unicodedata.category(sign) in {"Cc", "Cs", "Zl", "Zp"}] + [
+        sign for sign in every if unicodedata.bidirectional(sign) in _TURNS
+    ]
+
+    assert {one_line(sign) for sign in obeyed} == {" "}
+
+
+_TURNS = {"LRE", "RLE", "PDF", "LRO", "RLO", "LRI", "RLI", "FSI", "PDI"}
