@@ -16,20 +16,16 @@ It starts a PostgreSQL of its own, as the tests do.
 
 from __future__ import annotations
 
-import dataclasses
-import os
 import uuid
 import warnings
 from typing import TYPE_CHECKING
 
 from andamios_orm import run
 from andamios_orm.exceptions import NotFound
-from andamios_orm.testing.postgres import PostgresSettings
-from andamios_orm.testing.run import Run
-from axai_pg.data.config import PostgresConnectionConfig
 from axai_pg.data.models import Organization
 from axai_pg.data.repositories import DocumentRepository, RepositoryFactory
 from axai_pg.exceptions import NotPermitted, PrivilegedLoginUsed, StatusRefused
+from axai_pg.testing.servers import temporary_server
 from axai_pg.utils import DatabaseInitializer, DatabaseInitializerConfig
 
 if TYPE_CHECKING:
@@ -115,16 +111,9 @@ async def main(manager: DatabaseManager) -> None:
 
 
 if __name__ == "__main__":
-    warnings.simplefilter("ignore", PrivilegedLoginUsed)  # the server's only login is its owner
-    made = Run.create()
-    try:
-        url = made.server(PostgresSettings.from_environment(os.environ)).url
-        config = dataclasses.replace(
-            PostgresConnectionConfig.from_url(url), database=f"axai_{uuid.uuid4().hex[:12]}"
-        )
+    warnings.simplefilter("ignore", PrivilegedLoginUsed)  # a service has a login of its own
+    with temporary_server() as config:
         options = DatabaseInitializerConfig(config, auto_drop_on_exit=True)
         with DatabaseInitializer(options) as initializer:
             initializer.setup_database()
             run(main(initializer.get_database_manager()))
-    finally:
-        made.close()
