@@ -1,22 +1,19 @@
 """Write the figures of a result into the pages of the documentation.
 
-``python -m benchmarks.page RESULT.json`` replaces what stands between the two marks of the
-page of each package that was measured.
+They replace what stands between the two marks of the page of each package.
 """
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks import report
-from benchmarks.suites import SUITES, Suite, figures_of
+from benchmarks.suites import Suite, figures_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
-__all__ = ["main", "written"]
+__all__ = ["write", "written"]
 
 BEGIN = "<!-- figures: begin -->\n"
 END = "<!-- figures: end -->\n"
@@ -51,14 +48,15 @@ def _lines(suite: Suite, result: report.Result) -> Iterator[str]:
             yield f"*{figure.title}*: {engine}."
 
 
-def main(path: str) -> None:
-    """Write the figures of the result at ``path`` into the pages."""
-    result = report.Result.read(Path(path))
-    for suite in SUITES:
-        if result.chosen(figures_of(suite.modules)):
-            page = suite.page.read_text(encoding="utf-8")
-            suite.page.write_text(written(suite, page, result), encoding="utf-8")
-
-
-if __name__ == "__main__":
-    main(sys.argv[1])
+def write(suites: Sequence[Suite], result: report.Result) -> Iterator[str]:
+    """Write the page of each suite that was measured; yield what became of it."""
+    for suite in suites:
+        figures = figures_of(suite.modules)
+        measured = result.chosen(figures)
+        if not measured:
+            continue
+        page = suite.page.read_text(encoding="utf-8")
+        suite.page.write_text(written(suite, page, result), encoding="utf-8")
+        missing = [figure.name for figure in figures if figure not in measured]
+        lacking = f"; not measured: {', '.join(missing)}" if missing else ""
+        yield f"written: {suite.page.name}{lacking}"

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks import report
+from benchmarks import page, report
 from benchmarks.measure import FULL, QUICK, Figure, Places
 from benchmarks.suites import SUITES, Suite, figures_of
 
@@ -24,7 +24,10 @@ BASELINE = Path(__file__).parent / "baseline.json"
 
 def main(suites: Sequence[Suite] = SUITES, arguments: Sequence[str] | None = None) -> int:
     """Print the report; return 1 only if a ratio is worse than ``--check`` allows."""
-    options = _parser(suites).parse_args(arguments)
+    parser = _parser(suites)
+    options = parser.parse_args(arguments)
+    if options.quick and options.write_pages:
+        parser.error("--write-pages is for figures, and --quick has none")
     wanted = options.only or [module for suite in suites for module in suite.modules]
     modules = list(dict.fromkeys(each for name in wanted for each in _named(suites, name)))
     figures = figures_of(modules)
@@ -35,6 +38,8 @@ def main(suites: Sequence[Suite] = SUITES, arguments: Sequence[str] | None = Non
     if options.json:
         result.write(options.json)
     for line in printed(result, figures):
+        print(line)
+    for line in page.write(suites, result) if options.write_pages else ():
         print(line)
     if options.write_baseline:
         known = json.loads(BASELINE.read_text(encoding="utf-8"))
@@ -64,6 +69,11 @@ def _parser(suites: Sequence[Suite]) -> argparse.ArgumentParser:
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="keep what was measured")
     parser.add_argument("--read", type=Path, metavar="FILE", help="report on what was kept")
+    parser.add_argument(
+        "--write-pages",
+        action="store_true",
+        help="put the figures into the pages of docs/reference",
+    )
     parser.add_argument(
         "--check", action="store_true", help="fail if a ratio is worse than the baseline by half"
     )

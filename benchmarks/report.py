@@ -258,7 +258,8 @@ def regressions(
 def _floors(figure: Figure) -> list[str]:
     floors = [bound.floor or "ours" for bound in figure.bounds]
     floors += [bound.beyond for bound in figure.bounds if bound.beyond]
-    return list(dict.fromkeys(floors or (figure.codes if figure.compares else ["raw"])))
+    has_raw = "raw" in figure.codes and not figure.compares
+    return list(dict.fromkeys(floors or (["raw"] if has_raw else figure.codes)))
 
 
 def _target(figure: Figure) -> str:

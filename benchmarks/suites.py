@@ -56,6 +56,7 @@ PROJECT_ARCHITECT_DB: Final = Suite(
         "crud_operations",
         "bulk_operations",
         "analytics_queries",
+        "search",
         "concurrent_access",
         "memory_usage",
     ),

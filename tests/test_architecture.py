@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -97,6 +98,31 @@ def test_a_module_outside_the_layers_is_refused(tree: Path) -> None:
 VERSION_ASKED = re.compile(
     r"version_info|__version__ *(?:[<>]|==|!=)|importlib\.metadata|from packaging"
 )
+
+
+@pytest.mark.parametrize("page", ["ARCHITECTURE.md", "docs/explanation/project-architect.md"])
+def test_the_layers_of_project_architect_db_are_drawn_as_they_are(root: Path, page: str) -> None:
+    settings = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))
+    (layers,) = (
+        contract["layers"]
+        for contract in settings["tool"]["importlinter"]["contracts"]
+        if contract["name"] == "The layers of project_architect_db"
+    )
+    package = root / "packages" / "project-architect-db" / "src" / "project_architect_db"
+    text = (root / page).read_text(encoding="utf-8")
+    drawings = re.findall(r"^```text\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
+    (drawing,) = (each for each in drawings if "importers" in each)
+
+    drawn = [
+        set(re.findall(r"(?:^| [|:] ) *(\w+)(?= )", line))  # a star is behind what is not there
+        for line in drawing.splitlines()
+    ]
+
+    there = [
+        {name for name in re.findall(r"\w+", layer) if (package / name).is_dir()}
+        for layer in layers
+    ]
+    assert [each for each in drawn if each] == there
 
 
 def test_only_one_module_knows_the_versions_of_other_libraries(root: Path) -> None:

@@ -2,13 +2,16 @@
 
 import importlib
 import json
+import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
+from sqlalchemy import Column, Index, Integer, MetaData, String, Table
 
 ROOT = Path(__file__).parent.parent
 FIGURES = {
@@ -74,6 +77,15 @@ FIGURES = {
     "project_memory",
     "project_memory_bulk",
     "project_memory_import",
+    *(f"search_word_{which}" for which in ("everywhere", "common", "uncommon", "rare")),
+    "search_words",
+    "search_phrase",
+    "search_beginning",
+    "search_typo",
+    "search_viewer",
+    "search_statements",
+    "search_written",
+    "search_rebuilt",
     "analytics_frameworks",
     "analytics_roles",
     *(
@@ -215,6 +227,27 @@ def test_a_bound_can_be_on_what_comes_on_top(tmp_path: Path) -> None:
     assert "def unrecorded_create(" in finished.stdout
 
 
+@pytest.mark.unit
+def test_a_figure_without_a_floor_shows_the_code_of_ours(
+    module: ModuleType, tmp_path: Path
+) -> None:
+    figures = importlib.import_module("benchmarks.project_architect_db.search").FIGURES
+    values = {"file": {"hot": {"ours": 2.0}}}
+    result = module.Result.read(kept_values(tmp_path, "search_phrase", values))
+    (phrase,) = result.chosen(figures)
+
+    lines = list(module.details(result, phrase, set()))
+
+    assert lines[:2] == [
+        "search_phrase: a phrase",
+        "  file             hot               ours 2.00 ms",
+    ]
+    assert lines[2:4] == [
+        "  ours is",
+        "    async def search(repository: SearchRepository, question: str) -> SearchResults:",
+    ]
+
+
 @tolerating_peers
 @pytest.mark.integration
 def test_what_only_compares_has_a_table_of_its_own(module: ModuleType, tmp_path: Path) -> None:
@@ -259,6 +292,47 @@ def test_the_page_takes_the_figures_of_a_result(
 
 
 @tolerating_peers
+@pytest.mark.integration
+def test_pages_are_written_by_one_command(
+    module: ModuleType,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    pytest.importorskip("advanced_alchemy")
+    program = importlib.import_module("benchmarks.program")
+    suites = importlib.import_module("benchmarks.suites")
+    copies = [replace(suite, page=tmp_path / suite.page.name) for suite in suites.SUITES]
+    for suite, copy in zip(suites.SUITES, copies, strict=True):
+        shutil.copyfile(suite.page, copy.page)
+    before = copies[0].page.read_text(encoding="utf-8")
+    result = kept_values(tmp_path, "search_written", {"file": {"hot": {"ours": 12.0}}})
+
+    code = program.main(copies, ["--read", str(result), "--write-pages"])
+
+    said = capsys.readouterr().out
+    page = copies[1].page.read_text(encoding="utf-8")
+    assert code == 0
+    assert (
+        "| file 12.0 ms | ours <= 30 on file | 12.0 (12.0, 12.0, 12.0, 12.0, 12.0) | met |" in page
+    )
+    assert "written: performance-project-architect.md; not measured: project_create, " in said
+    assert copies[0].page.read_text(encoding="utf-8") == before
+
+
+@pytest.mark.unit
+def test_a_quick_run_is_written_into_no_page(
+    module: ModuleType, capsys: pytest.CaptureFixture[str]
+) -> None:
+    program = importlib.import_module("benchmarks.program")
+
+    with pytest.raises(SystemExit):
+        program.main(arguments=["--quick", "--write-pages"])
+
+    assert "--write-pages is for figures, and --quick has none" in capsys.readouterr().err
+
+
+@tolerating_peers
 @pytest.mark.unit
 def test_figures_of_all_packages_have_names_of_their_own(module: ModuleType) -> None:
     pytest.importorskip("advanced_alchemy")
@@ -269,6 +343,54 @@ def test_figures_of_all_packages_have_names_of_their_own(module: ModuleType) -> 
     assert set(names) == FIGURES
     assert len(names) == len(set(names))
     assert module.TOLERANCE > 1
+
+
+@pytest.mark.unit
+def test_a_portfolio_is_not_kept_beyond_its_tables_or_its_seeding(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.syspath_prepend(str(ROOT))
+    fingerprint = importlib.import_module("benchmarks.project_architect_db.contenders").fingerprint
+    metadata, source = MetaData(), tmp_path / "words.py"
+    table = Table("projects", metadata, Column("id", Integer))
+    seen = [fingerprint(metadata, tmp_path)]
+
+    source.write_text("WORDS = 1")
+    seen.append(fingerprint(metadata, tmp_path))
+    source.write_text("WORDS = 2")
+    seen.append(fingerprint(metadata, tmp_path))
+    table.append_column(Column("name", String))
+    seen.append(fingerprint(metadata, tmp_path))
+    Index("by_name", table.c.name)
+    seen.append(fingerprint(metadata, tmp_path))
+
+    assert len(set(seen)) == 5
+    assert fingerprint(metadata, tmp_path) == seen[-1]
+
+
+@pytest.mark.integration
+@pytest.mark.db
+@pytest.mark.slow
+def test_the_memory_of_the_driver_is_that_of_a_process_with_nothing_of_ours(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.syspath_prepend(str(ROOT))
+    memory = importlib.import_module("benchmarks.project_architect_db.memory_usage")
+    path = str(tmp_path / "memory.duckdb")
+    memory.make_tables(path)
+    program = (
+        "import sys; from benchmarks.project_architect_db import memory_usage as memory; "
+        "rows = memory.raw_bulk(sys.argv[1]).execute('SELECT count(*) FROM projects').fetchone(); "
+        "print(*rows, *{name.partition('.')[0] for name in sys.modules})"
+    )
+
+    finished = subprocess.run(
+        [sys.executable, "-c", program, path], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+
+    count, *imported = finished.stdout.split()
+    assert count == "10000"
+    assert {"andamios_orm", "project_architect_db", "sqlalchemy"}.isdisjoint(imported)
 
 
 @pytest.mark.unit

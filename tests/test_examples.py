@@ -58,6 +58,30 @@ def test_examples_lie_in_the_folder_of_a_package() -> None:
     assert folders <= packages
 
 
+PAGES = {
+    "andamios_orm": "examples.md",
+    "project_architect_db": "project-architect-examples.md",
+}
+
+
+@pytest.mark.unit
+@pytest.mark.parametrize(
+    "package", sorted({path.relative_to(ROOT / "examples").parts[0] for path in EXAMPLES})
+)
+def test_the_page_of_a_package_lists_its_examples(package: str) -> None:
+    page = (ROOT / "docs" / "reference" / PAGES[package]).read_text(encoding="utf-8")
+    names = [
+        path.relative_to(ROOT / "examples" / package).as_posix()
+        for path in EXAMPLES
+        if package in path.parts
+    ]
+
+    rows = [f"[{name}](../../examples/{package}/{name}) |" for name in names]
+
+    assert [row for row in rows if row not in page] == []
+    assert page.count("](../../examples/") == len(names)
+
+
 # A package, and the modules whose public names its examples have to use.
 SHOWN = {"andamios_orm": ("andamios_orm", "andamios_orm.core", "andamios_orm.repositories")}
 

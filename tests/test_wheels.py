@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from axai_pg.migrations import read_plan
+
 pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(600)]
 
 Run = Callable[..., str]
@@ -53,6 +55,25 @@ def test_a_wheel_holds_the_package_and_nothing_else(package: str, wheels: Path) 
     }
     assert f"{module}/py.typed" in files
     assert f"{module}-{version(package)}.dist-info/licenses/LICENSE" in files
+
+
+def test_the_wheel_of_axai_holds_the_plan_and_every_script(wheels: Path) -> None:
+    (wheel,) = wheels.glob("axai_pg-*.whl")
+    changes = [change.name for change in read_plan().changes]
+    scripts = {f"{kind}/{name}.sql" for kind in ("deploy", "revert", "verify") for name in changes}
+
+    with zipfile.ZipFile(wheel) as archive:
+        files = set(archive.namelist())
+        planned = archive.read("axai_pg/migrations/sqitch.plan").decode()
+
+    assert changes
+    assert all(name in planned for name in changes)
+    assert {
+        "axai_pg/migrations/sqitch.conf",
+        "axai_pg/migrations/MIGRATION_GUIDE.md",
+        "axai_pg/sql/schema/schema.sql",
+        *(f"axai_pg/migrations/{script}" for script in scripts),
+    } <= files
 
 
 def test_a_source_distribution_is_built_beside_the_wheel(package: str, wheels: Path) -> None:

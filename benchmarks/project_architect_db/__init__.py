@@ -1,1 +1,1 @@
-"""Benchmarks of project_architect_db: single rows, bulks, analytics, tasks, memory."""
+"""Benchmarks of project_architect_db: single rows, bulks, analytics, search, tasks, memory."""

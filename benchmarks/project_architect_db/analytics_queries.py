@@ -26,7 +26,8 @@ from benchmarks.measure import (
     measured,
     milliseconds,
 )
-from benchmarks.project_architect_db.contenders import Contenders, opened, values
+from benchmarks.project_architect_db.contenders import Contenders, opened
+from benchmarks.project_architect_db.driver import values
 from project_architect_db.models import rollups
 from project_architect_db.repositories import ProjectRepository
 from project_architect_db.repositories.analytics import AnalyticsRepository

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from andamios_orm import run
 from andamios_orm.exceptions import AndamiosError
 from benchmarks.measure import Bound, Figure, Places, Scale, Values, garbage_left_alone
-from benchmarks.project_architect_db.contenders import Contenders, opened, values
+from benchmarks.project_architect_db.contenders import Contenders, opened
 from benchmarks.project_architect_db.crud_operations import (
     create,
     get_all,
@@ -21,6 +21,7 @@ from benchmarks.project_architect_db.crud_operations import (
     raw_get_all,
     raw_message,
 )
+from benchmarks.project_architect_db.driver import values
 from project_architect_db.repositories.analytics import AnalyticsRepository
 
 if TYPE_CHECKING:

@@ -7,6 +7,7 @@ of threads. What it reads and writes by itself is in the code of each figure.
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 import shutil
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -14,19 +15,25 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import duckdb
+from sqlalchemy import make_url
+from sqlalchemy.schema import CreateIndex, CreateTable
 
 from andamios_orm.dialect.options import default_threads
+from project_architect_db import seeding
 from project_architect_db.core.engine import DatabaseEngine
-from project_architect_db.seeding import seed
+from project_architect_db.models import Base
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-__all__ = ["LOG", "Contenders", "opened", "portfolio", "values"]
+    from sqlalchemy import MetaData
+
+__all__ = ["LOG", "Contenders", "fingerprint", "opened", "portfolio"]
 
 LOG: Final = "1TB"
 """How long a log may grow: no contender writes it back before the end."""
 UNTIL: Final = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
+SEEDING: Final = Path(seeding.__file__).parent
 KEPT: Final = Path(__file__).parent.parent.parent / ".cache" / "benchmarks"
 
 
@@ -39,13 +46,31 @@ class Contenders:
     projects: range
 
 
+def fingerprint(metadata: MetaData, sources: Path) -> str:
+    """Return what differs as soon as the tables or the files of ``sources`` do."""
+    dialect = make_url("duckdb://").get_dialect()()
+    found = hashlib.sha256()
+    for table in metadata.sorted_tables:
+        indexes = sorted(table.indexes, key=lambda index: str(index.name))
+        found.update(str(CreateTable(table).compile(dialect=dialect)).encode())
+        for index in indexes:
+            found.update(str(CreateIndex(index).compile(dialect=dialect)).encode())
+    for path in sorted(sources.glob("*.py")):
+        found.update(path.name.encode() + path.read_bytes())
+    return found.hexdigest()[:12]
+
+
 async def portfolio(projects: int) -> Path:
-    """Return a file with so many projects; it is seeded once, and kept."""
-    path = KEPT / f"portfolio-{projects}.duckdb"
+    """Return a file with so many projects; it is seeded once, and kept.
+
+    It is seeded anew, in place of the one before, when the tables or the seeding have changed.
+    """
+    path = KEPT / f"portfolio-{projects}-{fingerprint(Base.metadata, SEEDING)}.duckdb"
     if not path.exists():
         KEPT.mkdir(parents=True, exist_ok=True)
+        for outdated in KEPT.glob(f"portfolio-{projects}[-.]*"):
+            outdated.unlink()
         unfinished = path.with_suffix(".unfinished")
-        unfinished.unlink(missing_ok=True)
         await _seeded(unfinished, projects)
         unfinished.rename(path)
     return path
@@ -54,7 +79,7 @@ async def portfolio(projects: int) -> Path:
 async def _seeded(path: Path, projects: int) -> None:
     database = DatabaseEngine(f"duckdb:///{path}")
     await database.initialize()
-    await seed(database, projects=projects, until=UNTIL)
+    await seeding.seed(database, projects=projects, until=UNTIL)
     await database.close()
 
 
@@ -73,20 +98,3 @@ async def opened(folder: Path, projects: int) -> AsyncIterator[Contenders]:
             yield Contenders(raw, database, range(1, projects + 1))
         finally:
             raw.close()
-
-
-def values(number: int) -> dict[str, Any]:
-    """Return the values of a new project."""
-    return {
-        "name": f"Project {number}",
-        "description": "Everything that is known about it. " * 4,
-        "project_idea": f"A service that a small team can keep up, number {number}. " * 4,
-        "architecture": {
-            "framework": ("FastAPI", "Django", "React")[number % 3],
-            "services": ["api", "worker", "web"][: number % 4],
-            "databases": ["PostgreSQL"],
-            "dependencies": number % 40,
-        },
-        "status": ("draft", "active", "completed")[number % 3],
-        "owner": "maria.lindqvist@example.com",
-    }

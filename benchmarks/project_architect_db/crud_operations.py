@@ -12,7 +12,8 @@ import orjson
 
 from andamios_orm import run
 from benchmarks.measure import Bound, Figure, Places, Scale, Values, measured
-from benchmarks.project_architect_db.contenders import Contenders, opened, values
+from benchmarks.project_architect_db.contenders import Contenders, opened
+from benchmarks.project_architect_db.driver import values
 from project_architect_db.repositories import ConversationRepository, ProjectRepository
 
 if TYPE_CHECKING:

@@ -1,7 +1,8 @@
 """Resident memory of a new process: with an open database, after a bulk, after an import.
 
-``python -m benchmarks.project_architect_db.memory_usage ours`` is such a process: it says when
-it is ready, and ends when its input does.
+``python -m benchmarks.project_architect_db.memory_usage project_memory ours FILE`` is such a
+process: it says when it is ready, and ends when its input does. That of the driver imports
+nothing of ours.
 """
 
 from __future__ import annotations
@@ -41,16 +42,9 @@ async def ours_open(path: str) -> Any:
 
 
 def raw_bulk(path: str) -> Any:
-    """Insert 10,000 projects of Arrow with the driver."""
-    import asyncio
+    """Insert 10,000 projects by way of Arrow with the driver, into tables that are there."""
+    from benchmarks.project_architect_db.driver import raw_dicts, values
 
-    from benchmarks.project_architect_db.bulk_operations import raw_dicts
-    from benchmarks.project_architect_db.contenders import values
-
-    async def close() -> None:
-        await (await ours_open(path)).close()
-
-    asyncio.run(close())
     connection = raw_open(path)
     raw_dicts(connection, [values(number) for number in range(10_000)])
     return connection
@@ -59,7 +53,7 @@ def raw_bulk(path: str) -> Any:
 async def ours_bulk(path: str) -> Any:
     """Insert them as dicts."""
     from benchmarks.project_architect_db.bulk_operations import insert_projects
-    from benchmarks.project_architect_db.contenders import values
+    from benchmarks.project_architect_db.driver import values
 
     database = await ours_open(path)
     await insert_projects(database, [values(number) for number in range(10_000)])
@@ -125,6 +119,8 @@ def resident(figure: str, contender: str) -> float:
 
     with tempfile.TemporaryDirectory() as folder:
         path = str(Path(folder) / "memory.duckdb")
+        if CONTENDERS[figure][contender] is raw_bulk:
+            make_tables(path)
         command = [sys.executable, "-m", __spec__.name, figure, contender, path]
         with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
             assert process.stdout is not None
@@ -134,14 +130,23 @@ def resident(figure: str, contender: str) -> float:
     return size / 1_000_000
 
 
-def hold_open(figure: str, contender: str, path: str) -> None:
-    """Do what a contender does, say so, and keep it until the input ends."""
-    import inspect
-
+def make_tables(path: str) -> None:
+    """Leave a file with our tables, in this process, which is not measured."""
     from andamios_orm import run
 
-    started = CONTENDERS[figure][contender](path)
-    kept = run(started) if inspect.iscoroutine(started) else started
+    async def make() -> None:
+        await (await ours_open(path)).close()
+
+    run(make())
+
+
+def hold_open(figure: str, contender: str, path: str) -> None:
+    """Do what a contender does, say so, and keep it until the input ends."""
+    kept = CONTENDERS[figure][contender](path)
+    if contender == "ours":
+        from andamios_orm import run
+
+        kept = run(kept)
     print("ready", flush=True)
     sys.stdin.read()
     del kept

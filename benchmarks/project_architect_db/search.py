@@ -1,23 +1,32 @@
-"""Searches at 100,000 documents: target, the engine alone, and ours.
+"""Searches of 100,000 documents: of an index that is caught up, and right after a write.
 
-``python -m benchmarks.project_architect_db.search`` prints the table; ``--quick`` takes
-2,000 documents, ``--postgresql URL`` measures an empty PostgreSQL database instead.
+``raw`` asks tantivy, the engine of the index, for the same words and reads as many hits: no
+filters, no pieces of text, nobody's rights.
 """
 
 from __future__ import annotations
 
-import argparse
 import itertools
 import random
 import statistics
 import tempfile
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import event, text
+from sqlalchemy import event
 
 from andamios_orm import run
+from benchmarks.measure import (
+    Bound,
+    Figure,
+    Places,
+    Scale,
+    Values,
+    garbage_left_alone,
+    measured,
+    milliseconds,
+)
 from project_architect_db.core.engine import DatabaseEngine
 from project_architect_db.repositories import (
     DocumentRepository,
@@ -27,37 +36,22 @@ from project_architect_db.repositories import (
 from project_architect_db.search import Following
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from project_architect_db.schemas.search import SearchResults
 
-__all__ = ["main"]
+__all__ = ["FIGURES", "whole_run"]
 
-VOCABULARY = 20_000
-WORDS = 85
-PROJECTS = 100
-LETTERS = "abcdefghijklmnopqrstuvwxyz"
-
-
-class Line(NamedTuple):
-    """One line of the table; times are milliseconds."""
-
-    name: str
-    target: float | None
-    raw: float | None
-    ours: float
-    worst: float
-
-    def __str__(self) -> str:
-        """Return the columns."""
-        target = "-" if self.target is None else f"<= {self.target:g}"
-        raw = "-" if self.raw is None else f"{self.raw:.3f}"
-        return f"{self.name:<44} {target:>8} {raw:>10} {self.ours:>10.3f} {self.worst:>10.3f}"
+VOCABULARY: Final = 20_000
+WORDS: Final = 85
+PROJECTS: Final = 100
+LETTERS: Final = "abcdefghijklmnopqrstuvwxyz"
+VIEWER: Final = "ana"
 
 
 class Corpus:
     """Documents out of words that are as common as words are: the n-th is 1/n as common."""
 
     def __init__(self, documents: int) -> None:
-        """Have so many documents."""
+        """Have so many documents, the same ones each time."""
         self.random = random.Random(1)
         self.documents = documents
         self.words = [self._word() for _ in range(VOCABULARY)]
@@ -70,181 +64,170 @@ class Corpus:
         """Return the content of a document."""
         return " ".join(self.random.choices(self.words, cum_weights=self._weights, k=WORDS))
 
-    async def fill(self, engine: DatabaseEngine) -> list[int]:
-        """Store all documents, and return the keys of their projects."""
+    async def fill(self, database: DatabaseEngine) -> list[int]:
+        """Store all documents, and return the keys of their projects; the viewer sees half."""
+        projects = ProjectRepository(database)
         rows = [{"name": f"project {n}", "project_idea": self.text()} for n in range(PROJECTS)]
-        projects = list((await ProjectRepository(engine).bulk_create(rows)).ids)
+        found = list((await projects.bulk_create(rows)).ids)
+        for key in found[: PROJECTS // 2]:
+            await projects.add_member(key, VIEWER)
         for start in range(0, self.documents, 10_000):
-            await DocumentRepository(engine).bulk_create(
-                [
-                    {
-                        "project_id": self.random.choice(projects),
-                        "name": " ".join(self.random.choices(self.words, k=3)),
-                        "content": self.text(),
-                    }
-                    for _ in range(start, min(start + 10_000, self.documents))
-                ]
+            documents = [
+                {
+                    "project_id": self.random.choice(found),
+                    "name": " ".join(self.random.choices(self.words, k=3)),
+                    "content": self.text(),
+                }
+                for _ in range(start, min(start + 10_000, self.documents))
+            ]
+            await DocumentRepository(database).bulk_create(documents)
+        return found
+
+    def questions(self) -> dict[str, str]:
+        """Return what is asked for each figure; the names of words say how common they are."""
+        words = self.words
+        typed = words[12_000][:-1]
+        return {
+            "search_word_everywhere": words[0],
+            "search_word_common": words[10],
+            "search_word_uncommon": words[1_000],
+            "search_word_rare": words[15_000],
+            "search_words": f"{words[10]} {words[30]}",
+            "search_phrase": f'"{words[0]} {words[1]}"',
+            "search_beginning": f"{words[100][:3]}*",
+            "search_typo": typed + ("x" if words[12_000][-1] != "x" else "y"),
+        }
+
+
+def raw_search(index: Any, question: str) -> object:
+    """Ask the engine for all of some words, and read 20 hits."""
+    query, must = index.query, index.tantivy.Occur.Must
+    words = [
+        (must, query.disjunction_max_query([index.term("title", w), index.term("body", w)]))
+        for w in question.split()
+    ]
+    found = index.searcher.search(query.boolean_query(words), limit=20)
+    return [index.searcher.doc(address) for _, address in found.hits]
+
+
+async def search(repository: SearchRepository, question: str) -> SearchResults:
+    """Ask through the repository, which first sees whether anything has changed."""
+    return await repository.search(question)
+
+
+_BOTH: Final = {"raw": raw_search, "ours": search}
+_OURS: Final = {"ours": search}
+_WORD: Final = (
+    Bound(
+        2.0,
+        reason="most of it is reading 20 hits, and cutting a piece out of the text of each one",
+    ),
+)
+
+FIGURES = (
+    Figure("search_word_everywhere", "one word, in every document", _BOTH, _WORD, target=2.0),
+    Figure("search_word_common", "one word, in half of them", _BOTH, _WORD, target=2.0),
+    Figure("search_word_uncommon", "one word, in one of 130", _BOTH, _WORD, target=2.0),
+    Figure("search_word_rare", "one word, in one of 2,000", _BOTH, _WORD, target=2.0),
+    Figure("search_words", "two words", _BOTH),
+    Figure("search_phrase", "a phrase", _OURS),
+    Figure("search_beginning", "the beginning of a word", _OURS),
+    Figure("search_typo", "a word with a typo", _OURS),
+    Figure("search_viewer", "one word, by a viewer who sees half of the projects", _OURS),
+    Figure(
+        "search_statements",
+        "statements of a search when nothing has changed",
+        _OURS,
+        (Bound(0.0),),
+        target=0.0,
+        unit="statements",
+    ),
+    Figure(
+        "search_written",
+        "the first search after a write, which finds what was written",
+        _OURS,
+        (Bound(30.0, reason="the disk is waited for: the index commits in about ten small files"),),
+        target=30.0,
+    ),
+    Figure("search_rebuilt", "the index of 100,000 documents made anew", _OURS),
+)
+
+
+def whole_run(scale: Scale) -> dict[str, Places]:
+    """Return the values of one run, on a file."""
+    with tempfile.TemporaryDirectory() as folder:
+        found = run(_measure(f"duckdb:///{Path(folder) / 'search.duckdb'}", scale))
+    return {name: {"file": times} for name, times in found.items()}
+
+
+async def _measure(url: str, scale: Scale) -> dict[str, dict[str, Values]]:
+    corpus = Corpus(scale.rows)
+    async with DatabaseEngine(url) as database:
+        await database.initialize()
+        projects = await corpus.fill(database)
+        repository = SearchRepository(database)
+        started = time.perf_counter()
+        await repository.rebuild()
+        found = {"search_rebuilt": {"hot": milliseconds({"ours": time.perf_counter() - started})}}
+        questions = corpus.questions()
+        found |= await _asked(database, questions, scale)
+        viewers = SearchRepository(database, viewer=VIEWER)
+        word = questions["search_word_common"]
+        found["search_viewer"] = await measured({"ours": lambda: search(viewers, word)}, scale)
+        statements = await _statements(database, word)
+        found["search_statements"] = {"hot": {"ours": float(statements)}}
+        found["search_written"] = {"hot": await _after_writes(database, corpus, projects[0], scale)}
+        return found
+
+
+async def _asked(
+    database: DatabaseEngine, questions: dict[str, str], scale: Scale
+) -> dict[str, dict[str, Values]]:
+    """Return the figures of the questions; those that take the engine's own words have its time."""
+    index = (await Following.of(database.engine)).index
+    repository = SearchRepository(database)
+    found = {}
+    for figure in FIGURES:
+        if figure.name not in questions:
+            continue
+        question = questions[figure.name]
+        calls: dict[str, Any] = {
+            "raw": lambda question=question: raw_search(index, question),
+            "ours": lambda question=question: search(repository, question),
+        }
+        found[figure.name] = await measured({name: calls[name] for name in figure.codes}, scale)
+    return found
+
+
+async def _after_writes(
+    database: DatabaseEngine, corpus: Corpus, project: int, scale: Scale
+) -> Values:
+    """Return the median time of a search right after a document was created, which it finds."""
+    repository, samples = SearchRepository(database), []
+    with garbage_left_alone():
+        for number in range(scale.rounds * scale.block):
+            word = f"novelty{number}"
+            await DocumentRepository(database).create(
+                {"project_id": project, "name": "new", "content": f"{corpus.text()} {word}"}
             )
-        return projects
-
-
-async def measure(engine: DatabaseEngine, corpus: Corpus, rounds: int) -> list[Line]:
-    """Return the lines of the table for one database."""
-    projects = await corpus.fill(engine)
-    search = SearchRepository(engine)
-    started = time.perf_counter()
-    await search.rebuild()
-    built = (time.perf_counter() - started) * 1_000
-    lines = [Line(f"the index of {corpus.documents:,} made anew", None, None, built, built)]
-    raw = await _raw(engine)
-    words = corpus.words
-    asked = {
-        "one word, in every document": (words[0], 2.0),
-        "one word, in half of them": (words[10], 2.0),
-        "one word, in one of 130": (words[1_000], 2.0),
-        "one word, in one of 2,000": (words[15_000], 2.0),
-        "two words": (f"{words[10]} {words[30]}", None),
-        "a phrase": (f'"{words[0]} {words[1]}"', None),
-        "a beginning": (f"{words[100][:3]}*", None),
-        "a typo": (f"{words[12_000][:-1]}{'x' if words[12_000][-1] != 'x' else 'y'}", None),
-    }
-    for name, (question, target) in asked.items():
-        floor = None if raw is None or '"' in question or "*" in question else raw
-        lines.append(await _line(name, target, floor, search, question, rounds))
-    lines.append(await _viewer(engine, projects, words[10], rounds))
-    lines.append(await _after_a_write(engine, search, projects, corpus, rounds))
-    print(f"statements of a search that is caught up: {await _statements(engine, words[10])}")
-    return lines
-
-
-async def _line(
-    name: str,
-    target: float | None,
-    raw: Callable[[str], object] | None,
-    search: SearchRepository,
-    question: str,
-    rounds: int,
-) -> Line:
-    ours = await _timed(lambda: search.search(question), rounds)
-    floor = None
-    if raw is not None:
-        samples = []
-        for _ in range(rounds):
             started = time.perf_counter()
-            raw(question)
+            results = await search(repository, word)
             samples.append(time.perf_counter() - started)
-        floor = statistics.median(samples) * 1_000
-    return Line(name, target, floor, statistics.median(ours), max(ours))
+            assert results.hits[0].plain.endswith(word)
+    return milliseconds({"ours": statistics.median(samples)})
 
 
-async def _viewer(engine: DatabaseEngine, projects: Sequence[int], word: str, rounds: int) -> Line:
-    for key in projects[: len(projects) // 2]:
-        await ProjectRepository(engine).add_member(key, "ana")
-    search = SearchRepository(engine, viewer="ana")
-    ours = await _timed(lambda: search.search(word), rounds)
-    return Line("a viewer who sees half of it", None, None, statistics.median(ours), max(ours))
-
-
-async def _after_a_write(
-    engine: DatabaseEngine,
-    search: SearchRepository,
-    projects: Sequence[int],
-    corpus: Corpus,
-    rounds: int,
-) -> Line:
-    samples = []
-    for number in range(rounds):
-        word = f"novelty{number}"
-        await DocumentRepository(engine).create(
-            {"project_id": projects[0], "name": "new", "content": f"{corpus.text()} {word}"}
-        )
-        started = time.perf_counter()
-        results = await search.search(word)
-        samples.append((time.perf_counter() - started) * 1_000)
-        assert results.hits[0].plain.endswith(word)
-    name = "the first search after a write, which sees it"
-    return Line(name, 30.0, None, statistics.median(samples), max(samples))
-
-
-async def _timed(call: Callable[[], Awaitable[object]], rounds: int) -> list[float]:
-    await call()
-    samples = []
-    for _ in range(rounds):
-        started = time.perf_counter()
-        await call()
-        samples.append((time.perf_counter() - started) * 1_000)
-    return samples
-
-
-async def _statements(engine: DatabaseEngine, word: str) -> int:
-    """Return how many statements one search of an index that is up to date runs."""
+async def _statements(database: DatabaseEngine, word: str) -> int:
+    """Return how many statements one search of an index that is caught up runs."""
     found: list[str] = []
 
     def note(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
         found.append(statement)
 
-    sync_engine = engine.engine.sync_engine
-    await SearchRepository(engine).search(word)
-    event.listen(sync_engine, "before_cursor_execute", note)
-    await SearchRepository(engine).search(word)
-    event.remove(sync_engine, "before_cursor_execute", note)
+    engine = database.engine.sync_engine
+    repository = SearchRepository(database)
+    await search(repository, word)
+    event.listen(engine, "before_cursor_execute", note)
+    await search(repository, word)
+    event.remove(engine, "before_cursor_execute", note)
     return len(found)
-
-
-async def _raw(engine: DatabaseEngine) -> Callable[[str], object] | None:
-    """Return what asks tantivy alone for all of some words, and reads 20 hits."""
-    if engine.engine.dialect.name != "duckdb":
-        return None
-    following = await Following.of(engine.engine)
-    index: Any = following.index
-    query, must = index.query, index.tantivy.Occur.Must
-
-    def ask(question: str) -> object:
-        words = [
-            (must, query.disjunction_max_query([index.term("title", w), index.term("body", w)]))
-            for w in question.split()
-        ]
-        found = index.searcher.search(query.boolean_query(words), limit=20)
-        return [index.searcher.doc(address) for _, address in found.hits]
-
-    return ask
-
-
-async def _on_duckdb(corpus: Corpus, rounds: int) -> list[Line]:
-    with tempfile.TemporaryDirectory() as folder:
-        async with DatabaseEngine(f"duckdb:///{Path(folder) / 'search.duckdb'}") as engine:
-            await engine.initialize()
-            return await measure(engine, corpus, rounds)
-
-
-async def _on_postgresql(url: str, corpus: Corpus, rounds: int) -> list[Line]:
-    async with DatabaseEngine(url) as engine:
-        await engine.initialize()
-        found = await measure(engine, corpus, rounds)
-        async with engine.engine.connect() as connection:
-            size = await connection.scalar(
-                text("SELECT pg_size_pretty(pg_relation_size('idx_document_search'))")
-            )
-        print(f"the index of documents has {size}")
-        return found
-
-
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Print the table."""
-    parser = argparse.ArgumentParser(description="Searches: target, the engine alone, ours.")
-    parser.add_argument("--quick", action="store_true", help="2,000 documents, few rounds")
-    parser.add_argument("--postgresql", metavar="URL", help="an empty PostgreSQL database")
-    options = parser.parse_args(arguments)
-    corpus = Corpus(2_000 if options.quick else 100_000)
-    rounds = 5 if options.quick else 100
-    if options.postgresql:
-        lines = run(_on_postgresql(options.postgresql, corpus, rounds))
-    else:
-        lines = run(_on_duckdb(corpus, rounds))
-    print(f"{'milliseconds':<44} {'target':>8} {'raw p50':>10} {'ours p50':>10} {'worst':>10}")
-    for line in lines:
-        print(line)
-
-
-if __name__ == "__main__":
-    main()

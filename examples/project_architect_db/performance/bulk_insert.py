@@ -1,11 +1,13 @@
-"""The same projects stored in five ways, and what each way is for.
+"""Projects like each other stored in five ways, and what each way is for.
 
 Shows a transaction for each row, a repository on a database (which shares commits), one
 transaction for all rows, ``BulkOperations`` with dicts, and with columns of Arrow.
 
-Prints the time of each way for a thousand rows. Costs: one commit takes as long as many rows;
-building instances is what is left then; columns are checked and sent without either. All of
-them fill typed columns, sums by day and the change feed.
+Prints the time of each way, reckoned for a thousand rows: the slow ones store only some. A commit
+for each row is the slowest by far, tasks that share commits come next, then instances in one
+transaction, then bulks. Dicts and columns are close to each other: most of what is left is what
+every way does, to check the values, to fill typed columns, sums by day, history and the change
+feed.
 
 Edge cases: a transaction of millions of rows has to fit into memory, so commit every 100,000 or
 so; while one is open nobody else writes to the DuckDB file; ratios hold on another machine,

@@ -381,3 +381,27 @@ def test_a_column_of_arrow_is_a_sequence() -> None:
 
     assert (len(column), column[0], column[1]) == (3, "1", None)
     assert column[1:].values() == [None, "3"]
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        ["a", "b", None, "a", *["b"] * 8],
+        ["a", "b", None, "c"],
+        [None] * 9,
+        [],
+    ],
+    ids=["alike", "unlike", "nothing", "none"],
+)
+@pytest.mark.parametrize("of_chunks", [True, False])
+def test_texts_of_arrow_are_what_they_were(texts: list[str | None], *, of_chunks: bool) -> None:
+    array = pa.array(texts, pa.string())
+    column = arrow.ArrowColumn(pa.chunked_array([array, array]) if of_chunks else array)
+
+    assert column.values() == (texts * 2 if of_chunks else texts)
+
+
+def test_texts_of_arrow_that_come_again_are_one_object() -> None:
+    values = arrow.ArrowColumn(pa.array(["draft", "active"] * 9)).values()
+
+    assert len(set(map(id, values))) == 2

@@ -107,10 +107,11 @@ COLUMNS = {
     "dictionary": pa.table({"title": pa.array(["abc", "ab"]).dictionary_encode()}),
     "views": pa.table({"title": pa.array(["abc", "ab"], pa.string_view())}),
     "lists": pa.table({"title": ["abc", "abc"], "parts": [None, ["a"]]}),
+    "texts": pa.table({"title": ["abc", "abc"], "parts": ['{"a": 1}', "[1]"]}),
 }
 
 
-@pytest.mark.parametrize("name", ["titles", "dictionary", "views", "lists"])
+@pytest.mark.parametrize("name", list(COLUMNS))
 async def test_columns_of_arrow_are_looked_at_too(database: Database, name: str) -> None:
     plans = GenericRepository(database, Plan)
 
@@ -124,9 +125,10 @@ async def test_columns_of_arrow_are_looked_at_too(database: Database, name: str)
     "columns",
     [
         pa.table({"title": ["abc", "abcd"], "parts": [{"a": 1}, None]}),
+        pa.table({"title": ["abc", "abcd"], "parts": ['{"a": 1}', None]}),
         pa.table({"title": pa.array([], pa.string())}),
     ],
-    ids=["two", "none"],
+    ids=["two", "texts", "none"],
 )
 async def test_columns_within_the_limits_are_stored(database: Database, columns: Any) -> None:
     plans = GenericRepository(database, Plan)

@@ -33,6 +33,9 @@ JOIN pg_class ON pg_class.oid = indrelid
 WHERE indisunique AND NOT indisprimary AND relnamespace = 'public'::regnamespace
 AND has_table_privilege('axai_app', indrelid, 'INSERT')
 """
+FILLED_FROM_PARENTS = """
+SELECT tgrelid::regclass::text FROM pg_trigger WHERE tgname = 'fill_organization' AND tgnargs = 2
+"""
 
 
 def state_of(connection: psycopg.Connection[Any], query: sql.Composed, *values: Any) -> str:
@@ -228,6 +231,27 @@ def test_what_is_unique_is_so_within_an_organisation(
         assert (name, state_of(app, update, *values)) == (name, "1")
 
     assert {"users", "topics", "roles", "document_versions"} <= set(unique)
+
+
+def test_an_organisation_is_not_guessed_where_two_have_the_parent(
+    connect: Any, shared_url: str, theirs: Any
+) -> None:
+    """Keys are unique within an organisation only, so those of the parents can be forged."""
+    with connect(shared_url, "axai_system") as system:
+        tables = {table.name: table for table in tenant_tables(system)}
+        children = [name for (name,) in system.execute(FILLED_FROM_PARENTS).fetchall()]
+        forger = uuid.uuid4()
+        system.execute("INSERT INTO organizations (id, name) VALUES (%s, 'x')", [forger])
+        for table in tables.values():
+            insert_row(system, table, forger, theirs.keys, id=theirs.keys[table.name])
+
+        for name in children:
+            system.execute(sql.SQL("DELETE FROM {}").format(sql.Identifier(name)))
+            with pytest.raises(errors.NotNullViolation), system.transaction():
+                insert_row(system, tables[name], None, theirs.keys)
+            insert_row(system, tables[name], theirs.id, theirs.keys)
+
+    assert {"summaries", "document_versions", "user_roles"} <= set(children)
 
 
 def test_what_goes_with_a_parent_are_rows_of_its_organisation(

@@ -61,6 +61,8 @@ def test_a_change_is_found_by_name_by_id_and_by_tag(tmp_path: Path) -> None:
         (f"{HEAD}@v1 2026-01-01T00:00:00Z A <a@x>\n", "stands before all changes"),
         (f"{HEAD}{ONE}{ONE}", "planned once"),
         (f"{HEAD}two [one] 2026-01-01T00:00:00Z A <a@x>\n{ONE}", "after those that it requires"),
+        (f"{HEAD}two [!one@v1] 2026-01-01T00:00:00Z A <a@x>\n", "conflict !one@v1 is not under"),
+        (f"{HEAD}two [!p:@v1] 2026-01-01T00:00:00Z A <a@x>\n", "conflict !p:@v1 is not under"),
         (ONE, "has to say %project="),
         (f"{HEAD}%uri=https://example.org\n{ONE}", "has to say %project="),
     ],

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+import shutil
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
-from sqlalchemy import create_engine
+from psycopg.rows import dict_row
 
 from andamios_orm.exceptions import (
     DatabaseUnavailable,
@@ -14,10 +15,7 @@ from andamios_orm.exceptions import (
     MigrationRefused,
     RevisionUnknown,
 )
-from andamios_orm.migration.comparing import differences
-from andamios_orm.migration.target import Target
 from axai_pg import migrations
-from axai_pg.data.models import Base
 from axai_pg.migrations.catalogue import describe
 from axai_pg.migrations.runner import Runner
 from axai_pg.utils.roles import ensure_roles, prepare_database
@@ -125,47 +123,6 @@ def test_the_file_of_the_schema_is_what_the_changes_build(
     connection.execute(text)
 
     assert describe(connection) == text
-
-
-def test_the_models_are_what_the_changes_build(shared_url: str) -> None:
-    engine = create_engine(shared_url)
-    with engine.connect() as connection:
-        found = differences(Target((Base.metadata,)), connection)
-        names = {name for (name,) in connection.exec_driver_sql(
-            "SELECT tablename FROM pg_tables WHERE schemaname = 'public'")}  # fmt: skip
-    engine.dispose()
-
-    assert found == ()
-    assert names == set(Base.metadata.tables)
-
-
-@pytest.mark.sampled(13)
-@pytest.mark.parametrize(
-    "statement",
-    [
-        "ALTER TABLE topics ADD COLUMN added int",
-        "ALTER TABLE topics DROP COLUMN keywords",
-        "ALTER TABLE topics ALTER COLUMN name TYPE varchar(99)",
-        "ALTER TABLE topics ALTER COLUMN name DROP NOT NULL",
-        "ALTER TABLE topics ALTER COLUMN is_active DROP DEFAULT",
-        "ALTER TABLE topics ALTER COLUMN id DROP DEFAULT",
-        "ALTER TABLE topics DROP CONSTRAINT ck_topics_valid_importance",
-        "ALTER TABLE topics DROP CONSTRAINT uq_topics_org_id_name",
-        "ALTER TABLE topics DROP CONSTRAINT fk_topics_org_id_organizations",
-        "DROP INDEX ix_topics_org_id_parent_topic_id",
-        "DROP INDEX uq_users_org_id_email",
-        "DROP INDEX ix_documents_metadata",
-        "CREATE TABLE added (id int)",
-    ],
-)
-def test_a_difference_of_models_and_changes_is_found(shared_url: str, statement: str) -> None:
-    engine = create_engine(shared_url)
-    with engine.connect() as connection:
-        connection.exec_driver_sql(statement)
-        found = differences(Target((Base.metadata,)), connection)
-    engine.dispose()
-
-    assert found
 
 
 @pytest.mark.slow
@@ -304,6 +261,31 @@ def test_a_script_without_a_frame_that_fails_has_left_nothing(
     assert migrations.status(connection, folder=small).deployed == ("one",)
 
 
+@pytest.mark.parametrize("kind", ["deploy", "verify", "revert"])
+def test_a_script_that_would_end_its_transaction_is_refused_before_any_is_run(
+    connection: psycopg.Connection[Any], small: Path, kind: str
+) -> None:
+    write(small, kind, "two", "BEGIN;\nSELECT 1;\nROLLBACK;\nBEGIN;\nCOMMIT;\n")
+
+    with pytest.raises(MigrationRefused, match=rf"{kind}/two.sql, line 3: ROLLBACK would"):
+        migrations.deploy(connection, folder=small)
+
+    assert tables(connection) == []
+
+
+@pytest.mark.parametrize("kind", ["verify", "revert"])
+def test_a_script_that_has_come_to_end_its_transaction_is_refused(
+    connection: psycopg.Connection[Any], small: Path, kind: str
+) -> None:
+    migrations.deploy(connection, folder=small)
+    write(small, kind, "one", "BEGIN;\nCOMMIT; -- x\nDROP TABLE one;\nCOMMIT;\n")
+
+    with pytest.raises(MigrationRefused, match=rf"{kind}/one.sql, line 2: COMMIT would"):
+        getattr(migrations, kind)(connection, folder=small)
+
+    assert tables(connection) == ["one", "two"]
+
+
 def test_a_missing_script_is_named(connection: psycopg.Connection[Any], small: Path) -> None:
     (small / "revert" / "two.sql").unlink()
     migrations.deploy(connection, folder=small)
@@ -341,6 +323,47 @@ def test_a_database_of_another_plan_is_left_alone(
 
     with pytest.raises(MigrationRefused, match=r"has the change one .* another plan"):
         migrations.deploy(connection, folder=small)
+
+
+def planned(folder: Path, needs: str) -> None:
+    """Let the second change need something else."""
+    plan = folder / "sqitch.plan"
+    plan.write_text(plan.read_text(encoding="utf-8").replace("one !three", needs), "utf-8")
+
+
+@pytest.mark.parametrize("conflict", ["one", "small:one", "@v0", "other:one"])
+def test_a_change_whose_conflict_is_deployed_is_refused(
+    connection: psycopg.Connection[Any], small: Path, tmp_path: Path, conflict: str
+) -> None:
+    other = tmp_path / "other"
+    shutil.copytree(small, other)
+    for path in (other / "sqitch.plan", *other.glob("*/one.sql")):
+        text = path.read_text(encoding="utf-8").replace("TABLE one", "TABLE three")
+        path.write_text(text.replace("=small", "=other"), "utf-8")
+    planned(small, f"!{conflict}")
+    plan = small / "sqitch.plan"
+    tag = "# The first\n@v0 2026-01-01T00:00:01Z A <a@example.org>\n"
+    plan.write_text(plan.read_text(encoding="utf-8").replace("# The first\n", tag), "utf-8")
+    if conflict == "other:one":
+        assert migrations.deploy(connection, "one", folder=other) == ("one",)
+    before = tables(connection)
+
+    with pytest.raises(MigrationRefused, match=f"two conflicts with {conflict}, which is deployed"):
+        migrations.deploy(connection, folder=small)
+
+    assert tables(connection) == before
+    assert migrations.deploy(connection, "one", folder=small) == ("one",)
+    with pytest.raises(MigrationRefused, match=f"two conflicts with {conflict}, which is deployed"):
+        migrations.deploy(connection, folder=small)
+
+
+@pytest.mark.parametrize("conflict", ["three", "two", "@v1", "other:one", "small:three"])
+def test_a_change_whose_conflict_is_not_deployed_is_deployed(
+    connection: psycopg.Connection[Any], small: Path, conflict: str
+) -> None:
+    planned(small, f"one !{conflict}")
+
+    assert migrations.deploy(connection, folder=small) == ("one", "two")
 
 
 def test_deploying_backwards_is_refused(connection: psycopg.Connection[Any], small: Path) -> None:
@@ -392,6 +415,25 @@ def test_who_deploys_already_is_named(
             Runner(connection, small, wait=0.1).deploy()
 
 
+def test_the_rows_of_a_connection_may_be_dictionaries(
+    connection: psycopg.Connection[Any], url: str, small: Path
+) -> None:
+    place = url.replace("+psycopg", "")
+    with psycopg.connect(place, autocommit=True, row_factory=dict_row) as named:
+        assert ensure_roles(named) == ()
+        assert migrations.deploy(named, folder=small) == ("one", "two")
+        assert migrations.status(named, folder=small).current == "two"
+        assert migrations.verify(named, folder=small) == ()
+        assert describe(named) == describe(connection)
+        with psycopg.connect(place, autocommit=True, application_name="the first") as other:
+            other.execute("SELECT pg_advisory_lock(75474063)")
+            with pytest.raises(MigrationLocked, match=r"postgres \(the first, process "):
+                Runner(named, small, wait=0).revert()
+        assert migrations.revert(named, folder=small) == ("two", "one")
+        assert [event.kind for event in migrations.log(named, limit=1, folder=small)] == ["revert"]
+    assert tables(connection) == []
+
+
 def test_a_holder_that_has_just_gone_is_another_process(
     connection: psycopg.Connection[Any], small: Path
 ) -> None:
@@ -425,11 +467,9 @@ def test_two_who_deploy_at_once_take_turns(
     assert sorted(each.result() for each in done) == [(), ("one", "two")]
 
 
-def test_the_wheel_has_the_plan_and_the_scripts(scripts: Path) -> None:
-    """They are beside the runner, so whoever has the one has the other."""
+def test_each_change_has_its_scripts_and_each_is_one_transaction() -> None:
     for change in migrations.read_plan().changes:
         for kind in ("deploy", "revert", "verify"):
             script = change.script(kind)
             assert script is not None
             assert script.framed
-    assert (scripts / "sqitch.conf").exists()

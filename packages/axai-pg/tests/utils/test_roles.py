@@ -78,14 +78,20 @@ def test_nobody_but_the_owner_makes_tables(connection: psycopg.Connection[Any]) 
 def test_roles_that_others_keep_changing_are_given_up(
     connection: psycopg.Connection[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    raised: list[psycopg.Error] = []
+
     def race(_connection: object) -> list[str]:
-        raise psycopg.errors.DuplicateObject
+        raised.append(psycopg.errors.DuplicateObject(f"attempt {len(raised) + 1}"))
+        raise raised[-1]
 
     monkeypatch.setattr(roles, "_mend", race)
     monkeypatch.setattr(roles, "_PAUSE", 0)
 
-    with pytest.raises(DatabaseUnavailable, match="keep changing the roles"):
+    with pytest.raises(DatabaseUnavailable, match=r"keep changing the roles.*attempt 20") as given:
         ensure_roles(connection)
+
+    assert len(raised) == 20
+    assert given.value.__cause__ is given.value.orig is raised[-1]
 
 
 @pytest.mark.slow

@@ -115,6 +115,18 @@ def test_rows_of_a_file_become_projects(on: Call) -> None:
     assert there.out == "name,owner\nShop,ana\nPaint,ana\n"
 
 
+def test_what_rows_belong_to_is_named_by_digits_as_well(on: Call) -> None:
+    Path("projects.csv").write_text(PROJECTS.replace("Shop", "2026", 1))
+    Path("documents.csv").write_text("name,content\na.md,Text\n")
+    on("import", "files", "projects", "projects.csv", *MAP)
+
+    done = on("import", "files", "documents", "documents.csv", "--project", "2026")
+    none = on("import", "files", "documents", "documents.csv", "--project", "1999")
+
+    assert done.out == "1 of 1 documents made\n"
+    assert (none.code, "Project 1999 (by id or by name) does not exist" in none.err) == (1, True)
+
+
 def test_rows_may_come_from_the_standard_input(on: Call, monkeypatch: pytest.MonkeyPatch) -> None:
     Path("projects.csv").write_text(PROJECTS)
     on("import", "files", "projects", "projects.csv", *MAP)

@@ -99,7 +99,7 @@ def test_nothing_is_said_with_what_may_be_meant(filled: Call) -> None:
             "several projects are called 'Paint': name one of them by 2, 3",
         ),
         (["--project", "Nope"], 1, "Project Nope does not exist"),
-        (["--project", "1", "--viewer", "ben"], 1, "Project 1 does not exist"),
+        (["--project", "1", "--viewer", "ben"], 1, "Project 1 (by id or by name) does not exist"),
         (["--since", "yesterday"], 2, "'yesterday' is no time: pass 2026-01-31"),
         (["--kind", "thing"], 2, "is not one of 'project', 'conversation', 'document'"),
         (["--limit", "0"], 2, "0 is not in the range"),
@@ -113,3 +113,12 @@ def test_a_wrong_question_is_refused(
 
     assert done.code == code
     assert said in done.said
+
+
+def test_digits_are_the_name_of_a_project_where_no_id_is_so(filled: Call) -> None:
+    one = FILL.replace('("Shop", "ana"), ("Paint", "ben"), ("Paint", "ben")', '("2026", "ana"),')
+    assert filled("shell", "-c", one).code == 0
+
+    done = filled("search", "scaffold", "--json", "--project", "2026")
+
+    assert len(hits(done)) == 2

@@ -289,6 +289,7 @@ async def test_what_every_row_lacks_is_said_once(
         ("document", {"name": "a"}, "project: it belongs to no project: say its name"),
         ("document", {"name": "a", "project": "Shp"}, "project: project 'Shp' does not exist"),
         ("document", {"name": "a", "project": 99}, "project: project 99 does not exist"),
+        ("document", {"name": "a", "project": "99"}, "'99' does not exist: it is neither the id"),
         ("document", {"name": "a", "project_id": 99}, "project_id: project 99 does not exist"),
         ("document", {"name": "a", "project_id": "x"}, "project_id: 'x' is no id of a project"),
         ("document", {"name": "a", "project_id": True}, "project_id: True is no id of a project"),
@@ -305,6 +306,9 @@ async def test_what_every_row_lacks_is_said_once(
         ("build", {"status": "failed"}, "repository: it belongs to no repository"),
         ("build", {"status": "failed", "repository": "x"}, "repository 'x' does not exist"),
         ("build", {"status": "failed", "repository_id": 99}, "repository 99 does not exist"),
+        ("build", {"status": "failed", "repository_id": "x"}, "repository 'x' does not exist"),
+        ("build", {"status": "failed", "repository_id": "99"}, "repository 99 does not exist"),
+        ("build", {"status": "failed", "repository": "99"}, "neither the id nor the name of one"),
         ("build", {"status": "failed", "repository": ["x"]}, "repository ['x'] does not exist"),
         (
             "build",

@@ -15,8 +15,8 @@ from project_architect_db.importers import (
 from project_architect_db.importers.history import (
     commit_count,
     find_tips,
-    main_line,
     moment,
+    print_main_line,
     read_history,
     tokens,
 )
@@ -171,7 +171,7 @@ def test_only_what_is_new_is_to_be_read(new_clone: NewClone) -> None:
     tips = find_tips(reader, cursor)
 
     assert commit_count(reader, tips) == 1
-    assert main_line(reader, tips) == {tips.head}
+    assert b"".join(print_main_line(reader, tips)).split() == [tips.head.encode()]
     assert (tips.is_head_new, tips.are_tags_new) == (True, True)
     assert len(tips.tags) == 2
 

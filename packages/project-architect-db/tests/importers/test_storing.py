@@ -12,9 +12,9 @@ from tests.importers.make_clone import commit_files, git
 from project_architect_db.importers import (
     HistoryRewritten,
     NotARepository,
+    clone_rows,
     documents,
     phases,
-    storing,
 )
 from project_architect_db.importers.storing import import_clone
 from project_architect_db.models import (
@@ -193,8 +193,8 @@ async def test_a_rewritten_history_is_said(database: Database, new_clone: NewClo
 def test_a_repository_is_what_most_of_it_is(
     languages: dict[str, int], kind: RepositoryType
 ) -> None:
-    assert storing._type_of(languages) == kind
-    assert storing._order("of our own") > storing._order("done")
+    assert clone_rows.type_of(languages) == kind
+    assert clone_rows.order_of("of our own") > clone_rows.order_of("done")
 
 
 def test_what_importers_call_phases_and_types_is_what_the_models_have() -> None:

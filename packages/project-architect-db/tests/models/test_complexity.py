@@ -41,6 +41,7 @@ def test_any_document_has_a_score_or_none(document: object) -> None:
         ("FastAPI", None),
         ({}, 0),
         ({"services": ["api"]}, 8),
+        ({"services": ("api",)}, 8),
         ({"components": {"a": 1, "b": 2}, "databases": "PostgreSQL"}, 14),
         ({"dependencies": ["x"] * 60}, 50),
         ({"dependencies": 60}, 50),

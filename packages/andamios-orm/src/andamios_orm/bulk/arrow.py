@@ -30,6 +30,8 @@ __all__ = [
 
 _DECIMAL = re.compile(r"(?:DECIMAL|NUMERIC)\((\d+), ?(\d+)\)")
 _MOST_DIGITS = 38
+_FEW = 4
+"""How often each text has to come again, for its objects to be shared."""
 
 
 def pyarrow(module: str = "pyarrow") -> Any:
@@ -93,13 +95,30 @@ class ArrowColumn(Sequence[Any]):
         return value if value is None or self.convert is None else self.convert(value)
 
     def values(self) -> list[Any]:
-        """Return all items, in a list that is not to be changed."""
+        """Return all items, in a list that is not to be changed; equal texts are one object."""
         if self._values is None:
-            listed: list[Any] = self.array.to_pylist()
+            listed = _listed(self.array)
             if self.convert is not None:
                 listed = [None if value is None else self.convert(value) for value in listed]
             self._values = listed
         return self._values
+
+
+def _listed(array: Any) -> list[Any]:
+    """Return the items of an array; texts that come again are made once, if they are few."""
+    if not is_text(array.type):
+        listed: list[Any] = array.to_pylist()
+        return listed
+    encoded = array.dictionary_encode()
+    listed = []
+    for chunk in encoded.chunks if hasattr(encoded, "chunks") else (encoded,):
+        if len(chunk.dictionary) * _FEW > len(chunk):
+            listed += chunk.cast(array.type).to_pylist()
+        else:
+            texts = [*chunk.dictionary.to_pylist(), None]
+            places = chunk.indices.fill_null(len(texts) - 1).to_pylist()
+            listed += map(texts.__getitem__, places)
+    return listed
 
 
 def arrow_type(name: str | None) -> Any:

@@ -109,7 +109,7 @@ class Binder:
 
     def _ready(self, column: Column[Any], values: ArrowColumn) -> ArrowColumn | None:
         """Return an Arrow column that can be sent as it is, or None."""
-        if not self.native or not _within_limits(column, values.array):
+        if not self.native or not _within_limits(column, values):
             return None
         type_ = column.type
         if isinstance(type_, types.TypeDecorator) and not isinstance(type_, UTCDateTime):
@@ -138,20 +138,36 @@ _NUL = "PostgreSQL's text holds no NUL character"
 
 
 def _require_limits(column: Column[Any], values: Sequence[Any]) -> None:
+    if _are_objects(values) if column.info.get("object") else _are_long(column, values):
+        return
     for value in values:
         reason = None if value is None else why_not(column, value)
         if reason is not None:
             raise ValueRefused(reason, value, column.key)
 
 
-def _within_limits(column: Column[Any], array: Any) -> bool:
+def _are_objects(values: Sequence[Any]) -> bool:
+    """Whether it is certain at first sight that all are JSON objects, or None."""
+    return set(map(type, values)) <= {dict, type(None)}
+
+
+def _are_long(column: Column[Any], values: Sequence[Any]) -> bool:
+    """Whether it is certain at first sight that all texts are long enough."""
+    there = [value for value in values if value is not None]
+    return set(map(type, there)) == {str} and min(map(len, there)) >= column.info["shortest"]
+
+
+def _within_limits(column: Column[Any], values: ArrowColumn) -> bool:
     """Whether it is certain that an Arrow column has only what a column asks for."""
     if not has_limits(column):
         return True
     pa = pyarrow()
     pc = pyarrow("pyarrow.compute")
 
+    array = values.array
     if column.info.get("object"):
+        if values.convert is not None:
+            return _are_objects(values.values())
         return bool(pa.types.is_struct(array.type) or pa.types.is_map(array.type))
     if not is_text(array.type):
         return False

@@ -8,6 +8,9 @@ fraction of converting it value by value.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
+from itertools import repeat
+from operator import is_not
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
@@ -33,6 +36,7 @@ _DOCUMENT: Final = (
     | orjson.OPT_PASSTHROUGH_SUBCLASS
 )
 """What ``plain()`` would write in another way raises, and is left to it."""
+_write: Final = partial(orjson.dumps, option=_DOCUMENT)
 _LONG: Final = 2**63
 
 
@@ -111,7 +115,7 @@ def _written(
     varying: dict[str, Sequence[Any]] = {}
     for name, values in columns.items():
         first = values[0]
-        if all(value is first for value in values):
+        if not any(map(is_not, values, repeat(first))):
             same[name] = cut(converters[name](first))
         else:
             varying[name] = _converted(values, converters[name])
@@ -140,7 +144,7 @@ def _converted(values: Sequence[Any], convert: Callable[[Any], Any]) -> Sequence
         if min(numbers) >= -_LONG and max(numbers) < _LONG:
             return values
     if kinds <= {dict, list}:
-        return [_document(value) for value in values]
+        return _documents(values) or [_document(value) for value in values]
     return [cut(plain(value)) for value in values]
 
 
@@ -159,12 +163,23 @@ def _remembered(values: Sequence[Any], convert: Callable[[Any], Any]) -> list[An
     return converted
 
 
+def _documents(values: Sequence[Any]) -> list[Any] | None:
+    """Return JSON documents, written already; None unless all of them are plain, and none large."""
+    try:
+        written = list(map(_write, values))
+    except TypeError:
+        return None
+    if max(map(len, written)) > LARGEST or b"null" in b"\n".join(written):
+        return None
+    return list(map(orjson.Fragment, written))
+
+
 def _document(value: Any) -> Any:
     """Return a JSON document, written already where orjson writes it as ``plain()`` would."""
     if value is None:
         return None
     try:
-        raw = orjson.dumps(value, option=_DOCUMENT)
+        raw = _write(value)
     except TypeError:
         return cut(plain(value))
     if len(raw) > LARGEST or b"null" in raw:  # which may stand for NaN

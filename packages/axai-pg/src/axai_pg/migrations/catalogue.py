@@ -10,6 +10,7 @@ import re
 from typing import TYPE_CHECKING, Any, Final, LiteralString
 
 from psycopg import sql
+from psycopg.rows import tuple_row
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -139,8 +140,8 @@ class _Catalogue:
     """The catalogue of one database, as far as one schema goes."""
 
     def __init__(self, connection: psycopg.Connection[Any], schema: str) -> None:
-        self._connection = connection
-        [(quoted,)] = connection.execute("SELECT quote_ident(%s)", [schema]).fetchall()
+        self._cursor = connection.cursor(row_factory=tuple_row)
+        [(quoted,)] = self._cursor.execute("SELECT quote_ident(%s)", [schema]).fetchall()
         self._schema = str(quoted)
         self._values = {"schema": self._schema}
 
@@ -184,7 +185,7 @@ class _Catalogue:
         yield ""
 
     def _rows(self, query: LiteralString, **values: Any) -> list[Any]:
-        return self._connection.execute(query, {**self._values, **values}).fetchall()
+        return self._cursor.execute(query, {**self._values, **values}).fetchall()
 
 
 def _granted(what: str, grants: list[str], owner: str) -> Iterator[str]:

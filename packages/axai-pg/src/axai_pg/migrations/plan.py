@@ -14,11 +14,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from andamios_orm.exceptions import MigrationRefused, RevisionUnknown
+from axai_pg.migrations.script import Script, read_script
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["FOLDER", "Change", "Plan", "Script", "Tag", "read_plan"]
+__all__ = ["FOLDER", "Change", "Plan", "Tag", "read_plan"]
 
 FOLDER: Final = Path(__file__).parent
 """Where the plan and the scripts of this package are; sqitch itself runs there as well."""
@@ -29,9 +30,7 @@ _LINE: Final = re.compile(
     r"\s+(?P<date>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ)"
     r"\s+(?P<planner>[^<]+?)\s+<(?P<email>[^>]+)>(?:\s*#\s*(?P<note>.*))?"
 )
-_FRAME: Final = re.compile(
-    r"\A(?:\s*--[^\n]*\n|\s*\n)*BEGIN;\n(?P<body>.*)\n(?:COMMIT|ROLLBACK);\s*\Z", re.DOTALL
-)
+_CONFLICT: Final = re.compile(r"@[^@:]+|([^@:]+:)?[^@:]+")
 
 
 @dataclass(frozen=True)
@@ -57,15 +56,6 @@ class Tag:
             f"date {self.date}",
         ]
         return _digest("tag", lines, self.note)
-
-
-@dataclass(frozen=True)
-class Script:
-    """A file of SQL; ``body`` has no BEGIN and no COMMIT, if ``framed`` says it had them."""
-
-    path: Path
-    body: str
-    framed: bool
 
 
 @dataclass(frozen=True)
@@ -108,13 +98,12 @@ class Change:
 
         One that is framed by BEGIN and COMMIT runs in one transaction. Any other is for
         what PostgreSQL does in no transaction, and holds a single statement.
+
+        Raises:
+            MigrationRefused: it would begin or end a transaction in between.
         """
         path = self._path(kind)
-        if not path.exists():
-            return None
-        text = path.read_text(encoding="utf-8")
-        framed = _FRAME.match(text)
-        return Script(path, framed["body"] if framed else text, framed is not None)
+        return read_script(path) if path.exists() else None
 
     def _path(self, kind: str) -> Path:
         return self.folder / kind / f"{self.name}.sql"
@@ -141,6 +130,13 @@ class Plan:
             if name in {change.name, change.id}:
                 return place
         raise RevisionUnknown(name, [change.name for change in self.changes])
+
+    def has_before(self, change: Change, name: str) -> bool:
+        """Return whether ``name``, a change or a tag, is planned before ``change``."""
+        try:
+            return self.position(name) < self.position(change.id)
+        except RevisionUnknown:
+            return False
 
     def tags_of(self, change: Change) -> Iterator[Tag]:
         """Yield the tags of the state after ``change``."""
@@ -192,6 +188,12 @@ def _add(
         raise MigrationRefused(
             f"{entry['name']}: a change is planned once, after those that it requires"
         )
+    for name in conflicts:
+        if not _CONFLICT.fullmatch(name):
+            raise MigrationRefused(
+                f"{entry['name']}: the conflict !{name} is not understood: name a change, a tag, "
+                f"or project:change"
+            )
     parent = changes[-1].id if changes else None
     changes.append(
         Change(entry["name"], project, parent, requires, conflicts, folder=folder, **planned)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, LiteralString
 
-from psycopg import sql
+from psycopg.rows import tuple_row
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -18,26 +18,26 @@ __all__ = ["Committer", "Event", "Registry"]
 
 _VERSION: Final = 1.1
 _TABLES: Final[LiteralString] = """
-CREATE SCHEMA IF NOT EXISTS {registry};
-COMMENT ON SCHEMA {registry} IS 'Sqitch database deployment metadata v1.1.';
-CREATE TABLE {registry}.releases (
+CREATE SCHEMA IF NOT EXISTS sqitch;
+COMMENT ON SCHEMA sqitch IS 'Sqitch database deployment metadata v1.1.';
+CREATE TABLE sqitch.releases (
     version real PRIMARY KEY,
     installed_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     installer_name text NOT NULL,
     installer_email text NOT NULL
 );
-CREATE TABLE {registry}.projects (
+CREATE TABLE sqitch.projects (
     project text PRIMARY KEY,
     uri text UNIQUE,
     created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     creator_name text NOT NULL,
     creator_email text NOT NULL
 );
-CREATE TABLE {registry}.changes (
+CREATE TABLE sqitch.changes (
     change_id text PRIMARY KEY,
     script_hash text,
     change text NOT NULL,
-    project text NOT NULL REFERENCES {registry}.projects (project) ON UPDATE CASCADE,
+    project text NOT NULL REFERENCES sqitch.projects (project) ON UPDATE CASCADE,
     note text NOT NULL DEFAULT '',
     committed_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     committer_name text NOT NULL,
@@ -47,11 +47,11 @@ CREATE TABLE {registry}.changes (
     planner_email text NOT NULL,
     UNIQUE (project, script_hash)
 );
-CREATE TABLE {registry}.tags (
+CREATE TABLE sqitch.tags (
     tag_id text PRIMARY KEY,
     tag text NOT NULL,
-    project text NOT NULL REFERENCES {registry}.projects (project) ON UPDATE CASCADE,
-    change_id text NOT NULL REFERENCES {registry}.changes (change_id) ON UPDATE CASCADE,
+    project text NOT NULL REFERENCES sqitch.projects (project) ON UPDATE CASCADE,
+    change_id text NOT NULL REFERENCES sqitch.changes (change_id) ON UPDATE CASCADE,
     note text NOT NULL DEFAULT '',
     committed_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     committer_name text NOT NULL,
@@ -61,28 +61,28 @@ CREATE TABLE {registry}.tags (
     planner_email text NOT NULL,
     UNIQUE (project, tag)
 );
-CREATE TABLE {registry}.dependencies (
+CREATE TABLE sqitch.dependencies (
     change_id text NOT NULL
-        REFERENCES {registry}.changes (change_id) ON UPDATE CASCADE ON DELETE CASCADE,
+        REFERENCES sqitch.changes (change_id) ON UPDATE CASCADE ON DELETE CASCADE,
     type text NOT NULL,
     dependency text NOT NULL,
-    dependency_id text REFERENCES {registry}.changes (change_id) ON UPDATE CASCADE
+    dependency_id text REFERENCES sqitch.changes (change_id) ON UPDATE CASCADE
         CONSTRAINT dependencies_check CHECK (
             (type = 'require' AND dependency_id IS NOT NULL)
             OR (type = 'conflict' AND dependency_id IS NULL)
         ),
     PRIMARY KEY (change_id, dependency)
 );
-CREATE TABLE {registry}.events (
+CREATE TABLE sqitch.events (
     event text NOT NULL
         CONSTRAINT events_event_check CHECK (event IN ('deploy', 'revert', 'fail', 'merge')),
     change_id text NOT NULL,
     change text NOT NULL,
-    project text NOT NULL REFERENCES {registry}.projects (project) ON UPDATE CASCADE,
+    project text NOT NULL REFERENCES sqitch.projects (project) ON UPDATE CASCADE,
     note text NOT NULL DEFAULT '',
-    requires text[] NOT NULL DEFAULT '{{}}',
-    conflicts text[] NOT NULL DEFAULT '{{}}',
-    tags text[] NOT NULL DEFAULT '{{}}',
+    requires text[] NOT NULL DEFAULT '{}',
+    conflicts text[] NOT NULL DEFAULT '{}',
+    tags text[] NOT NULL DEFAULT '{}',
     committed_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     committer_name text NOT NULL,
     committer_email text NOT NULL,
@@ -92,16 +92,16 @@ CREATE TABLE {registry}.events (
     PRIMARY KEY (change_id, committed_at)
 );
 """
-_RELEASE: Final = """
-INSERT INTO {registry}.releases (version, installer_name, installer_email)
+_RELEASE: Final[LiteralString] = """
+INSERT INTO sqitch.releases (version, installer_name, installer_email)
 VALUES (%(version)s, %(name)s, %(email)s)
 """
-_PROJECT: Final = """
-INSERT INTO {registry}.projects (project, creator_name, creator_email)
+_PROJECT: Final[LiteralString] = """
+INSERT INTO sqitch.projects (project, creator_name, creator_email)
 VALUES (%(project)s, %(name)s, %(email)s) ON CONFLICT (project) DO NOTHING
 """
-_CHANGE: Final = """
-INSERT INTO {registry}.changes (
+_CHANGE: Final[LiteralString] = """
+INSERT INTO sqitch.changes (
     change_id, script_hash, change, project, note, committer_name, committer_email, planned_at,
     planner_name, planner_email
 ) VALUES (
@@ -109,15 +109,15 @@ INSERT INTO {registry}.changes (
     %(planner)s, %(planner_email)s
 )
 """
-_DEPENDENCY: Final = """
-INSERT INTO {registry}.dependencies (change_id, type, dependency, dependency_id)
+_DEPENDENCY: Final[LiteralString] = """
+INSERT INTO sqitch.dependencies (change_id, type, dependency, dependency_id)
 VALUES (%(id)s, %(type)s, %(dependency)s, (
-    SELECT change_id FROM {registry}.changes
+    SELECT change_id FROM sqitch.changes
     WHERE project = %(project)s AND change = %(dependency)s AND %(type)s = 'require'
 ))
 """
-_TAG: Final = """
-INSERT INTO {registry}.tags (
+_TAG: Final[LiteralString] = """
+INSERT INTO sqitch.tags (
     tag_id, tag, project, change_id, note, committer_name, committer_email, planned_at,
     planner_name, planner_email
 ) VALUES (
@@ -125,8 +125,8 @@ INSERT INTO {registry}.tags (
     %(planner)s, %(planner_email)s
 )
 """
-_EVENT: Final = """
-INSERT INTO {registry}.events (
+_EVENT: Final[LiteralString] = """
+INSERT INTO sqitch.events (
     event, change_id, change, project, note, requires, conflicts, tags, committer_name,
     committer_email, planned_at, planner_name, planner_email
 ) VALUES (
@@ -134,13 +134,13 @@ INSERT INTO {registry}.events (
     %(name)s, %(email)s, %(date)s, %(planner)s, %(planner_email)s
 )
 """
-_DEPLOYED: Final = """
-SELECT change_id, change, script_hash FROM {registry}.changes
+_DEPLOYED: Final[LiteralString] = """
+SELECT change_id, change, script_hash FROM sqitch.changes
 WHERE project = %(project)s ORDER BY committed_at, change
 """
-_EVENTS: Final = """
+_EVENTS: Final[LiteralString] = """
 SELECT event, change, committed_at, committer_name, committer_email, note
-FROM {registry}.events WHERE project = %(project)s
+FROM sqitch.events WHERE project = %(project)s
 ORDER BY committed_at DESC, change LIMIT %(limit)s
 """
 
@@ -167,14 +167,13 @@ class Event:
 class Registry:
     """The tables of Sqitch in one database."""
 
-    def __init__(self, connection: psycopg.Connection[Any], schema: str = "sqitch") -> None:
+    def __init__(self, connection: psycopg.Connection[Any]) -> None:
         self._connection = connection
-        self._schema = schema
 
     def exists(self) -> bool:
         """Return whether the tables have been made."""
-        found = self._connection.execute(
-            "SELECT FROM pg_tables WHERE schemaname = %s AND tablename = 'changes'", [self._schema]
+        found = self._run(
+            "SELECT FROM pg_tables WHERE schemaname = 'sqitch' AND tablename = 'changes'"
         )
         return found.fetchone() is not None
 
@@ -188,7 +187,7 @@ class Registry:
 
     def lock(self) -> None:
         """Let no other deployment write until the transaction ends."""
-        self._run("LOCK TABLE {registry}.changes IN EXCLUSIVE MODE")
+        self._run("LOCK TABLE sqitch.changes IN EXCLUSIVE MODE")
 
     def deployed(self, project: str) -> list[tuple[str, str, str | None]]:
         """Return the id, the name and the hash of the script of each change, oldest first."""
@@ -234,10 +233,10 @@ class Registry:
         """Write that ``change`` is no longer deployed."""
         values = {"id": change.id}
         tags = self._run(
-            "DELETE FROM {registry}.tags WHERE change_id = %(id)s RETURNING tag", values
+            "DELETE FROM sqitch.tags WHERE change_id = %(id)s RETURNING tag", values
         ).fetchall()
-        self._run("DELETE FROM {registry}.dependencies WHERE change_id = %(id)s", values)
-        self._run("DELETE FROM {registry}.changes WHERE change_id = %(id)s", values)
+        self._run("DELETE FROM sqitch.dependencies WHERE change_id = %(id)s", values)
+        self._run("DELETE FROM sqitch.changes WHERE change_id = %(id)s", values)
         self._log("revert", change, committer, [tag for (tag,) in tags])
 
     def log_fail(self, change: Change, committer: Committer) -> None:
@@ -250,10 +249,7 @@ class Registry:
         self._run(_EVENT, {**values, **needs, "event": event, "tags": tags})
 
     def _run(self, statement: LiteralString, values: dict[str, Any] | None = None) -> Any:
-        return self._connection.execute(self._sql(statement), values)
-
-    def _sql(self, statement: LiteralString) -> sql.Composed:
-        return sql.SQL(statement).format(registry=sql.Identifier(self._schema))
+        return self._connection.cursor(row_factory=tuple_row).execute(statement, values)
 
 
 def _values(change: Change, committer: Committer) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 import psycopg
 from psycopg import sql
 from psycopg.pq import TransactionStatus
+from psycopg.rows import tuple_row
 from sqlalchemy import URL, make_url
 
 from andamios_orm.exceptions import (
@@ -22,12 +23,14 @@ from andamios_orm.exceptions import (
     MigrationLocked,
     MigrationRefused,
 )
-from axai_pg.migrations.plan import FOLDER, Change, Plan, Script, read_plan
+from axai_pg.migrations.plan import FOLDER, Change, Plan, read_plan
 from axai_pg.migrations.registry import Committer, Event, Registry
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
+
+    from axai_pg.migrations.script import Script
 
 __all__ = ["Problem", "Runner", "Status", "deploy", "log", "revert", "status", "verify"]
 
@@ -83,7 +86,9 @@ def deploy(
     Raises:
         MigrationFailed: a script was refused; the changes before it are deployed.
         MigrationLocked: somebody else deploys.
-        MigrationRefused: the database is not in a state of this plan, or is past ``to``.
+        MigrationRefused: the database is not in a state of this plan, or is past ``to``; a
+            script would end the transaction that it runs in; or a change conflicts with one
+            that is deployed. Nothing was deployed.
     """
     with _opened(target) as connection:
         return Runner(connection, folder, schema=schema).deploy(to, verify=verify)
@@ -97,14 +102,20 @@ def revert(
     Raises:
         MigrationFailed: a script was refused; the changes after it are reverted.
         MigrationLocked: somebody else deploys.
-        MigrationRefused: the database is not in a state of this plan, or ``to`` is not deployed.
+        MigrationRefused: the database is not in a state of this plan, or ``to`` is not deployed,
+            or a script would end the transaction that it runs in.
     """
     with _opened(target) as connection:
         return Runner(connection, folder, schema=schema).revert(to)
 
 
 def verify(target: Target, *, schema: str = "public", folder: Path = FOLDER) -> tuple[Problem, ...]:
-    """Return what is wrong with the changes that are deployed."""
+    """Return what is wrong with the changes that are deployed.
+
+    Raises:
+        MigrationRefused: the database is not in a state of this plan, or a script would end
+            the transaction that it runs in.
+    """
     with _opened(target) as connection:
         return Runner(connection, folder, schema=schema).verify()
 
@@ -131,7 +142,6 @@ class Runner:
         *,
         schema: str = "public",
         wait: float = 60.0,
-        committer: Committer | None = None,
     ) -> None:
         """Read the plan; ``wait`` is how many seconds to wait for another deployment."""
         self.plan: Plan = read_plan(folder)
@@ -139,7 +149,7 @@ class Runner:
         self._schema = schema
         self._wait = wait
         login = connection.info.user
-        self._committer = committer or Committer(login, f"{login}@localhost")
+        self._committer = Committer(login, f"{login}@localhost")
         self._registry = Registry(connection)
 
     def deploy(self, to: str | None = None, *, verify: bool = True) -> tuple[str, ...]:
@@ -154,6 +164,9 @@ class Runner:
                     f"the database is past {to}: revert to it, do not deploy to it"
                 )
             waiting = self.plan.changes[there : last + 1]
+            _read(waiting, "deploy", "verify", "revert")
+            for change in waiting:
+                self._refuse_conflicts(change)
             for change in waiting:
                 self._deploy(change, verify=verify)
         return tuple(change.name for change in waiting)
@@ -166,6 +179,7 @@ class Runner:
             if there < first:
                 raise MigrationRefused(f"{to} is not deployed, so nothing is reverted to it")
             going = self.plan.changes[first:there][::-1]
+            _read(going, "revert")
             for change in going:
                 self._revert(change)
         return tuple(change.name for change in going)
@@ -173,7 +187,9 @@ class Runner:
     def verify(self) -> tuple[Problem, ...]:
         """Return what is wrong with the changes that are deployed."""
         problems = []
-        for change in self.plan.changes[: self._position()]:
+        deployed = self.plan.changes[: self._position()]
+        _read(deployed, "verify")
+        for change in deployed:
             try:
                 with self._connection.transaction(force_rollback=True):
                     self._verify(change)
@@ -272,7 +288,7 @@ class Runner:
         return before
 
     def _value(self, name: str) -> str:
-        [(value,)] = self._connection.execute("SELECT current_setting(%s)", [name]).fetchall()
+        [(value,)] = self._cursor().execute("SELECT current_setting(%s)", [name]).fetchall()
         return str(value)
 
     # ---- the whole database ------------------------------------------------------
@@ -293,6 +309,22 @@ class Runner:
                 )
         return len(found)
 
+    def _refuse_conflicts(self, change: Change) -> None:
+        """Refuse a change whose conflict is deployed, or would be before it."""
+        for conflict in change.conflicts:
+            project, _, name = conflict.rpartition(":")
+            if project in {"", self.plan.project}:
+                there = self.plan.has_before(change, name)
+            else:
+                there = any(
+                    name in {key, found} for key, found, _ in self._registry.deployed(project)
+                )
+            if there:
+                raise MigrationRefused(
+                    f"{change.name} conflicts with {conflict}, which is deployed before it: "
+                    f"revert {conflict}, or leave !{conflict} out of the plan"
+                )
+
     @contextmanager
     def _locked(self) -> Iterator[None]:
         """Be the only one who deploys, as Sqitch sees to it."""
@@ -309,12 +341,23 @@ class Runner:
 
     def _lock(self, function: str) -> bool:
         statement = sql.SQL("SELECT {}(%s)").format(sql.Identifier(function))
-        [(done,)] = self._connection.execute(statement, [_LOCK]).fetchall()
+        [(done,)] = self._cursor().execute(statement, [_LOCK]).fetchall()
         return bool(done)
 
     def _holder(self) -> str:
-        found = self._connection.execute(_HOLDER, [_LOCK]).fetchone()
+        found = self._cursor().execute(_HOLDER, [_LOCK]).fetchone()
         return "another process" if found is None else "{} ({}, process {})".format(*found)
+
+    def _cursor(self) -> psycopg.Cursor[tuple[Any, ...]]:
+        """Return a cursor that reads rows by position, whatever the connection's do."""
+        return self._connection.cursor(row_factory=tuple_row)
+
+
+def _read(changes: Iterable[Change], *kinds: str) -> None:
+    """Refuse a script that ends its transaction before any other one is run."""
+    for change in changes:
+        for kind in kinds:
+            change.script(kind)
 
 
 def _required(change: Change, kind: str) -> Script:

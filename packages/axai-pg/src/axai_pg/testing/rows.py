@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, LiteralString
 
 from psycopg import sql
+from psycopg.rows import tuple_row
 from psycopg.types.json import Jsonb
 
 from andamios_orm.models import uuid7
@@ -62,13 +63,14 @@ class TenantTable:
 def tenant_tables(connection: psycopg.Connection[Any]) -> list[TenantTable]:
     """Return the tables that services write rows of organisations to, parents first."""
     found = {}
-    for oid, name in connection.execute(_TABLES).fetchall():
-        checks = " ".join(text for (text,) in connection.execute(_CHECKS, [oid]))
-        required: dict[str, str] = dict(connection.execute(_COLUMNS, [oid]).fetchall())
+    cursor = connection.cursor(row_factory=tuple_row)
+    for oid, name in cursor.execute(_TABLES).fetchall():
+        checks = " ".join(text for (text,) in cursor.execute(_CHECKS, [oid]))
+        required: dict[str, str] = dict(cursor.execute(_COLUMNS, [oid]).fetchall())
         required.update(dict.fromkeys(_ONE_OF.findall(checks), "uuid"))
         parents = {
             columns[-1]: parent
-            for _, columns, parent in connection.execute(_KEYS, [oid])
+            for _, columns, parent in cursor.execute(_KEYS, [oid])
             if columns != ["org_id"]
         }
         found[name] = TenantTable(name, required, dict(_CHOICE.findall(checks)), parents)

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import psycopg
 from psycopg import errors, sql
+from psycopg.rows import tuple_row
 
 from andamios_orm.exceptions import DatabaseUnavailable
 from axai_pg.data.isolation.login import APP, OWNER, SYSTEM
@@ -61,23 +62,32 @@ def ensure_roles(connection: psycopg.Connection[Any]) -> tuple[str, ...]:
     A role that was given LOGIN keeps it. Several processes may do this at once.
 
     Raises:
-        DatabaseUnavailable: others changed the same roles again and again.
+        DatabaseUnavailable: others changed the same roles again and again; ``orig`` is what
+            the last attempt met.
         psycopg.errors.InsufficientPrivilege: the login may not make roles.
     """
-    for _ in range(_ATTEMPTS):
+    attempts = 0
+    while True:
+        attempts += 1
         try:
             with connection.transaction():
                 return tuple(dict.fromkeys(_mend(connection)))
-        except _RACES:
+        except _RACES as error:
+            if attempts == _ATTEMPTS:
+                raise DatabaseUnavailable(
+                    f"other processes keep changing the roles of axai: try again ({error})",
+                    orig=error,
+                ) from error
             time.sleep(_PAUSE)
-    raise DatabaseUnavailable("other processes keep changing the roles of axai: try again")
 
 
 def _mend(connection: psycopg.Connection[Any]) -> Iterator[str]:
     """Make what is missing, one statement each; yield the role it is about."""
     found = {
         name: (bypasses, powerful)
-        for name, bypasses, powerful in connection.execute(_FOUND, [list(ROLES)])
+        for name, bypasses, powerful in connection.cursor(row_factory=tuple_row).execute(
+            _FOUND, [list(ROLES)]
+        )
     }
     for name, bypasses in ROLES.items():
         option = sql.SQL("BYPASSRLS" if bypasses else "NOBYPASSRLS")

@@ -114,17 +114,6 @@ def test_a_grant_by_mistake_does_not_open_the_log(
             connection.execute(statement)
 
 
-def test_the_owner_may_delete_what_is_too_old(connect: Any, shared_url: str) -> None:
-    with connect(shared_url, "postgres", uuid.uuid4()) as connection:
-        insert_rows(connection, context(connection))
-        connection.execute("SET LOCAL ROLE axai_owner")
-        connection.execute(
-            "CREATE POLICY pruning ON audit_log FOR DELETE TO axai_owner USING (true)"
-        )
-
-        assert connection.execute("DELETE FROM audit_log").rowcount > 0
-
-
 def test_an_auditor_reads_the_log_of_one_organisation(connect: Any, shared_url: str) -> None:
     with connect(shared_url, "postgres", uuid.uuid4()) as connection:
         for org_id in (uuid.uuid4(), context(connection)):
@@ -267,8 +256,156 @@ def test_transactions_that_are_counted_anew_are_sealed_as_well(
     assert broken(sealed) == []
 
 
-def test_nothing_is_sealed_without_an_organisation(sealed: psycopg.Connection[Any]) -> None:
+@pytest.mark.slow
+def test_seals_stay_in_order_when_the_clock_is_set_back(
+    sealed: psycopg.Connection[Any],
+) -> None:
+    sealed.execute("SET session_replication_role = replica")
+    sealed.execute("UPDATE audit_seals SET sealed_at = sealed_at + interval '1 h' WHERE number = 2")
+    sealed.execute("SET session_replication_role = origin")
+    sealed.execute("SELECT axai_note('after')")
+
+    assert sealed_rows(sealed) == 1
+    assert broken(sealed) == []
+
+
+def test_nothing_is_sealed_or_pruned_without_an_organisation(
+    sealed: psycopg.Connection[Any],
+) -> None:
     sealed.execute("SELECT set_config('axai.org_id', '', false)")
 
     with pytest.raises(psycopg.errors.InsufficientPrivilege, match="no organisation in context"):
         sealed_rows(sealed, wait=False)
+    with pytest.raises(psycopg.errors.InsufficientPrivilege, match="no organisation in context"):
+        prune(sealed)
+
+
+def prune(connection: psycopg.Connection[Any], until: str = "infinity") -> int:
+    """Delete what is sealed until then, as the owner."""
+    connection.execute("SET ROLE axai_owner")
+    try:
+        [(count,)] = connection.execute("SELECT axai_prune_audit(%s)", [until]).fetchall()
+    finally:
+        connection.execute("RESET ROLE")
+    return int(count)
+
+
+def entries(connection: psycopg.Connection[Any]) -> list[tuple[str, Any]]:
+    found = connection.execute(
+        "SELECT action, details FROM audit_log WHERE org_id = %s ORDER BY id", [context(connection)]
+    )
+    return found.fetchall()
+
+
+def test_what_was_pruned_is_not_broken(sealed: psycopg.Connection[Any]) -> None:
+    gone = prune(sealed)
+    left = entries(sealed)
+    sealed_again = sealed_rows(sealed)
+
+    assert left == [("prune", {"seal": 2, "entries": gone})]
+    assert gone > 1
+    assert (sealed_again, broken(sealed)) == (1, [])
+    assert sealed.execute(
+        "SELECT number, pruned_at IS NOT NULL FROM audit_seals ORDER BY 1"
+    ).fetchall() == [(1, True), (2, True), (3, False)]
+    assert prune(sealed, "2000-01-01") == 0
+    assert prune(sealed) == 1
+
+
+def test_only_whole_seals_are_pruned(sealed: psycopg.Connection[Any]) -> None:
+    [(first,)] = sealed.execute("SELECT sealed_at FROM audit_seals WHERE number = 1").fetchall()
+
+    assert prune(sealed, "2000-01-01") == 0
+    assert prune(sealed, str(first)) > 1
+    assert [action for action, _ in entries(sealed)] == ["insert", "prune"]
+    assert broken(sealed) == []
+
+
+@pytest.mark.sampled(7)
+@pytest.mark.parametrize(
+    ("statement", "found"),
+    [
+        ("UPDATE audit_log SET actor_id = gen_random_uuid() WHERE org_id = %s", [2]),
+        ("DELETE FROM audit_log WHERE org_id = %s", [2]),
+        (
+            """INSERT INTO audit_log (org_id, action, occurred_at, transaction_id)
+            SELECT org_id, 'forged', sealed_at, upto - 1 FROM audit_seals
+            WHERE number = 1 AND org_id = %s""",
+            [1],
+        ),
+        ("UPDATE audit_seals SET digest = 'x' WHERE number = 1 AND org_id = %s", [2]),
+        ("UPDATE audit_seals SET pruned_at = NULL WHERE org_id = %s", [1]),
+        ("UPDATE audit_seals SET pruned_at = now() WHERE number = 2 AND org_id = %s", [2]),
+        (
+            """UPDATE audit_seals SET pruned_at = CASE number WHEN 2 THEN now() END
+            WHERE org_id = %s""",
+            [1, 2],
+        ),
+    ],
+)
+def test_what_is_tampered_with_after_pruning_is_found(
+    sealed: psycopg.Connection[Any], statement: str, found: list[int]
+) -> None:
+    [(first,)] = sealed.execute("SELECT sealed_at FROM audit_seals WHERE number = 1").fetchall()
+    prune(sealed, str(first))
+    sealed.execute("SET session_replication_role = replica")
+
+    sealed.execute(statement, [context(sealed)])
+
+    assert broken(sealed) == found
+
+
+def test_what_is_broken_is_not_pruned(sealed: psycopg.Connection[Any]) -> None:
+    sealed.execute("SET session_replication_role = replica")
+    sealed.execute("DELETE FROM audit_log WHERE table_name = 'users'")
+    sealed.execute("SET session_replication_role = origin")
+
+    with pytest.raises(psycopg.errors.ObjectNotInPrerequisiteState, match="seal 1 is broken"):
+        prune(sealed)
+
+
+@pytest.mark.parametrize("role", ["axai_app", "axai_system", "axai_audit_reader"])
+def test_nobody_but_the_owner_prunes(connect: Any, shared_url: str, role: str) -> None:
+    with (
+        connect(shared_url, role, uuid.uuid4()) as connection,
+        pytest.raises(psycopg.errors.InsufficientPrivilege),
+    ):
+        connection.execute("SELECT axai_prune_audit(now())")
+
+
+READ = """
+SELECT coalesce(sum(seq_tup_read + idx_tup_fetch), 0) FROM pg_stat_xact_user_tables
+WHERE relname = 'audit_log'
+"""
+
+
+def test_the_log_is_read_once_however_many_seals_there_are(
+    sealed: psycopg.Connection[Any],
+) -> None:
+    sealed.execute("SET session_replication_role = replica")
+    sealed.execute(
+        """DO $$ BEGIN
+            FOR number IN 1..50 LOOP
+                INSERT INTO audit_log (org_id, action, transaction_id)
+                SELECT current_setting('axai.org_id')::uuid, 'one of four', 3
+                FROM generate_series(1, 4);
+                PERFORM axai_seal_audit();
+            END LOOP;
+        END $$"""
+    )
+    [(count, seals)] = sealed.execute(
+        "SELECT (SELECT count(*) FROM audit_log), (SELECT count(*) FROM audit_seals)"
+    ).fetchall()
+
+    with sealed.transaction():
+        [(before,)] = sealed.execute(READ).fetchall()
+        found = broken(sealed)
+        [(after,)] = sealed.execute(READ).fetchall()
+
+    assert (found, seals) == ([], 52)
+    assert 0 < after - before <= count
+    sealed.execute(
+        "UPDATE audit_log SET login = 'x' WHERE id = (SELECT id FROM audit_log"
+        " WHERE action = 'one of four' ORDER BY id DESC LIMIT 1)"
+    )
+    assert broken(sealed) == [52]

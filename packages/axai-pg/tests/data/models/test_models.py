@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sqlalchemy import func, inspect, select, text, update
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import joinedload, selectinload
+from sqlalchemy.orm import joinedload, selectinload, with_loader_criteria
 from sqlalchemy.orm.exc import StaleDataError
 
 from andamios_orm.core.records import Entity
@@ -32,12 +32,11 @@ from axai_pg.data.models import (
     User,
     UserRole,
 )
+from axai_pg.data.models.base import TenantMixin
 from axai_pg.data.models.security import Action
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
-
-    from axai_pg.data.models.base import TenantMixin
 
 pytestmark = [pytest.mark.integration, pytest.mark.db]
 
@@ -64,6 +63,17 @@ def test_the_key_in_python_is_the_id_alone() -> None:
         assert [column.name for column in mapper.primary_key] == ["id"]
         key = [column.name for column in inspect(mapper).local_table.primary_key]
         assert key == (["id"] if mapper.class_ is Organization else ["org_id", "id"])
+
+
+def test_every_relationship_joins_within_the_organisation_and_does_not_write_it() -> None:
+    relationships = [each for mapper in Base.registry.mappers for each in mapper.relationships]
+    assert len(relationships) > 25
+    for each in relationships:
+        if Organization in {each.parent.class_, each.mapper.class_}:
+            continue
+        for join in (each.primaryjoin, each.secondaryjoin):
+            assert join is None or str(join).count(".org_id") == 2, each
+        assert "org_id" not in {column.name for _, column in each.synchronize_pairs}, each
 
 
 def test_a_row_is_found_by_its_id(session: Session, document: Document) -> None:
@@ -210,10 +220,12 @@ def test_relationships_join_within_the_organisation(
     assert nodes[0].outgoing[0].target is nodes[1]
 
 
-def test_another_organisations_row_with_the_same_id_is_nobodys_child(
-    session: Session, document: Document, act_as: Any
-) -> None:
-    """An operator sees both; whoever knows an id cannot get its rows among those of others."""
+@pytest.fixture
+def forged(session: Session, document: Document, act_as: Any) -> Document:
+    """Return the document whose id another organisation has, too; an operator acts.
+
+    Each has a summary. Ids are made anew, so somebody has chosen this one.
+    """
     session.add(Summary(document_id=document.id, content="right", tool_agent="t"))
     session.flush()
     other = Organization(id=uuid.uuid4(), name="Other")
@@ -232,22 +244,55 @@ def test_another_organisations_row_with_the_same_id_is_nobodys_child(
     )
     act_as(session, "axai_system", None)
     session.expunge_all()
+    return document
 
-    summaries = session.scalars(
-        select(Summary)
-        .where(Summary.document_id == document.id)
-        .options(joinedload(Summary.document))
-        .order_by(Summary.content.desc())
-    ).all()
 
-    assert [each.content for each in summaries] == ["right", "fake"]
+def test_statements_join_rows_of_one_organisation(session: Session, forged: Document) -> None:
+    """Also those of an operator, who sees both."""
     pairs = session.execute(
         select(Summary.content, Document.title)
         .join(Summary.document)
-        .where(Document.id == document.id)
+        .where(Document.id == forged.id)
         .order_by(Summary.content)
     ).all()
+    right = select(Document).where(Document.org_id == forged.org_id)
+    found = session.scalars(right.options(joinedload(Document.summaries))).unique().one()
+
     assert pairs == [("fake", "fake"), ("right", "Plan")]
+    assert [each.content for each in found.summaries] == ["right"]
+
+
+def test_a_session_of_two_organisations_takes_rows_with_the_same_id_for_one(
+    session: Session, forged: Document
+) -> None:
+    both = select(Document).where(Document.id == forged.id)
+    both = both.order_by(Document.org_id != forged.org_id)
+    with_summaries = both.options(selectinload(Document.summaries))
+    fake = select(Summary).where(Summary.content == "fake").options(joinedload(Summary.document))
+
+    first, second = session.scalars(with_summaries).all()
+    others = session.scalars(fake).one()
+
+    assert (first.title, first.org_id) == ("Plan", forged.org_id)
+    assert second is first
+    assert {each.content for each in first.summaries} == {"right", "fake"}
+    assert others.org_id != forged.org_id
+    assert others.document is first
+
+
+def test_an_operator_confines_a_session_to_one_organisation(
+    session: Session, forged: Document
+) -> None:
+    org_id = forged.org_id
+    ours = with_loader_criteria(
+        TenantMixin, lambda model: model.org_id == org_id, include_aliases=True
+    )
+    documents = select(Document).options(selectinload(Document.summaries), ours)
+
+    found = session.scalars(documents.where(Document.id == forged.id)).one()
+
+    assert found.title == "Plan"
+    assert [each.content for each in found.summaries] == ["right"]
 
 
 def test_a_changed_document_leaves_what_it_was(

@@ -26,6 +26,7 @@ __all__ = ["asked", "console", "moment", "project_id", "shown", "table", "viewer
 
 _WIDE: Final = 160
 """Columns where no terminal says how wide it is: nothing is cut for a program."""
+_KEY: Final = re.compile(r"[0-9]{1,18}")
 _AGO: Final = {"d": 1, "w": 7, "m": 30, "y": 365}
 
 
@@ -70,7 +71,7 @@ def moment(text: str | None, zone: dt.tzinfo = dt.UTC) -> dt.datetime | None:
 
 
 async def project_id(database: Database, text: str | None, viewer: str | None) -> int | None:
-    """Return the key of a project that is named by it, or by its name.
+    """Return the key of a project that is named by it, or else by its name.
 
     Raises:
         NotFound: the viewer sees no such project.
@@ -80,11 +81,12 @@ async def project_id(database: Database, text: str | None, viewer: str | None) -
         return None
     async with database.session() as session:
         projects = ProjectRepository(session, viewer=viewer)
-        if text.isdecimal():
-            return (await projects.get(int(text), load=())).id
+        key = int(text) if _KEY.fullmatch(text) else None
+        if key is not None and await projects.exists(id=key):
+            return key
         found = await projects.query().filter(name=text).limit(9).scalars(Project.id)
     if not found:
-        raise NotFound(Project.__name__, text)
+        raise NotFound(Project.__name__, text if key is None else f"{text} (by id or by name)")
     if len(found) > 1:
         listed = ", ".join(map(str, found))
         raise QueryRefused(f"several projects are called {text!r}: name one of them by {listed}")

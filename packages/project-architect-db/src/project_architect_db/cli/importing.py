@@ -11,7 +11,7 @@ import rich_click as click
 
 from andamios_orm.cli.running import FAILED, UNSOUND, TaskGroup, command
 from andamios_orm.exceptions import AndamiosError, DatabaseUnavailable
-from project_architect_db.cli.asking import viewer_option
+from project_architect_db.cli.asking import project_id, viewer_option
 from project_architect_db.importers import (
     RowsRefused,
     import_clone,
@@ -158,7 +158,7 @@ async def files_command(  # noqa: PLR0913 - one for each option
                     atomic=not batches,
                     format=form,
                     encoding=encoding,
-                    project=_key_or_name(project),
+                    project=await project_id(database, project, viewer),
                     viewer=viewer,
                     on_progress=lambda done: progress(round(100 * (done.share or 0)), 100),
                 )
@@ -181,10 +181,6 @@ def _mapping(names: Sequence[str]) -> dict[str, str | None]:
             raise click.UsageError(f"--map takes COLUMN=FIELD, or COLUMN= to leave it out: {each}")
         found[column] = field or None
     return found
-
-
-def _key_or_name(project: str | None) -> int | str | None:
-    return int(project) if project is not None and project.isdecimal() else project
 
 
 def _refuse(context: Context, refused: RowsRefused) -> int:
@@ -215,7 +211,7 @@ async def github_command(
             report = await import_github(
                 database,
                 paths,
-                project=_key_or_name(project),
+                project=await project_id(database, project, viewer),
                 viewer=viewer,
                 on_progress=lambda done: progress(done.payloads, done.payloads),
             )

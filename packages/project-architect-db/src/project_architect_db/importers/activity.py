@@ -92,7 +92,7 @@ class Remote:
     web: str | None
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, kw_only=True)
 class _Sum:
     """What is added up for one author or one day."""
 
@@ -111,8 +111,16 @@ class _Sum:
 class _Author(_Sum):
     """One author so far."""
 
-    name: str = ""
-    times: list[datetime] = field(default_factory=list)  # the first and the last
+    name: str
+    first_at: datetime
+    last_at: datetime
+
+
+@dataclass(slots=True)
+class _Day(_Sum):
+    """One day so far."""
+
+    emails: set[str] = field(default_factory=set)
 
 
 @dataclass(slots=True)
@@ -124,22 +132,26 @@ class Activity:
     """
 
     _authors: dict[str, _Author] = field(default_factory=dict)
-    _days: dict[date, tuple[_Sum, set[str]]] = field(default_factory=dict)
+    _days: dict[date, _Day] = field(default_factory=dict)
 
     def add(self, commit: Commit) -> None:
         """Count one commit."""
-        added = sum(change.added or 0 for change in commit.files)
-        removed = sum(change.removed or 0 for change in commit.files)
+        added = sum([change.added or 0 for change in commit.files])
+        removed = sum([change.removed or 0 for change in commit.files])
         when = commit.authored_at
         email = commit.author.email.lower()
-        author = self._authors.setdefault(email, _Author())
+        author = self._authors.get(email)
+        if author is None:
+            author = self._authors[email] = _Author(commit.author.name, when, when)
         author.add(added, removed)
-        if not author.times or when >= author.times[1]:
-            author.name = commit.author.name
-        author.times = [min([when, *author.times]), max([when, *author.times])]
-        total, emails = self._days.setdefault(when.date(), (_Sum(), set()))
-        total.add(added, removed)
-        emails.add(email)
+        author.first_at = min(author.first_at, when)
+        if when >= author.last_at:
+            author.name, author.last_at = commit.author.name, when
+        day = self._days.get(when.date())
+        if day is None:
+            day = self._days[when.date()] = _Day()
+        day.add(added, removed)
+        day.emails.add(email)
 
     @property
     def contributors(self) -> tuple[Contributor, ...]:
@@ -151,8 +163,8 @@ class Activity:
                 each.commits,
                 each.added,
                 each.removed,
-                each.times[0],
-                each.times[1],
+                each.first_at,
+                each.last_at,
             )
             for email, each in self._authors.items()
         )
@@ -162,8 +174,8 @@ class Activity:
     def days(self) -> tuple[Day, ...]:
         """The days on which there were commits, in order."""
         return tuple(
-            Day(day, total.commits, total.added, total.removed, frozenset(emails))
-            for day, (total, emails) in sorted(self._days.items())
+            Day(day, each.commits, each.added, each.removed, frozenset(each.emails))
+            for day, each in sorted(self._days.items())
         )
 
 

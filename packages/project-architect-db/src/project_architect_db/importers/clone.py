@@ -7,7 +7,7 @@ import re
 import stat
 from collections import deque
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from project_architect_db.importers.activity import (
@@ -19,6 +19,7 @@ from project_architect_db.importers.activity import (
     read_releases,
     read_remotes,
 )
+from project_architect_db.importers.ahead import read_beside
 from project_architect_db.importers.architecture import Architecture, read_architecture
 from project_architect_db.importers.blobs import Blobs
 from project_architect_db.importers.documents import (
@@ -27,6 +28,7 @@ from project_architect_db.importers.documents import (
     decoded,
     is_document,
     merge_changes,
+    print_merges,
     read_documents,
 )
 from project_architect_db.importers.errors import CloneDamaged
@@ -35,7 +37,7 @@ from project_architect_db.importers.history import (
     commit_count,
     find_tips,
     known_beside,
-    main_line,
+    print_main_line,
     read_history,
 )
 from project_architect_db.importers.phases import conversations
@@ -134,14 +136,15 @@ class CloneReading:
         unseen = set(tips.tags)
         activity, index = Activity(), DocumentIndex()
         if tips.is_head_new:
-            index.merges = merge_changes(git, tips)
             counted = known_beside(git, tips)  # and merged since
-            for commit in self._history([tips.head], tips.known[:1], is_on_head=True):
-                unseen.discard(commit.id)
-                index.add(commit)
-                if commit.id not in counted:
-                    activity.add(commit)
-                    yield commit
+            with read_beside(print_merges(git, tips)) as merges:
+                for commit in self._history([tips.head], tips.known[:1], is_on_head=True):
+                    unseen.discard(commit.id)
+                    index.add(commit)
+                    if commit.id not in counted:
+                        activity.add(commit)
+                        yield commit
+                index.add_merges(merge_changes([merges()]))
         beside = set()
         if tips.are_tags_new and unseen:
             for commit in self._history(sorted(unseen), [tips.head, *tips.known], is_on_head=False):
@@ -158,7 +161,11 @@ class CloneReading:
             CloneDamaged: git cannot read on.
             ReadingInterrupted: git was ended from outside.
         """
-        return conversations(self.commits(), main_line(self._git, self.tips))
+        commits = self.commits()
+        with read_beside(print_main_line(self._git, self.tips)) as listed:
+            first = list(islice(commits, 1))  # git has begun to compare
+            main_line = frozenset(listed().decode().split())
+        yield from conversations(chain(first, commits), main_line)
 
     def documents(self) -> Iterator[DocumentVersion]:
         """Yield the versions of each document at HEAD: by document, oldest first.

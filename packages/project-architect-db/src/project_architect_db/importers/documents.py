@@ -25,7 +25,7 @@ from project_architect_db.importers.history import (
 from project_architect_db.importers.tree import Notice, NoticeKind, TreeFile, is_inside
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from project_architect_db.importers.blobs import Blob, Blobs
@@ -43,6 +43,7 @@ __all__ = [
     "is_document",
     "is_regular",
     "merge_changes",
+    "print_merges",
     "read_documents",
 ]
 
@@ -145,9 +146,9 @@ class DocumentIndex:
     It holds a few hundred bytes for each change of a document, and no contents.
     """
 
-    merges: Mapping[str, Sequence[FileChange]] = field(default_factory=dict)
     _changes: dict[bytes, list[_Change]] = field(default_factory=lambda: defaultdict(list))
     _sources: list[_Source] = field(default_factory=list)
+    _merges: dict[str, int] = field(default_factory=dict)  # their places among the sources
     _last: _Source | None = None
     _known: dict[bytes, bool] = field(default_factory=dict)  # whether a path is a document
 
@@ -155,19 +156,28 @@ class DocumentIndex:
         """Note what a commit did to documents; HEAD has to lead to it."""
         author, when = commit.author, commit.committed_at
         self._last = _Source(commit.id, when, author.name, author.email, commit.subject)
-        files = self.merges.get(commit.id, ()) if commit.is_merge else commit.files
-        touched = [each for each in files if self._is_touched(each)]
-        if not touched:
-            return
+        touched = [each for each in commit.files if self._is_touched(each)]
         order = len(self._sources)
-        self._sources.append(self._last)
+        if touched or commit.is_merge:
+            self._sources.append(self._last)
+        if commit.is_merge:
+            self._merges[commit.id] = order
         for each in touched:
-            change = _Change(order, each.status, each.blob, each.mode, each.raw_old_path)
-            self._changes[each.raw_path].append(change)
+            self._changes[each.raw_path].append(_changed(each, order))
+
+    def add_merges(self, merges: Mapping[str, Sequence[FileChange]]) -> None:
+        """Note what merges themselves did, once all commits have been added."""
+        changed = set()
+        for commit, files in merges.items():
+            for each in files:
+                self._changes[each.raw_path].append(_changed(each, self._merges[commit]))
+                changed.add(each.raw_path)
+        for path in changed:
+            self._changes[path].sort(key=lambda change: change.order)
 
     def _is_touched(self, change: FileChange) -> bool:
-        paths = (change.raw_path, change.raw_old_path)
-        return any(self._is_document(path) for path in paths if path is not None)
+        old = change.raw_old_path
+        return self._is_document(change.raw_path) or (old is not None and self._is_document(old))
 
     def _is_document(self, raw_path: bytes) -> bool:
         known = self._known.get(raw_path)
@@ -211,6 +221,10 @@ class DocumentIndex:
                 gone.add(path)
         gone.difference_update(file.raw_path for file in files)
         return tuple(sorted(shown(path) for path in gone if is_document(path)))
+
+
+def _changed(file: FileChange, order: int) -> _Change:
+    return _Change(order, file.status, file.blob, file.mode, file.raw_old_path)
 
 
 def is_document(raw_path: bytes) -> bool:
@@ -266,8 +280,8 @@ def decoded(content: bytes) -> str | None:
     return text.replace("\0", "\ufffd")
 
 
-def merge_changes(git: Git, tips: Tips) -> dict[str, list[FileChange]]:
-    """Return what merges themselves did to documents: contents that no parent has.
+def print_merges(git: Git, tips: Tips) -> Generator[bytes]:
+    """Yield what ``merge_changes`` takes, as git prints it.
 
     Raises:
         CloneDamaged: git cannot read on.
@@ -276,9 +290,14 @@ def merge_changes(git: Git, tips: Tips) -> dict[str, list[FileChange]]:
     options = ("--stdin", "--ignore-missing", "--merges", "-c", "--raw", "-z", "--no-abbrev")
     plain = ("--no-renames", "--no-color", "--no-show-signature", "--format=%x02%H")
     given = revisions((tips.head,), tips.known[:1])
+    return git.stream("log", *options, *plain, given=given)
+
+
+def merge_changes(printed: Iterable[bytes]) -> dict[str, list[FileChange]]:
+    """Return what merges themselves did to documents: contents that no parent has."""
     merges: dict[str, list[FileChange]] = {}
     merge = ""
-    found = tokens(git.stream("log", *options, *plain, given=given))
+    found = tokens(printed)
     for token in found:
         if token.startswith(b"\x02"):
             merge = token[1:].decode()

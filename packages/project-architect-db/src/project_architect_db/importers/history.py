@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from itertools import islice
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from project_architect_db.importers.errors import CloneDamaged, EmptyRepository, HistoryRewritten
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Generator, Iterable, Iterator, Sequence
 
     from project_architect_db.importers.plumbing import Git
 
@@ -28,8 +28,8 @@ __all__ = [
     "commit_count",
     "find_tips",
     "known_beside",
-    "main_line",
     "moment",
+    "print_main_line",
     "read_history",
     "revisions",
     "shown",
@@ -53,16 +53,14 @@ _COMMIT_ID: Final = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 _BLANK: Final = re.compile(r"\n[ \t]*\n")
 
 
-@dataclass(frozen=True, slots=True)
-class Person:
+class Person(NamedTuple):
     """Who made a commit, as ``.mailmap`` has it."""
 
     name: str
     email: str
 
 
-@dataclass(frozen=True, slots=True)
-class FileChange:
+class FileChange(NamedTuple):
     """What one commit did to one file.
 
     ``status`` is git's letter: A(dded), M(odified), D(eleted), R(enamed), T(ype). ``blob``
@@ -90,8 +88,7 @@ class FileChange:
         return None if self.raw_old_path is None else shown(self.raw_old_path)
 
 
-@dataclass(frozen=True, slots=True)
-class Commit:
+class Commit(NamedTuple):
     """One commit. ``is_on_head`` is false where only a tag leads to it."""
 
     id: str
@@ -229,10 +226,12 @@ def commit_count(git: Git, tips: Tips) -> int:
     return int(_listed(git, "--count", wanted=(tips.head, *tips.tags), known=tips.known))
 
 
-def main_line(git: Git, tips: Tips) -> frozenset[str]:
-    """Return the commits that HEAD leads to by first parents: what others were merged into."""
-    listed = _listed(git, "--first-parent", wanted=(tips.head,), known=tips.known[:1])
-    return frozenset(listed.decode().split())
+def print_main_line(git: Git, tips: Tips) -> Generator[bytes]:
+    """Yield the commits that HEAD leads to by first parents: what others were merged into.
+
+    They come as git prints them, in lines.
+    """
+    return _printed(git, "--first-parent", wanted=(tips.head,), known=tips.known[:1])
 
 
 def known_beside(git: Git, tips: Tips) -> frozenset[str]:
@@ -244,8 +243,14 @@ def known_beside(git: Git, tips: Tips) -> frozenset[str]:
 
 
 def _listed(git: Git, *options: str, wanted: Sequence[str], known: Sequence[str]) -> bytes:
+    return b"".join(_printed(git, *options, wanted=wanted, known=known))
+
+
+def _printed(
+    git: Git, *options: str, wanted: Sequence[str], known: Sequence[str]
+) -> Generator[bytes]:
     given = revisions(wanted, known)
-    return b"".join(git.stream("rev-list", "--ignore-missing", "--stdin", *options, given=given))
+    return git.stream("rev-list", "--ignore-missing", "--stdin", *options, given=given)
 
 
 def read_history(
@@ -304,26 +309,38 @@ class _Garbled(Exception):
 
 
 def _commits(found: Iterator[bytes], *, is_on_head: bool) -> Iterator[Commit]:
+    people = _People()
     token = next(found, None)
     while token is not None:
         header = [token, *islice(found, _FIELD_COUNT - 1)]
         if len(header) < _FIELD_COUNT or not token.startswith(_START):
             raise _Garbled(token)
         files, token = _changes(found)
-        yield _commit(header, files, is_on_head=is_on_head)
+        yield _commit(header, files, people, is_on_head=is_on_head)
 
 
-def _commit(header: list[bytes], files: tuple[FileChange, ...], *, is_on_head: bool) -> Commit:
+class _People(dict[tuple[bytes, bytes], Person]):
+    """Everybody so far, by name and address as git prints them."""
+
+    def __missing__(self, printed: tuple[bytes, bytes]) -> Person:
+        self[printed] = person = Person(shown(printed[0]), shown(printed[1]))
+        return person
+
+
+def _commit(
+    header: list[bytes], files: tuple[FileChange, ...], people: _People, *, is_on_head: bool
+) -> Commit:
     number, parents, name, email, time, committer, address, committed, message = header
     text = shown(message).strip("\n")
-    head, *rest = _BLANK.split(text, maxsplit=1)
+    head, *rest = _BLANK.split(text, maxsplit=1) if "\n" in text else (text,)
+    authored_at = moment(time)
     return Commit(
         number[1:].decode(),
         tuple(parents.decode().split()),
-        Person(shown(name), shown(email)),
-        moment(time),
-        Person(shown(committer), shown(address)),
-        moment(committed),
+        people[name, email],
+        authored_at,
+        people[committer, address],
+        authored_at if committed == time else moment(committed),
         " ".join(head.split("\n")),
         "".join(rest).strip("\n"),
         files,

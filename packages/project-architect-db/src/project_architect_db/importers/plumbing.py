@@ -29,7 +29,7 @@ from project_architect_db.importers.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Generator, Sequence
     from io import BufferedReader
     from pathlib import Path
 
@@ -83,7 +83,7 @@ class Git:
         start = [self.program, "--no-pager", "--no-optional-locks", "-C", str(self.path)]
         return [*start, *settings, *arguments]
 
-    def stream(self, *arguments: str, given: bytes = b"") -> Iterator[bytes]:
+    def stream(self, *arguments: str, given: bytes = b"") -> Generator[bytes]:
         """Yield what git prints, in pieces as they come; ``given`` is what it reads.
 
         Raises:

@@ -1,4 +1,7 @@
-"""Which project, or which repository, rows of a file belong to: by id or by name."""
+"""Which project, or which repository, rows of a file belong to: by id or by name.
+
+A cell of text with digits alone may be either, so it is looked up as both.
+"""
 
 from __future__ import annotations
 
@@ -75,7 +78,8 @@ class References:
         """Put the id of its repository into each row; return what is wrong, row by row."""
         await self._learn(session, rows)
         wrong = [self._project(row, is_needed=False) for row in rows]
-        found = await self._repositories(session, {_meant(row) for row in rows} - {None})
+        wanted = {each for row in rows for each in _meant(row)}
+        found = await self._repositories(session, wanted)
         return [error or _repository(row, found) for row, error in zip(rows, wrong, strict=True)]
 
     async def _learn(self, session: AsyncSession, rows: Iterable[dict[str, Any]]) -> None:
@@ -123,14 +127,14 @@ class References:
             missing = is_needed and self._project_id is None
             text = "it belongs to no project: say its name here, its project_id, or pass project="
             return ("project", text) if missing else None
-        if isinstance(name, int) and self._ids.get(name):
-            row["project_id"] = name
-            return None
-        found = self._names.get(name, []) if isinstance(name, str) else []
+        key = _number(name)
+        found = list(self._names.get(name, ())) if isinstance(name, str) else []
+        if key is not None and self._ids[key] and key not in found:
+            found.append(key)
         if len(found) == 1:
             row["project_id"] = found[0]
             return None
-        return "project", _not_one(f"project {name!r:.80}", found)
+        return "project", _not_one("project", name, found)
 
     async def _repositories(
         self, session: AsyncSession, wanted: set[Any]
@@ -159,35 +163,46 @@ class References:
         return found
 
 
-def _meant(row: dict[str, Any]) -> str | int | None:
-    """Return the name or address of the repository that a row names, or its id."""
-    if "repository" not in row:
-        return _number(row.get("repository_id"))
-    name = row["repository"]
-    return name if isinstance(name, str) else _number(name)
+def _meant(row: dict[str, Any]) -> list[str | int]:
+    """Return what a row may mean: the name or address of a repository, its id, or either."""
+    said = row.get("repository", row.get("repository_id"))
+    meant: list[str | int] = []
+    if "repository" in row and isinstance(said, str):
+        meant.append(said)
+    key = _number(said)
+    if key is not None:
+        meant.append(key)
+    return meant
 
 
 def _repository(row: dict[str, Any], found: dict[Any, list[tuple[int, int]]]) -> Place | None:
     field = "repository" if "repository" in row else "repository_id"
-    wanted = _meant(row)
+    places = [place for wanted in _meant(row) for place in found.get(wanted, [])]
     within = row.pop("project_id", None)
     said = row.pop(field, None)
     if said is None:
         return "repository", "it belongs to no repository: say its name, address, or repository_id"
     fitting = [
-        key for key, project_id in found.get(wanted, []) if within is None or project_id == within
+        key for key, project_id in dict.fromkeys(places) if within is None or project_id == within
     ]
     if len(fitting) == 1:
         row["repository_id"] = fitting[0]
         return None
-    return field, _not_one(f"repository {said!r:.80}", fitting)
+    return field, _not_one(
+        "repository", said if field == "repository" else _number(said) or said, fitting
+    )
 
 
-def _not_one(what: str, found: Sequence[int]) -> str:
+def _not_one(what: str, said: object, found: Sequence[int]) -> str:
+    key = _number(said) if isinstance(said, str) else None
+    named = f"{what} {said!r:.80}"
     if not found:
-        return f"{what} does not exist"
+        both = ": it is neither the id nor the name of one"
+        return f"{named} does not exist{'' if key is None else both}"
     listed = ", ".join(map(str, found[:5]))
-    return f"{what} is not the only one of that name: say which by its id, one of {listed}"
+    if key in found:
+        return f"{named} is the id of one and the name of another: say {what}_id, one of {listed}"
+    return f"{named} is not the only one of that name: say which by its id, one of {listed}"
 
 
 def _number(value: object) -> int | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from contextlib import aclosing
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import groupby
@@ -21,8 +21,17 @@ from andamios_orm.exceptions import ValueRefused
 from andamios_orm.repositories import BaseRepository
 from project_architect_db.importers.ahead import read_ahead
 from project_architect_db.importers.clone import read_clone
+from project_architect_db.importers.clone_rows import (
+    LONGEST,
+    added_up,
+    content_of,
+    idea_of,
+    named,
+    order_of,
+    type_of,
+)
 from project_architect_db.importers.tree import Notice
-from project_architect_db.models.conversation import PHASES, Conversation, ConversationMessage
+from project_architect_db.models.conversation import Conversation, ConversationMessage
 from project_architect_db.models.document import Document, DocumentVersion
 from project_architect_db.models.paths import checked_path
 from project_architect_db.models.project import Project, ProjectStatus
@@ -31,13 +40,12 @@ from project_architect_db.models.repository import (
     Deployment,
     Repository,
     RepositoryActivity,
-    RepositoryType,
     RunStatus,
 )
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
 
     from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -53,14 +61,6 @@ T = TypeVar("T")
 _GIT: Final = "git"
 """What the metadata of a repository says of its clone: the folder, and up to where it is read."""
 _AT_ONCE: Final = 1_000
-_LONGEST: Final = 255
-_LEAST_IDEA: Final = 10
-_MOST_IDEA: Final = 10_000
-_LANGUAGES: Final = {
-    RepositoryType.DOCS: {"Markdown", "reStructuredText", "TeX", "AsciiDoc"},
-    RepositoryType.INFRASTRUCTURE: {"HCL", "Dockerfile", "YAML", "Nix", "Puppet"},
-    RepositoryType.FRONTEND: {"JavaScript", "TypeScript", "HTML", "CSS", "Vue", "Svelte", "Dart"},
-}
 
 
 @dataclass(slots=True)
@@ -137,7 +137,6 @@ class _Storing:
         self._session = session
         self._reading = reading
         self._progress = progress
-        self._total = 0
         self._known: dict[str, int] = {}
 
     def _rows(self, model: type[T]) -> BaseRepository[T]:
@@ -146,11 +145,14 @@ class _Storing:
     async def run(self, known: tuple[int, int, str] | None, owner: str | None) -> ImportReport:
         """Store everything; return what it was."""
         reading = self._reading
-        self._total = await asyncio.to_thread(reading.count_commits)
         report = await self._entities(known, owner)
-        async with aclosing(read_ahead(reading.conversations(), _AT_ONCE)) as pieces:
+        async with (
+            self._counting() as told,
+            aclosing(read_ahead(reading.conversations(), _AT_ONCE)) as pieces,
+        ):
             async for talks in pieces:
                 await self._conversations(report, talks)
+                await told(report.messages)
         documents = _by_document(reading.documents())
         async with aclosing(read_ahead(documents, _AT_ONCE // 10)) as found:
             async for versions in found:
@@ -162,13 +164,31 @@ class _Storing:
         report.notices += reading.notices
         return report
 
+    @asynccontextmanager
+    async def _counting(self) -> AsyncIterator[Callable[[int], Awaitable[None]]]:
+        """Yield what tells how many commits are stored; all of them are counted beside that."""
+        progress = self._progress
+        if progress is None:
+            yield _tell_nobody
+            return
+
+        async def tell(done: int) -> None:
+            progress(done, max(await total, done))
+
+        total = asyncio.ensure_future(asyncio.to_thread(self._reading.count_commits))
+        try:
+            yield tell
+        finally:
+            await asyncio.wait([total])
+            total.cancelled() or total.exception()
+
     async def _entities(
         self, known: tuple[int, int, str] | None, owner: str | None
     ) -> ImportReport:
         """Make the project and its repository, or bring them up to date."""
         reading = self._reading
         about = {
-            "name": reading.name[:_LONGEST],
+            "name": reading.name[:LONGEST],
             "description": reading.description or None,
             "architecture": reading.architecture.as_json(),
         }
@@ -181,7 +201,7 @@ class _Storing:
         project = await self._rows(Project).create(
             {
                 **about,
-                "project_idea": _idea(reading),
+                "project_idea": idea_of(reading),
                 "status": ProjectStatus.ACTIVE,
                 "source": str(reading.path),
                 **({} if owner is None else {"owner": owner}),
@@ -196,9 +216,9 @@ class _Storing:
         languages = dict(reading.architecture.languages)
         pages = [remote.web for remote in reading.remotes if remote.web]
         return {
-            "name": reading.name[:_LONGEST],
+            "name": reading.name[:LONGEST],
             "description": reading.description or None,
-            "repo_type": _type_of(languages),
+            "repo_type": type_of(languages),
             "github_url": next((page for page in pages if "github." in page), None),
             "remotes": {remote.name: remote.url for remote in reading.remotes},
             "default_branch": reading.branch,
@@ -226,7 +246,7 @@ class _Storing:
             {
                 "conversation_id": ids[talk.key],
                 "role": message.role,
-                "author": f"{message.name} <{message.email}>"[:_LONGEST],
+                "author": f"{message.name} <{message.email}>"[:LONGEST],
                 "content": message.content,
                 "time": message.said_at,
             }
@@ -237,24 +257,22 @@ class _Storing:
         await self._advance(there, by_key)
         report.conversations += len(new)
         report.messages += len(messages)
-        if self._progress is not None:
-            self._progress(report.messages, max(self._total, report.messages))
 
     async def _there(self, project_id: int, keys: Sequence[str]) -> dict[str, int]:
         table = Conversation
         statement = select(table.source, table.id).where(
-            table.project_id == project_id, table.source.in_([key[:_LONGEST] for key in keys])
+            table.project_id == project_id, table.source.in_([key[:LONGEST] for key in keys])
         )
         found = {row.source: row.id for row in await self._session.execute(statement)}
-        return {key: found[key[:_LONGEST]] for key in keys if key[:_LONGEST] in found}
+        return {key: found[key[:LONGEST]] for key in keys if key[:LONGEST] in found}
 
     @staticmethod
     def _talk_row(project_id: int, talks: Sequence[Talk]) -> dict[str, Any]:
         first = talks[0]
         return {
             "project_id": project_id,
-            "title": first.title[:_LONGEST],
-            "source": first.key[:_LONGEST],
+            "title": first.title[:LONGEST],
+            "source": first.key[:LONGEST],
             "phase": talks[-1].phase,
             "phase_entered_at": first.messages[0].said_at,
         }
@@ -270,7 +288,7 @@ class _Storing:
         rows = [
             {"id": key, "phase": by_key[name][-1].phase}
             for name, key in there.items()
-            if _order(by_key[name][-1].phase) > _order(phases[key])
+            if order_of(by_key[name][-1].phase) > order_of(phases[key])
         ]
         await self._rows(Conversation).bulk_update(rows)
 
@@ -292,20 +310,20 @@ class _Storing:
                 new[path] = versions
                 continue
             for version in versions:
-                values = {**_named(path), **_content(version)}
+                values = {**named(path), **content_of(version)}
                 await self._rows(Document).update(known, values)
         rows = [
             {
                 "project_id": report.project_id,
                 "doc_type": versions[-1].document.doc_type,
-                **_named(path),
-                **_content(versions[-1]),
+                **named(path),
+                **content_of(versions[-1]),
             }
             for path, versions in new.items()
         ]
         created = await self._rows(Document).bulk_create(rows)
         past = [
-            {"document_id": key, "number": number, **_content(version)}
+            {"document_id": key, "number": number, **content_of(version)}
             for key, versions in zip(created.ids, new.values(), strict=True)
             for number, version in enumerate(versions[:-1], 1)
         ]
@@ -338,8 +356,8 @@ class _Storing:
         people = [
             {
                 "repository_id": report.repository_id,
-                "email": each.email[:_LONGEST],
-                "name": (each.name or each.email)[:_LONGEST],
+                "email": each.email[:LONGEST],
+                "name": (each.name or each.email)[:LONGEST],
                 "commits": each.commits,
                 "added": each.added,
                 "removed": each.removed,
@@ -387,7 +405,7 @@ class _Storing:
         for row in rows:
             before = there.get(row[key])
             if before is not None:
-                changes.append({"id": before.id, **_added(before, row)})
+                changes.append({"id": before.id, **added_up(before, row)})
         repository = self._rows(model)
         await repository.bulk_create([row for row in rows if row[key] not in there])
         await repository.bulk_update(changes)
@@ -404,10 +422,10 @@ class _Storing:
                 "started_at": each.released_at,
                 "finished_at": each.released_at,
                 "commit": each.commit,
-                "release": each.name[:_LONGEST],
+                "release": each.name[:LONGEST],
             }
             for each in self._reading.releases
-            if each.name[:_LONGEST] not in there
+            if each.name[:LONGEST] not in there
         ]
         await self._rows(Deployment).bulk_create(rows)
         report.releases = len(rows)
@@ -421,6 +439,10 @@ class _Storing:
         }
         metadata = {**repository.repo_metadata, _GIT: noted}
         await self._rows(Repository).update(repository.id, {"repo_metadata": metadata})
+
+
+async def _tell_nobody(_done: int) -> None:
+    """Do without progress."""
 
 
 def _by_document(versions: Iterable[Version]) -> Iterator[list[Version]]:
@@ -439,51 +461,3 @@ def _path(report: ImportReport, version: Version) -> str | None:
     except ValueRefused as refused:
         report.notices.append(Notice("outside", version.document.path, refused.reason))
         return None
-
-
-def _named(path: str) -> dict[str, Any]:
-    return {"name": Path(path).name[:_LONGEST], "file_path": path}
-
-
-def _content(version: Version) -> dict[str, Any]:
-    return {
-        "content": version.content,
-        "changed_at": version.changed_at,
-        "changed_by": version.author[:_LONGEST] or None,
-        "note": version.subject[:1_000] or None,
-        "revision": version.commit,
-    }
-
-
-def _added(before: Any, row: dict[str, Any]) -> dict[str, Any]:
-    """Return what a contributor or a day becomes with more of it."""
-    changed = {name: getattr(before, name) + row[name] for name in ("commits", "added", "removed")}
-    if "authors" in row:
-        return {**changed, "authors": row["authors"]}
-    return {
-        **changed,
-        "first_at": min(before.first_at, row["first_at"]),
-        "last_at": max(before.last_at, row["last_at"]),
-        "name": row["name"] if row["last_at"] >= before.last_at else before.name,
-    }
-
-
-def _idea(reading: CloneReading) -> str:
-    """Return what the project is about: its readme, or what there is of it."""
-    told = (reading.readme.strip() or reading.description).replace("\0", "")[:_MOST_IDEA]
-    if len(told) >= _LEAST_IDEA:
-        return told
-    return f"{told} ({reading.name}, imported from a clone)".strip()
-
-
-def _type_of(languages: dict[str, int]) -> RepositoryType:
-    """Return what most of the bytes of a repository are."""
-    total = sum(languages.values())
-    for kind, names in _LANGUAGES.items():
-        if 2 * sum(size for name, size in languages.items() if name in names) > total:
-            return kind
-    return RepositoryType.BACKEND
-
-
-def _order(phase: str) -> int:
-    return PHASES.index(phase) if phase in PHASES else len(PHASES)

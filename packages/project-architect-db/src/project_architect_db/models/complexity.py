@@ -68,8 +68,9 @@ def points_of(architecture: Mapping[str, object]) -> int:
     """
     points = 0
     for name, parts in architecture.items():
-        if name in POINTS:
-            points += POINTS[name] * _number(parts)
+        each = POINTS.get(name)
+        if each is not None:
+            points += each * (len(parts) if type(parts) is list else _number(parts))
     return points
 
 

@@ -63,13 +63,17 @@ class AuditLog(TenantMixin, Base):
 
 
 class AuditSeal(TenantMixin, Base):
-    """The digest of entries of the audit log, which goes on from the one before it."""
+    """The digest of entries of the audit log, which goes on from the one before it.
+
+    It stays when its entries are deleted for their age, at ``pruned_at``.
+    """
 
     __tablename__ = "audit_seals"
     __feed__: ClassVar[bool] = False
     __table_args__ = (
         UniqueConstraint("org_id", "number"),
         CheckConstraint("number > 0", name="valid_number"),
+        Index("ix_audit_seals_org_id_sealed_at", "org_id", "sealed_at", "number"),
     )
 
     number: Mapped[int] = mapped_column(Integer)
@@ -80,6 +84,7 @@ class AuditSeal(TenantMixin, Base):
     """The number of the first transaction that may not have been over."""
     entries: Mapped[int]
     digest: Mapped[str] = mapped_column(String(64))
+    pruned_at: Mapped[dt.datetime | None] = mapped_column(UTCDateTime)
 
 
 class RequestKind(enum.StrEnum):

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from andamios_orm.models import SoftDeleteMixin, TimestampMixin, UTCDateTime
 from andamios_orm.models.clock import now
-from axai_pg.data.models.base import Base, TenantMixin, refers_to, tenant_key
+from axai_pg.data.models.base import Base, TenantMixin, above, below, refers_to, tenant_key, within
 
 if TYPE_CHECKING:
     from axai_pg.data.models.document import Document
@@ -38,28 +38,21 @@ class Collection(TenantMixin, TimestampMixin, SoftDeleteMixin, Base):
     name: Mapped[str] = mapped_column(String(255))
     description: Mapped[str | None] = mapped_column(String(5_000))
 
-    owner: Mapped[User] = relationship(
-        primaryjoin="and_(User.org_id == Collection.org_id, "
-        "User.id == foreign(Collection.owner_id))"
-    )
+    owner: Mapped[User] = relationship(primaryjoin=within("User", "Collection.owner_id"))
     parent: Mapped[Collection | None] = relationship(
-        primaryjoin="and_(remote(Collection.org_id) == Collection.org_id, "
-        "remote(Collection.id) == foreign(Collection.parent_id))",
+        primaryjoin=above("Collection.parent_id"),
         back_populates="subcollections",
     )
     subcollections: Mapped[list[Collection]] = relationship(
-        primaryjoin="and_(Collection.org_id == remote(Collection.org_id), "
-        "Collection.id == remote(foreign(Collection.parent_id)))",
+        primaryjoin=below("Collection.parent_id"),
         back_populates="parent",
         cascade="all, delete-orphan",
         passive_deletes=True,
     )
     documents: Mapped[list[Document]] = relationship(
         secondary="document_collections",
-        primaryjoin="and_(Collection.org_id == DocumentCollection.org_id, "
-        "Collection.id == foreign(DocumentCollection.collection_id))",
-        secondaryjoin="and_(Document.org_id == DocumentCollection.org_id, "
-        "Document.id == foreign(DocumentCollection.document_id))",
+        primaryjoin=within("Collection", "DocumentCollection.collection_id"),
+        secondaryjoin=within("Document", "DocumentCollection.document_id"),
         back_populates="collections",
         passive_deletes=True,
     )

@@ -12,7 +12,6 @@ from sqlalchemy import (
     ARRAY,
     CheckConstraint,
     Column,
-    Computed,
     FetchedValue,
     Index,
     Integer,
@@ -36,7 +35,7 @@ from andamios_orm.models import (
 )
 from andamios_orm.models.clock import now
 from andamios_orm.models.staying import STAYS
-from axai_pg.data.models.base import Base, TenantMixin, refers_to, tenant_key
+from axai_pg.data.models.base import Base, TenantMixin, refers_to, tenant_key, within
 
 if TYPE_CHECKING:
     from axai_pg.data.models.collection import Collection
@@ -48,11 +47,6 @@ if TYPE_CHECKING:
 __all__ = ["STATUSES", "Document", "DocumentStatus", "DocumentVersion", "ProcessingStatus"]
 
 STATUSES: Final = "status::text IN ('draft', 'published', 'archived')"
-_SEARCHED: Final = """
-setweight(to_tsvector(axai_text_search(language), title), 'A')
-|| setweight(to_tsvector(axai_text_search(language), coalesce(description, '')), 'B')
-|| setweight(to_tsvector(axai_text_search(language), left(coalesce(content, ''), 200000)), 'B')
-"""
 
 
 class DocumentStatus(enum.StrEnum):
@@ -94,12 +88,12 @@ class Document(TenantMixin, TimestampMixin, VersionMixin, SoftDeleteMixin, Base)
     Each change raises ``version``; a change of what it says (title, content, status,
     metadata and the like) also leaves a ``DocumentVersion`` of what it said before. The
     database does that, whoever writes, and takes ``changed_by_id`` from the context. Its
-    table has a column ``search_vector`` that no instance loads.
+    table has a column ``search_vector``, made by the database, that no instance loads.
     """
 
     __tablename__ = "documents"
     __table_args__ = (
-        Column("search_vector", TSVECTOR, Computed(_SEARCHED, persisted=True)),
+        Column("search_vector", TSVECTOR),
         tenant_key(),
         refers_to("users", "owner_id"),
         refers_to("users", "changed_by_id", ondelete="SET NULL"),
@@ -182,12 +176,9 @@ class Document(TenantMixin, TimestampMixin, VersionMixin, SoftDeleteMixin, Base)
     )
     """What was said of the last change."""
 
-    owner: Mapped[User] = relationship(
-        primaryjoin="and_(User.org_id == Document.org_id, User.id == foreign(Document.owner_id))"
-    )
+    owner: Mapped[User] = relationship(primaryjoin=within("User", "Document.owner_id"))
     versions: Mapped[list[DocumentVersion]] = relationship(
-        primaryjoin="and_(Document.org_id == DocumentVersion.org_id, "
-        "Document.id == foreign(DocumentVersion.document_id))",
+        primaryjoin=within("Document", "DocumentVersion.document_id"),
         back_populates="document",
         order_by="DocumentVersion.version",
         cascade="all, delete-orphan",
@@ -195,24 +186,21 @@ class Document(TenantMixin, TimestampMixin, VersionMixin, SoftDeleteMixin, Base)
         info=STAYS,
     )
     summaries: Mapped[list[Summary]] = relationship(
-        primaryjoin="and_(Document.org_id == Summary.org_id, "
-        "Document.id == foreign(Summary.document_id))",
+        primaryjoin=within("Document", "Summary.document_id"),
         back_populates="document",
         cascade="all, delete-orphan",
         passive_deletes=True,
         info=STAYS,
     )
     document_topics: Mapped[list[DocumentTopic]] = relationship(
-        primaryjoin="and_(Document.org_id == DocumentTopic.org_id, "
-        "Document.id == foreign(DocumentTopic.document_id))",
+        primaryjoin=within("Document", "DocumentTopic.document_id"),
         back_populates="document",
         cascade="all, delete-orphan",
         passive_deletes=True,
         info=STAYS,
     )
     permissions: Mapped[list[DocumentPermission]] = relationship(
-        primaryjoin="and_(Document.org_id == DocumentPermission.org_id, "
-        "Document.id == foreign(DocumentPermission.document_id))",
+        primaryjoin=within("Document", "DocumentPermission.document_id"),
         back_populates="document",
         cascade="all, delete-orphan",
         passive_deletes=True,
@@ -220,10 +208,8 @@ class Document(TenantMixin, TimestampMixin, VersionMixin, SoftDeleteMixin, Base)
     )
     collections: Mapped[list[Collection]] = relationship(
         secondary="document_collections",
-        primaryjoin="and_(Document.org_id == DocumentCollection.org_id, "
-        "Document.id == foreign(DocumentCollection.document_id))",
-        secondaryjoin="and_(Collection.org_id == DocumentCollection.org_id, "
-        "Collection.id == foreign(DocumentCollection.collection_id))",
+        primaryjoin=within("Document", "DocumentCollection.document_id"),
+        secondaryjoin=within("Collection", "DocumentCollection.collection_id"),
         back_populates="documents",
         passive_deletes=True,
     )
@@ -277,7 +263,6 @@ class DocumentVersion(TenantMixin, Base):
     )
 
     document: Mapped[Document] = relationship(
-        primaryjoin="and_(Document.org_id == DocumentVersion.org_id, "
-        "Document.id == foreign(DocumentVersion.document_id))",
+        primaryjoin=within("Document", "DocumentVersion.document_id"),
         back_populates="versions",
     )

@@ -10,7 +10,7 @@ from sqlalchemy import CheckConstraint, Index, Numeric, String, Uuid, text, true
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from andamios_orm.models import TimestampMixin
-from axai_pg.data.models.base import Base, TenantMixin, refers_to, tenant_key
+from axai_pg.data.models.base import Base, TenantMixin, refers_to, tenant_key, within
 
 if TYPE_CHECKING:
     from axai_pg.data.models.document import Document
@@ -48,19 +48,16 @@ class GraphNode(TenantMixin, TimestampMixin, Base):
     is_active: Mapped[bool] = mapped_column(default=True, server_default=true())
 
     document: Mapped[Document | None] = relationship(
-        primaryjoin="and_(Document.org_id == GraphNode.org_id, "
-        "Document.id == foreign(GraphNode.document_id))"
+        primaryjoin=within("Document", "GraphNode.document_id")
     )
     outgoing: Mapped[list[GraphRelationship]] = relationship(
-        primaryjoin="and_(GraphNode.org_id == GraphRelationship.org_id, "
-        "GraphNode.id == foreign(GraphRelationship.source_node_id))",
+        primaryjoin=within("GraphNode", "GraphRelationship.source_node_id"),
         back_populates="source",
         cascade="all, delete-orphan",
         passive_deletes=True,
     )
     incoming: Mapped[list[GraphRelationship]] = relationship(
-        primaryjoin="and_(GraphNode.org_id == GraphRelationship.org_id, "
-        "GraphNode.id == foreign(GraphRelationship.target_node_id))",
+        primaryjoin=within("GraphNode", "GraphRelationship.target_node_id"),
         back_populates="target",
         cascade="all, delete-orphan",
         passive_deletes=True,
@@ -111,12 +108,10 @@ class GraphRelationship(TenantMixin, TimestampMixin, Base):
     is_active: Mapped[bool] = mapped_column(default=True, server_default=true())
 
     source: Mapped[GraphNode] = relationship(
-        primaryjoin="and_(GraphNode.org_id == GraphRelationship.org_id, "
-        "GraphNode.id == foreign(GraphRelationship.source_node_id))",
+        primaryjoin=within("GraphNode", "GraphRelationship.source_node_id"),
         back_populates="outgoing",
     )
     target: Mapped[GraphNode] = relationship(
-        primaryjoin="and_(GraphNode.org_id == GraphRelationship.org_id, "
-        "GraphNode.id == foreign(GraphRelationship.target_node_id))",
+        primaryjoin=within("GraphNode", "GraphRelationship.target_node_id"),
         back_populates="incoming",
     )

@@ -10,7 +10,7 @@ from sqlalchemy import CheckConstraint, Index, String, UniqueConstraint, Uuid, f
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from andamios_orm.models import TimestampMixin, UTCDateTime, uuid7
-from axai_pg.data.models.base import NEW_KEY, Base, TenantMixin, tenant_key
+from axai_pg.data.models.base import NEW_KEY, Base, TenantMixin, tenant_key, within
 
 if TYPE_CHECKING:
     from axai_pg.data.models.security import UserRole
@@ -64,7 +64,7 @@ class User(TenantMixin, TimestampMixin, Base):
 
     organization: Mapped[Organization] = relationship(back_populates="users")
     user_roles: Mapped[list[UserRole]] = relationship(
-        primaryjoin="and_(User.org_id == UserRole.org_id, User.id == foreign(UserRole.user_id))",
+        primaryjoin=within("User", "UserRole.user_id"),
         back_populates="user",
         cascade="all, delete-orphan",
         passive_deletes=True,

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from andamios_orm.models import EnumByValue, TimestampMixin, UTCDateTime
 from andamios_orm.models.clock import now
-from axai_pg.data.models.base import Base, TenantMixin, refers_to, tenant_key
+from axai_pg.data.models.base import Base, TenantMixin, refers_to, tenant_key, within
 
 if TYPE_CHECKING:
     from axai_pg.data.models.document import Document
@@ -66,14 +66,13 @@ class Role(TenantMixin, TimestampMixin, Base):
     description: Mapped[str | None] = mapped_column(String(1_000))
 
     permissions: Mapped[list[RolePermission]] = relationship(
-        primaryjoin="and_(Role.org_id == RolePermission.org_id, "
-        "Role.id == foreign(RolePermission.role_id))",
+        primaryjoin=within("Role", "RolePermission.role_id"),
         back_populates="role",
         cascade="all, delete-orphan",
         passive_deletes=True,
     )
     user_roles: Mapped[list[UserRole]] = relationship(
-        primaryjoin="and_(Role.org_id == UserRole.org_id, Role.id == foreign(UserRole.role_id))",
+        primaryjoin=within("Role", "UserRole.role_id"),
         back_populates="role",
         cascade="all, delete-orphan",
         passive_deletes=True,
@@ -98,8 +97,7 @@ class RolePermission(TenantMixin, _CreatedAt, Base):
     action: Mapped[Action] = mapped_column(EnumByValue(Action))
 
     role: Mapped[Role] = relationship(
-        primaryjoin="and_(Role.org_id == RolePermission.org_id, "
-        "Role.id == foreign(RolePermission.role_id))",
+        primaryjoin=within("Role", "RolePermission.role_id"),
         back_populates="permissions",
     )
 
@@ -119,11 +117,11 @@ class UserRole(TenantMixin, _CreatedAt, Base):
     role_id: Mapped[uuid.UUID] = mapped_column(Uuid)
 
     user: Mapped[User] = relationship(
-        primaryjoin="and_(User.org_id == UserRole.org_id, User.id == foreign(UserRole.user_id))",
+        primaryjoin=within("User", "UserRole.user_id"),
         back_populates="user_roles",
     )
     role: Mapped[Role] = relationship(
-        primaryjoin="and_(Role.org_id == UserRole.org_id, Role.id == foreign(UserRole.role_id))",
+        primaryjoin=within("Role", "UserRole.role_id"),
         back_populates="user_roles",
     )
 
@@ -170,7 +168,6 @@ class DocumentPermission(TenantMixin, _CreatedAt, Base):
     expires_at: Mapped[dt.datetime | None] = mapped_column(UTCDateTime)
 
     document: Mapped[Document] = relationship(
-        primaryjoin="and_(Document.org_id == DocumentPermission.org_id, "
-        "Document.id == foreign(DocumentPermission.document_id))",
+        primaryjoin=within("Document", "DocumentPermission.document_id"),
         back_populates="permissions",
     )

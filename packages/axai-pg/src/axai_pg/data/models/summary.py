@@ -10,7 +10,7 @@ from sqlalchemy import CheckConstraint, Index, Integer, Numeric, String, Text, U
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from andamios_orm.models import EnumByValue, TimestampMixin
-from axai_pg.data.models.base import Base, TenantMixin, refers_to
+from axai_pg.data.models.base import Base, TenantMixin, refers_to, within
 from axai_pg.data.models.document import STATUSES, DocumentStatus
 
 if TYPE_CHECKING:
@@ -50,7 +50,6 @@ class Summary(TenantMixin, TimestampMixin, Base):
     )
 
     document: Mapped[Document] = relationship(
-        primaryjoin="and_(Document.org_id == Summary.org_id, "
-        "Document.id == foreign(Summary.document_id))",
+        primaryjoin=within("Document", "Summary.document_id"),
         back_populates="summaries",
     )

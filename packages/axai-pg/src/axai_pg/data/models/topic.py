@@ -24,7 +24,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from andamios_orm.models import TimestampMixin, UTCDateTime
 from andamios_orm.models.clock import now
-from axai_pg.data.models.base import Base, TenantMixin, refers_to, tenant_key
+from axai_pg.data.models.base import Base, TenantMixin, above, below, refers_to, tenant_key, within
 
 if TYPE_CHECKING:
     from axai_pg.data.models.document import Document
@@ -55,19 +55,16 @@ class Topic(TenantMixin, TimestampMixin, Base):
     is_active: Mapped[bool] = mapped_column(default=True, server_default=true())
 
     parent: Mapped[Topic | None] = relationship(
-        primaryjoin="and_(remote(Topic.org_id) == Topic.org_id, "
-        "remote(Topic.id) == foreign(Topic.parent_topic_id))",
+        primaryjoin=above("Topic.parent_topic_id"),
         back_populates="children",
     )
     children: Mapped[list[Topic]] = relationship(
-        primaryjoin="and_(Topic.org_id == remote(Topic.org_id), "
-        "Topic.id == remote(foreign(Topic.parent_topic_id)))",
+        primaryjoin=below("Topic.parent_topic_id"),
         back_populates="parent",
         passive_deletes=True,
     )
     document_topics: Mapped[list[DocumentTopic]] = relationship(
-        primaryjoin="and_(Topic.org_id == DocumentTopic.org_id, "
-        "Topic.id == foreign(DocumentTopic.topic_id))",
+        primaryjoin=within("Topic", "DocumentTopic.topic_id"),
         back_populates="topic",
         cascade="all, delete-orphan",
         passive_deletes=True,
@@ -103,12 +100,10 @@ class DocumentTopic(TenantMixin, TimestampMixin, Base):
     )
 
     document: Mapped[Document] = relationship(
-        primaryjoin="and_(Document.org_id == DocumentTopic.org_id, "
-        "Document.id == foreign(DocumentTopic.document_id))",
+        primaryjoin=within("Document", "DocumentTopic.document_id"),
         back_populates="document_topics",
     )
     topic: Mapped[Topic] = relationship(
-        primaryjoin="and_(Topic.org_id == DocumentTopic.org_id, "
-        "Topic.id == foreign(DocumentTopic.topic_id))",
+        primaryjoin=within("Topic", "DocumentTopic.topic_id"),
         back_populates="document_topics",
     )

@@ -38,13 +38,16 @@ END $$;
 
 -- Called only for rows without org_id: it is the context's. Where there is none, as in the
 -- scope of an operator, it is the parent's: argument 0 is its table, argument 1 the key to it.
+-- An id is unique within an organisation only: where two have it, none is guessed.
 CREATE FUNCTION axai_fill_organization() RETURNS trigger
 LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
     NEW.org_id := nullif(current_setting('axai.org_id', true), '')::uuid;
     IF NEW.org_id IS NULL AND TG_NARGS = 2 THEN
-        EXECUTE format('SELECT org_id FROM %I WHERE id = ($1).%I', TG_ARGV[0], TG_ARGV[1])
-        INTO NEW.org_id USING NEW;
+        EXECUTE format(
+            'SELECT (array_agg(org_id))[1] FROM %I WHERE id = ($1).%I HAVING count(*) = 1',
+            TG_ARGV[0], TG_ARGV[1]
+        ) INTO NEW.org_id USING NEW;
     END IF;
     RETURN NEW;
 END $$;
@@ -127,10 +130,15 @@ BEGIN
         organization := NEW.org_id;
     END IF;
     IF TG_OP = 'UPDATE' THEN
+        IF TG_TABLE_NAME = 'documents' THEN
+            -- It follows from other columns, and is large.
+            NEW.search_vector := NULL;
+            OLD.search_vector := NULL;
+        END IF;
         changed := ARRAY(
             SELECT after.key FROM jsonb_each(to_jsonb(NEW)) AS after
             JOIN jsonb_each(to_jsonb(OLD)) AS before USING (key)
-            WHERE after.value IS DISTINCT FROM before.value AND after.key <> 'search_vector'
+            WHERE after.value IS DISTINCT FROM before.value
             ORDER BY after.key
         );
     END IF;

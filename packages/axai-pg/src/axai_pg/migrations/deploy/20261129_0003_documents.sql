@@ -59,12 +59,7 @@ CREATE TABLE documents (
     content_hash varchar(64),
     changed_by_id uuid,
     change_description varchar(1000),
-    -- A tsvector holds 1 MB, so only the beginning of a very long text can be searched for.
-    search_vector tsvector GENERATED ALWAYS AS (
-        setweight(to_tsvector(axai_text_search(language), title), 'A')
-        || setweight(to_tsvector(axai_text_search(language), coalesce(description, '')), 'B')
-        || setweight(to_tsvector(axai_text_search(language), left(coalesce(content, ''), 200000)), 'B')
-    ) STORED,
+    search_vector tsvector,
     created_at timestamptz NOT NULL DEFAULT now(),
     updated_at timestamptz NOT NULL DEFAULT now(),
     version integer NOT NULL DEFAULT 1,
@@ -132,11 +127,25 @@ CALL axai_isolate('document_versions', 'documents', 'document_id');
 -- Who changes it is the user in context, if that is one of the organisation: an operator is not.
 -- A description is for the change that gives it: in its column, or as axai.change_description,
 -- for instance when the last one was the same.
+-- What is searched is made of what the document says, whatever is given for it. It is no generated
+-- column: where there are BEFORE triggers, those are computed again by each update of any column.
 CREATE FUNCTION axai_change_document() RETURNS trigger
 LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 DECLARE
     actor uuid := nullif(current_setting('axai.user_id', true), '')::uuid;
+    searched regconfig;
 BEGIN
+    IF TG_OP = 'UPDATE' AND (NEW.title, NEW.description, NEW.content, NEW.language)
+        IS NOT DISTINCT FROM (OLD.title, OLD.description, OLD.content, OLD.language)
+    THEN
+        NEW.search_vector := OLD.search_vector;
+    ELSE
+        -- A tsvector holds 1 MB, so only the beginning of a very long text can be searched for.
+        searched := axai_text_search(NEW.language);
+        NEW.search_vector := setweight(to_tsvector(searched, NEW.title), 'A')
+            || setweight(to_tsvector(searched, coalesce(NEW.description, '')), 'B')
+            || setweight(to_tsvector(searched, left(coalesce(NEW.content, ''), 200000)), 'B');
+    END IF;
     IF actor IS NOT NULL THEN
         SELECT id INTO actor FROM users WHERE org_id = NEW.org_id AND id = actor;
     END IF;

@@ -11,9 +11,10 @@ DO $$ BEGIN
     PERFORM set_config('search_path', quote_ident(current_schema()) || ', pg_temp', true);
 END $$;
 
--- A seal covers the rows of its organisation that no earlier one covers, whose transaction was
+-- A seal covers the entries of its organisation that no earlier one covers, whose transaction was
 -- over (transaction_id < upto) and that happened before it: transaction ids begin anew where a
--- database is restored into another cluster. Its digest goes on from the digest before it.
+-- database is restored into another cluster. Its digest goes on from the digest before it. When its
+-- entries are deleted for their age, the seal stays, so those after it can still be checked.
 CREATE TABLE audit_seals (
     org_id uuid NOT NULL,
     id uuid NOT NULL DEFAULT axai_uuid7(),
@@ -22,10 +23,12 @@ CREATE TABLE audit_seals (
     upto bigint NOT NULL,
     entries bigint NOT NULL,
     digest varchar(64) NOT NULL,
+    pruned_at timestamptz,
     CONSTRAINT pk_audit_seals PRIMARY KEY (org_id, id),
     CONSTRAINT uq_audit_seals_org_id_number UNIQUE (org_id, number),
     CONSTRAINT ck_audit_seals_valid_number CHECK (number > 0)
 );
+CREATE INDEX ix_audit_seals_org_id_sealed_at ON audit_seals (org_id, sealed_at, number);
 ALTER TABLE audit_seals ENABLE ROW LEVEL SECURITY;
 ALTER TABLE audit_seals FORCE ROW LEVEL SECURITY;
 CREATE POLICY axai_tenant ON audit_seals AS RESTRICTIVE TO PUBLIC
@@ -33,6 +36,8 @@ CREATE POLICY axai_tenant ON audit_seals AS RESTRICTIVE TO PUBLIC
     WITH CHECK (org_id = (SELECT nullif(current_setting('axai.org_id', true), '')::uuid));
 CREATE POLICY axai_append ON audit_seals FOR INSERT TO axai_owner WITH CHECK (true);
 CREATE POLICY axai_read ON audit_seals FOR SELECT TO axai_owner, axai_audit_reader USING (true);
+CREATE POLICY axai_prune ON audit_seals FOR UPDATE TO axai_owner USING (true) WITH CHECK (true);
+CREATE POLICY axai_prune ON audit_log FOR DELETE TO axai_owner USING (true);
 CREATE TRIGGER refuse_change BEFORE UPDATE OR DELETE ON audit_seals
     FOR EACH ROW EXECUTE FUNCTION axai_refuse_change();
 CREATE TRIGGER refuse_truncate BEFORE TRUNCATE ON audit_seals
@@ -40,35 +45,39 @@ CREATE TRIGGER refuse_truncate BEFORE TRUNCATE ON audit_seals
 REVOKE ALL ON audit_seals FROM PUBLIC;
 GRANT SELECT ON audit_seals TO axai_audit_reader, axai_system, axai_backup;
 
--- The number and the digest of the rows that a seal covers, of the organisation in context.
-CREATE FUNCTION axai_audit_digest(
-    seal integer, upto bigint, sealed_at timestamptz, OUT entries bigint, OUT digest text
+-- The entries of the organisation in context, the digest of each, and the seal that covers it: the
+-- first one that can. Seals are in the order of their times, see axai_seal_audit().
+CREATE FUNCTION axai_audit_entries() RETURNS TABLE (
+    id uuid, seal integer, occurred_at timestamptz, transaction_id bigint, digest bytea
 )
-LANGUAGE sql STABLE SET search_path FROM CURRENT AS $$
-    SELECT count(*), encode(sha256(convert_to(
-        coalesce((SELECT before.digest FROM audit_seals AS before WHERE before.number = seal - 1), '')
-        || coalesce(string_agg(jsonb_build_array(
-            entry.org_id, entry.id, extract(epoch FROM entry.occurred_at), entry.transaction_id,
-            entry.actor_id, entry.login, entry.action, entry.table_name, entry.row_id,
-            entry.columns, entry.details
-        )::text, chr(10) ORDER BY entry.id), ''), 'UTF8')), 'hex')
+LANGUAGE sql STABLE AS $$
+    SELECT entry.id, (
+        SELECT seal.number FROM audit_seals AS seal
+        WHERE seal.org_id = entry.org_id AND seal.sealed_at >= entry.occurred_at
+        AND seal.upto > entry.transaction_id
+        ORDER BY seal.sealed_at, seal.number LIMIT 1
+    ), entry.occurred_at, entry.transaction_id, sha256(convert_to(jsonb_build_array(
+        entry.org_id, entry.id, extract(epoch FROM entry.occurred_at), entry.transaction_id,
+        entry.actor_id, entry.login, entry.action, entry.table_name, entry.row_id,
+        entry.columns, entry.details
+    )::text, 'UTF8'))
     FROM audit_log AS entry
-    WHERE entry.transaction_id < upto AND entry.occurred_at <= axai_audit_digest.sealed_at
-    AND NOT EXISTS (
-        SELECT FROM audit_seals AS earlier
-        WHERE earlier.number < seal AND entry.transaction_id < earlier.upto
-        AND entry.occurred_at <= earlier.sealed_at
-    )
+    WHERE entry.org_id = nullif(current_setting('axai.org_id', true), '')::uuid
 $$;
 
--- Seals what can be sealed of the organisation in context; returns how many rows that were.
+-- The digest of a seal, from the digest of the seal before it, if any, and those of its entries.
+CREATE FUNCTION axai_seal_digest(before text, entries bytea) RETURNS text
+LANGUAGE sql IMMUTABLE
+RETURN encode(sha256(convert_to(coalesce(before, ''), 'UTF8') || entries), 'hex');
+
+-- Seals what can be sealed of the organisation in context; returns how many entries that were.
 CREATE FUNCTION axai_seal_audit() RETURNS bigint
 LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
 DECLARE
     organization uuid := nullif(current_setting('axai.org_id', true), '')::uuid;
-    upto bigint;
+    horizon bigint;
     moment timestamptz;
-    next integer;
+    last audit_seals;
     found record;
 BEGIN
     IF organization IS NULL THEN
@@ -76,31 +85,78 @@ BEGIN
             ERRCODE = 'insufficient_privilege';
     END IF;
     PERFORM pg_advisory_xact_lock(hashtextextended('audit_seals' || organization::text, 0));
-    upto := pg_snapshot_xmin(pg_current_snapshot())::text::bigint;
-    moment := clock_timestamp();
-    SELECT coalesce(max(number), 0) + 1 INTO next FROM audit_seals WHERE org_id = organization;
-    SELECT * INTO found FROM axai_audit_digest(next, upto, moment);
+    horizon := pg_snapshot_xmin(pg_current_snapshot())::text::bigint;
+    SELECT * INTO last FROM audit_seals WHERE org_id = organization ORDER BY number DESC LIMIT 1;
+    moment := greatest(clock_timestamp(), last.sealed_at);  -- a clock may be set back
+    SELECT count(*) AS entries, string_agg(entry.digest, '' ORDER BY entry.id) AS digests INTO found
+    FROM axai_audit_entries() AS entry
+    WHERE entry.seal IS NULL AND entry.transaction_id < horizon AND entry.occurred_at <= moment;
     IF found.entries > 0 THEN
-        INSERT INTO audit_seals (org_id, number, sealed_at, upto, entries, digest)
-        VALUES (organization, next, moment, upto, found.entries, found.digest);
+        INSERT INTO audit_seals (org_id, number, sealed_at, upto, entries, digest) VALUES (
+            organization, coalesce(last.number, 0) + 1, moment, horizon, found.entries,
+            axai_seal_digest(last.digest, found.digests)
+        );
     END IF;
     RETURN found.entries;
 END $$;
 
--- The seals of the organisation in context whose rows are not what they were.
+-- The seals of the organisation in context that are missing, or whose entries are not what they
+-- were. Of those that were pruned none is left, and what was pruned is the beginning.
 CREATE FUNCTION axai_broken_seals() RETURNS SETOF integer
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path FROM CURRENT AS $$
-    SELECT seal.number
-    FROM audit_seals AS seal,
-        LATERAL axai_audit_digest(seal.number, seal.upto, seal.sealed_at) AS found
-    WHERE (found.entries, found.digest) IS DISTINCT FROM (seal.entries, seal.digest::text)
-    UNION ALL
-    SELECT number FROM generate_series(1, (SELECT max(number) FROM audit_seals)) AS number
-    WHERE NOT EXISTS (SELECT FROM audit_seals AS seal WHERE seal.number = number.number)
+    WITH found AS (
+        SELECT entry.seal, count(*) AS entries, string_agg(entry.digest, '' ORDER BY entry.id) AS digests
+        FROM axai_audit_entries() AS entry GROUP BY entry.seal
+    ), chain AS (
+        SELECT number, entries, digest::text, pruned_at, lag(digest) OVER by_number AS before,
+            bool_and(pruned_at IS NOT NULL) OVER by_number AS all_pruned
+        FROM audit_seals WINDOW by_number AS (ORDER BY number)
+    )
+    SELECT place FROM generate_series(1, (SELECT max(number) FROM audit_seals)) AS place
+    LEFT JOIN chain ON chain.number = place LEFT JOIN found ON found.seal = place
+    WHERE CASE
+        WHEN chain.number IS NULL THEN true
+        WHEN chain.pruned_at IS NOT NULL THEN found.seal IS NOT NULL OR NOT chain.all_pruned
+        ELSE (found.entries, axai_seal_digest(chain.before, found.digests))
+            IS DISTINCT FROM (chain.entries, chain.digest)
+    END
     ORDER BY 1
 $$;
-REVOKE ALL ON FUNCTION axai_audit_digest(integer, bigint, timestamptz), axai_seal_audit(),
-    axai_broken_seals() FROM PUBLIC;
+
+-- Deletes the entries of the organisation in context that seals until a moment cover, and says so
+-- in the log; returns how many those were. Only the owner may, and nothing that is broken.
+CREATE FUNCTION axai_prune_audit(until timestamptz) RETURNS bigint
+LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+DECLARE
+    organization uuid := nullif(current_setting('axai.org_id', true), '')::uuid;
+    last integer;
+    broken integer;
+    gone bigint;
+BEGIN
+    IF organization IS NULL THEN
+        RAISE EXCEPTION 'no organisation in context: set axai.org_id' USING
+            ERRCODE = 'insufficient_privilege';
+    END IF;
+    PERFORM pg_advisory_xact_lock(hashtextextended('audit_seals' || organization::text, 0));
+    SELECT max(number) INTO last FROM audit_seals WHERE sealed_at <= until AND pruned_at IS NULL;
+    IF last IS NULL THEN
+        RETURN 0;
+    END IF;
+    SELECT min(number) INTO broken FROM axai_broken_seals() AS number WHERE number <= last;
+    IF broken IS NOT NULL THEN
+        RAISE EXCEPTION 'seal % is broken: find out why before its entries are deleted', broken USING
+            ERRCODE = 'object_not_in_prerequisite_state', TABLE = 'audit_seals';
+    END IF;
+    DELETE FROM audit_log WHERE org_id = organization
+    AND id IN (SELECT entry.id FROM axai_audit_entries() AS entry WHERE entry.seal <= last);
+    GET DIAGNOSTICS gone = ROW_COUNT;
+    UPDATE audit_seals SET pruned_at = clock_timestamp()
+    WHERE org_id = organization AND number <= last AND pruned_at IS NULL;
+    PERFORM axai_note('prune', jsonb_build_object('seal', last, 'entries', gone));
+    RETURN gone;
+END $$;
+REVOKE ALL ON FUNCTION axai_audit_entries(), axai_seal_digest(text, bytea), axai_seal_audit(),
+    axai_broken_seals(), axai_prune_audit(timestamptz) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION axai_seal_audit() TO axai_system;
 GRANT EXECUTE ON FUNCTION axai_broken_seals() TO axai_system, axai_audit_reader;
 

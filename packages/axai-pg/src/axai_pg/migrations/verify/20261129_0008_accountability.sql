@@ -3,7 +3,7 @@
 BEGIN;
 
 SET LOCAL ROLE axai_owner;
-SELECT org_id, id, number, sealed_at, upto, entries, digest FROM audit_seals WHERE false;
+SELECT org_id, id, number, sealed_at, upto, entries, digest, pruned_at FROM audit_seals WHERE false;
 SELECT org_id, id, user_id, kind, status, note, completed_at, created_at, updated_at
 FROM personal_data_requests WHERE false;
 CALL axai_verify_isolated('personal_data_requests');

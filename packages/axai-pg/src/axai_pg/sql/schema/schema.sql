@@ -33,10 +33,15 @@ BEGIN
         organization := NEW.org_id;
     END IF;
     IF TG_OP = 'UPDATE' THEN
+        IF TG_TABLE_NAME = 'documents' THEN
+            -- It follows from other columns, and is large.
+            NEW.search_vector := NULL;
+            OLD.search_vector := NULL;
+        END IF;
         changed := ARRAY(
             SELECT after.key FROM jsonb_each(to_jsonb(NEW)) AS after
             JOIN jsonb_each(to_jsonb(OLD)) AS before USING (key)
-            WHERE after.value IS DISTINCT FROM before.value AND after.key <> 'search_vector'
+            WHERE after.value IS DISTINCT FROM before.value
             ORDER BY after.key
         );
     END IF;
@@ -50,29 +55,26 @@ END $function$
 ;
 REVOKE ALL ON FUNCTION axai_audit() FROM PUBLIC;
 
-CREATE OR REPLACE FUNCTION axai_audit_digest(seal integer, upto bigint, sealed_at timestamp with time zone, OUT entries bigint, OUT digest text)
- RETURNS record
+CREATE OR REPLACE FUNCTION axai_audit_entries()
+ RETURNS TABLE(id uuid, seal integer, occurred_at timestamp with time zone, transaction_id bigint, digest bytea)
  LANGUAGE sql
  STABLE
- SET search_path FROM CURRENT
 AS $function$
-    SELECT count(*), encode(sha256(convert_to(
-        coalesce((SELECT before.digest FROM audit_seals AS before WHERE before.number = seal - 1), '')
-        || coalesce(string_agg(jsonb_build_array(
-            entry.org_id, entry.id, extract(epoch FROM entry.occurred_at), entry.transaction_id,
-            entry.actor_id, entry.login, entry.action, entry.table_name, entry.row_id,
-            entry.columns, entry.details
-        )::text, chr(10) ORDER BY entry.id), ''), 'UTF8')), 'hex')
+    SELECT entry.id, (
+        SELECT seal.number FROM audit_seals AS seal
+        WHERE seal.org_id = entry.org_id AND seal.sealed_at >= entry.occurred_at
+        AND seal.upto > entry.transaction_id
+        ORDER BY seal.sealed_at, seal.number LIMIT 1
+    ), entry.occurred_at, entry.transaction_id, sha256(convert_to(jsonb_build_array(
+        entry.org_id, entry.id, extract(epoch FROM entry.occurred_at), entry.transaction_id,
+        entry.actor_id, entry.login, entry.action, entry.table_name, entry.row_id,
+        entry.columns, entry.details
+    )::text, 'UTF8'))
     FROM audit_log AS entry
-    WHERE entry.transaction_id < upto AND entry.occurred_at <= axai_audit_digest.sealed_at
-    AND NOT EXISTS (
-        SELECT FROM audit_seals AS earlier
-        WHERE earlier.number < seal AND entry.transaction_id < earlier.upto
-        AND entry.occurred_at <= earlier.sealed_at
-    )
+    WHERE entry.org_id = nullif(current_setting('axai.org_id', true), '')::uuid
 $function$
 ;
-REVOKE ALL ON FUNCTION axai_audit_digest(integer,bigint,timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION axai_audit_entries() FROM PUBLIC;
 
 CREATE OR REPLACE FUNCTION axai_broken_seals()
  RETURNS SETOF integer
@@ -80,13 +82,22 @@ CREATE OR REPLACE FUNCTION axai_broken_seals()
  STABLE SECURITY DEFINER
  SET search_path FROM CURRENT
 AS $function$
-    SELECT seal.number
-    FROM audit_seals AS seal,
-        LATERAL axai_audit_digest(seal.number, seal.upto, seal.sealed_at) AS found
-    WHERE (found.entries, found.digest) IS DISTINCT FROM (seal.entries, seal.digest::text)
-    UNION ALL
-    SELECT number FROM generate_series(1, (SELECT max(number) FROM audit_seals)) AS number
-    WHERE NOT EXISTS (SELECT FROM audit_seals AS seal WHERE seal.number = number.number)
+    WITH found AS (
+        SELECT entry.seal, count(*) AS entries, string_agg(entry.digest, '' ORDER BY entry.id) AS digests
+        FROM axai_audit_entries() AS entry GROUP BY entry.seal
+    ), chain AS (
+        SELECT number, entries, digest::text, pruned_at, lag(digest) OVER by_number AS before,
+            bool_and(pruned_at IS NOT NULL) OVER by_number AS all_pruned
+        FROM audit_seals WINDOW by_number AS (ORDER BY number)
+    )
+    SELECT place FROM generate_series(1, (SELECT max(number) FROM audit_seals)) AS place
+    LEFT JOIN chain ON chain.number = place LEFT JOIN found ON found.seal = place
+    WHERE CASE
+        WHEN chain.number IS NULL THEN true
+        WHEN chain.pruned_at IS NOT NULL THEN found.seal IS NOT NULL OR NOT chain.all_pruned
+        ELSE (found.entries, axai_seal_digest(chain.before, found.digests))
+            IS DISTINCT FROM (chain.entries, chain.digest)
+    END
     ORDER BY 1
 $function$
 ;
@@ -101,7 +112,19 @@ CREATE OR REPLACE FUNCTION axai_change_document()
 AS $function$
 DECLARE
     actor uuid := nullif(current_setting('axai.user_id', true), '')::uuid;
+    searched regconfig;
 BEGIN
+    IF TG_OP = 'UPDATE' AND (NEW.title, NEW.description, NEW.content, NEW.language)
+        IS NOT DISTINCT FROM (OLD.title, OLD.description, OLD.content, OLD.language)
+    THEN
+        NEW.search_vector := OLD.search_vector;
+    ELSE
+        -- A tsvector holds 1 MB, so only the beginning of a very long text can be searched for.
+        searched := axai_text_search(NEW.language);
+        NEW.search_vector := setweight(to_tsvector(searched, NEW.title), 'A')
+            || setweight(to_tsvector(searched, coalesce(NEW.description, '')), 'B')
+            || setweight(to_tsvector(searched, left(coalesce(NEW.content, ''), 200000)), 'B');
+    END IF;
     IF actor IS NOT NULL THEN
         SELECT id INTO actor FROM users WHERE org_id = NEW.org_id AND id = actor;
     END IF;
@@ -158,8 +181,10 @@ AS $function$
 BEGIN
     NEW.org_id := nullif(current_setting('axai.org_id', true), '')::uuid;
     IF NEW.org_id IS NULL AND TG_NARGS = 2 THEN
-        EXECUTE format('SELECT org_id FROM %I WHERE id = ($1).%I', TG_ARGV[0], TG_ARGV[1])
-        INTO NEW.org_id USING NEW;
+        EXECUTE format(
+            'SELECT (array_agg(org_id))[1] FROM %I WHERE id = ($1).%I HAVING count(*) = 1',
+            TG_ARGV[0], TG_ARGV[1]
+        ) INTO NEW.org_id USING NEW;
     END IF;
     RETURN NEW;
 END $function$
@@ -329,6 +354,42 @@ $function$
 REVOKE ALL ON FUNCTION axai_note_operation(text,jsonb) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION axai_note_operation(text,jsonb) TO axai_system;
 
+CREATE OR REPLACE FUNCTION axai_prune_audit(until timestamp with time zone)
+ RETURNS bigint
+ LANGUAGE plpgsql
+ SET search_path FROM CURRENT
+AS $function$
+DECLARE
+    organization uuid := nullif(current_setting('axai.org_id', true), '')::uuid;
+    last integer;
+    broken integer;
+    gone bigint;
+BEGIN
+    IF organization IS NULL THEN
+        RAISE EXCEPTION 'no organisation in context: set axai.org_id' USING
+            ERRCODE = 'insufficient_privilege';
+    END IF;
+    PERFORM pg_advisory_xact_lock(hashtextextended('audit_seals' || organization::text, 0));
+    SELECT max(number) INTO last FROM audit_seals WHERE sealed_at <= until AND pruned_at IS NULL;
+    IF last IS NULL THEN
+        RETURN 0;
+    END IF;
+    SELECT min(number) INTO broken FROM axai_broken_seals() AS number WHERE number <= last;
+    IF broken IS NOT NULL THEN
+        RAISE EXCEPTION 'seal % is broken: find out why before its entries are deleted', broken USING
+            ERRCODE = 'object_not_in_prerequisite_state', TABLE = 'audit_seals';
+    END IF;
+    DELETE FROM audit_log WHERE org_id = organization
+    AND id IN (SELECT entry.id FROM axai_audit_entries() AS entry WHERE entry.seal <= last);
+    GET DIAGNOSTICS gone = ROW_COUNT;
+    UPDATE audit_seals SET pruned_at = clock_timestamp()
+    WHERE org_id = organization AND number <= last AND pruned_at IS NULL;
+    PERFORM axai_note('prune', jsonb_build_object('seal', last, 'entries', gone));
+    RETURN gone;
+END $function$
+;
+REVOKE ALL ON FUNCTION axai_prune_audit(timestamp with time zone) FROM PUBLIC;
+
 CREATE OR REPLACE FUNCTION axai_refuse_change()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -383,9 +444,9 @@ CREATE OR REPLACE FUNCTION axai_seal_audit()
 AS $function$
 DECLARE
     organization uuid := nullif(current_setting('axai.org_id', true), '')::uuid;
-    upto bigint;
+    horizon bigint;
     moment timestamptz;
-    next integer;
+    last audit_seals;
     found record;
 BEGIN
     IF organization IS NULL THEN
@@ -393,19 +454,31 @@ BEGIN
             ERRCODE = 'insufficient_privilege';
     END IF;
     PERFORM pg_advisory_xact_lock(hashtextextended('audit_seals' || organization::text, 0));
-    upto := pg_snapshot_xmin(pg_current_snapshot())::text::bigint;
-    moment := clock_timestamp();
-    SELECT coalesce(max(number), 0) + 1 INTO next FROM audit_seals WHERE org_id = organization;
-    SELECT * INTO found FROM axai_audit_digest(next, upto, moment);
+    horizon := pg_snapshot_xmin(pg_current_snapshot())::text::bigint;
+    SELECT * INTO last FROM audit_seals WHERE org_id = organization ORDER BY number DESC LIMIT 1;
+    moment := greatest(clock_timestamp(), last.sealed_at);  -- a clock may be set back
+    SELECT count(*) AS entries, string_agg(entry.digest, '' ORDER BY entry.id) AS digests INTO found
+    FROM axai_audit_entries() AS entry
+    WHERE entry.seal IS NULL AND entry.transaction_id < horizon AND entry.occurred_at <= moment;
     IF found.entries > 0 THEN
-        INSERT INTO audit_seals (org_id, number, sealed_at, upto, entries, digest)
-        VALUES (organization, next, moment, upto, found.entries, found.digest);
+        INSERT INTO audit_seals (org_id, number, sealed_at, upto, entries, digest) VALUES (
+            organization, coalesce(last.number, 0) + 1, moment, horizon, found.entries,
+            axai_seal_digest(last.digest, found.digests)
+        );
     END IF;
     RETURN found.entries;
 END $function$
 ;
 REVOKE ALL ON FUNCTION axai_seal_audit() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION axai_seal_audit() TO axai_system;
+
+CREATE OR REPLACE FUNCTION axai_seal_digest(before text, entries bytea)
+ RETURNS text
+ LANGUAGE sql
+ IMMUTABLE
+RETURN encode(sha256((convert_to(COALESCE(before, ''::text), 'UTF8'::name) || entries)), 'hex'::text)
+;
+REVOKE ALL ON FUNCTION axai_seal_digest(text,bytea) FROM PUBLIC;
 
 CREATE OR REPLACE FUNCTION axai_text_search(language text)
  RETURNS regconfig
@@ -584,10 +657,12 @@ CREATE TABLE audit_seals (
     upto bigint NOT NULL,
     entries bigint NOT NULL,
     digest character varying(64) NOT NULL,
+    pruned_at timestamp with time zone,
     CONSTRAINT pk_audit_seals PRIMARY KEY (org_id, id),
     CONSTRAINT ck_audit_seals_valid_number CHECK (number > 0),
     CONSTRAINT uq_audit_seals_org_id_number UNIQUE (org_id, number)
 );
+CREATE INDEX ix_audit_seals_org_id_sealed_at ON audit_seals USING btree (org_id, sealed_at, number);
 ALTER TABLE audit_seals ENABLE ROW LEVEL SECURITY;
 ALTER TABLE audit_seals FORCE ROW LEVEL SECURITY;
 REVOKE ALL ON TABLE audit_seals FROM PUBLIC;
@@ -736,7 +811,7 @@ CREATE TABLE documents (
     content_hash character varying(64),
     changed_by_id uuid,
     change_description character varying(1000),
-    search_vector tsvector GENERATED ALWAYS AS (((setweight(to_tsvector(axai_text_search((language)::text), (title)::text), 'A'::"char") || setweight(to_tsvector(axai_text_search((language)::text), (COALESCE(description, ''::character varying))::text), 'B'::"char")) || setweight(to_tsvector(axai_text_search((language)::text), "left"(COALESCE(content, ''::text), 200000)), 'B'::"char"))) STORED,
+    search_vector tsvector,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
     version integer DEFAULT 1 NOT NULL,
@@ -1014,6 +1089,8 @@ CREATE TRIGGER refuse_change BEFORE DELETE OR UPDATE ON audit_log FOR EACH ROW E
 CREATE TRIGGER refuse_truncate BEFORE TRUNCATE ON audit_log FOR EACH STATEMENT EXECUTE FUNCTION axai_refuse_change();
 CREATE POLICY axai_append ON audit_log AS PERMISSIVE FOR INSERT TO axai_owner
     WITH CHECK (true);
+CREATE POLICY axai_prune ON audit_log AS PERMISSIVE FOR DELETE TO axai_owner
+    USING (true);
 CREATE POLICY axai_read ON audit_log AS PERMISSIVE FOR SELECT TO axai_owner, axai_audit_reader
     USING (true);
 CREATE POLICY axai_tenant ON audit_log AS RESTRICTIVE FOR ALL TO PUBLIC
@@ -1022,6 +1099,9 @@ CREATE POLICY axai_tenant ON audit_log AS RESTRICTIVE FOR ALL TO PUBLIC
 CREATE TRIGGER refuse_change BEFORE DELETE OR UPDATE ON audit_seals FOR EACH ROW EXECUTE FUNCTION axai_refuse_change();
 CREATE TRIGGER refuse_truncate BEFORE TRUNCATE ON audit_seals FOR EACH STATEMENT EXECUTE FUNCTION axai_refuse_change();
 CREATE POLICY axai_append ON audit_seals AS PERMISSIVE FOR INSERT TO axai_owner
+    WITH CHECK (true);
+CREATE POLICY axai_prune ON audit_seals AS PERMISSIVE FOR UPDATE TO axai_owner
+    USING (true)
     WITH CHECK (true);
 CREATE POLICY axai_read ON audit_seals AS PERMISSIVE FOR SELECT TO axai_owner, axai_audit_reader
     USING (true);
