@@ -5,6 +5,7 @@
     AndamiosError
     ├── ConfigurationError              ValueError
     │   └── NotInitialized              RuntimeError
+    ├── CacheUnavailable                ConnectionError
     ├── IsolationError
     │   ├── OrganizationRequired        ValueError
     │   ├── OrganizationChanged         ValueError
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AccessDenied",
+    "CacheUnavailable",
     "IsolationError",
     "NotInitialized",
     "OrganizationChanged",
@@ -60,6 +62,22 @@ class NotInitialized(ConfigurationError, RuntimeError):
     def __reduce__(self) -> Any:
         """Pickle without the message: it makes its own."""
         return type(self), ()
+
+
+class CacheUnavailable(AndamiosError, ConnectionError):
+    """Answers could not be removed from Redis, which does not answer. Attribute: ``reason``."""
+
+    def __init__(self, reason: str) -> None:
+        """Keep what went wrong: the name of the client's error."""
+        self.reason = reason
+        super().__init__(reason)
+
+    def __str__(self) -> str:
+        """Return what is left, and what to do."""
+        return (
+            f"Redis does not answer ({self.reason}), and the answers in it stay: remove them "
+            f"again once it does; each is forgotten when its time is over"
+        )
 
 
 class IsolationError(AndamiosError):

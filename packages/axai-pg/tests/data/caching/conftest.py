@@ -9,12 +9,20 @@ from typing import TYPE_CHECKING
 import pytest
 
 from axai_pg.data.caching import CacheManager
+from axai_pg.data.config.database import PostgresPoolConfig
 from axai_pg.data.models import Organization, Topic
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
     from axai_pg import DatabaseManager
+
+
+@pytest.fixture
+def manager(service: str, manager_of: Callable[..., DatabaseManager]) -> DatabaseManager:
+    """Return a manager with room for what listens, and for several sessions."""
+    pool = PostgresPoolConfig(pool_size=2, max_overflow=2)
+    return manager_of(service, pool=pool, require_unprivileged=True)
 
 
 @pytest.fixture

@@ -14,11 +14,7 @@ from andamios_orm import Database
 from andamios_orm.exceptions import ConfigurationError, QueryRefused, ValueRefused
 from andamios_orm.testing.clock import FrozenClock
 from axai_pg.data.caching import CacheManager, CacheSettings, QueryKind
-from axai_pg.data.config.database import (
-    DatabaseManager,
-    PostgresConnectionConfig,
-    PostgresPoolConfig,
-)
+from axai_pg.data.config.database import DatabaseManager, PostgresConnectionConfig
 from axai_pg.data.models import AuditLog, Document, Organization, Summary, Topic, User
 
 if TYPE_CHECKING:
@@ -27,14 +23,6 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncSession
 
 pytestmark = [pytest.mark.integration, pytest.mark.db]
-
-TWO = PostgresPoolConfig(pool_size=2, max_overflow=2)
-
-
-@pytest.fixture
-def manager(service: str, manager_of: Callable[..., DatabaseManager]) -> DatabaseManager:
-    """Return a manager with room for several sessions."""
-    return manager_of(service, pool=TWO, require_unprivileged=True)
 
 
 async def names(session: AsyncSession, cache: CacheManager, key: str = "names") -> Any:

@@ -23,12 +23,14 @@ def test_an_answer_about_the_graph_is_kept_longer() -> None:
 
 def test_the_environment_overrides_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / ".env"
-    file.write_text("AXAI_CACHE_SIZE=1000\nAXAI_CACHE_TTL=5\nAXAI_CACHE_GRAPH_TTL=\n")
+    file.write_text(
+        "AXAI_CACHE_SIZE=1000\nAXAI_CACHE_TTL=5\nAXAI_CACHE_GRAPH_TTL=\nAXAI_CACHE_URL=redis://x\n"
+    )
     monkeypatch.setenv("AXAI_CACHE_TTL", "2.5")
 
     found = CacheSettings.from_env(file)
 
-    assert found == CacheSettings(size=1000, default_ttl=2.5)
+    assert found == CacheSettings(size=1000, default_ttl=2.5, url="redis://x")
 
 
 @pytest.mark.parametrize("value", ["x", "inf", "nan", "1.5", "-1"])

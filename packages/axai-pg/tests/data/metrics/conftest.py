@@ -7,13 +7,21 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from axai_pg.data.config.database import PostgresPoolConfig
 from axai_pg.data.metrics import Metrics
 from axai_pg.data.models import Organization
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from axai_pg import DatabaseManager
+
+
+@pytest.fixture
+def manager(service: str, manager_of: Callable[..., DatabaseManager]) -> DatabaseManager:
+    """Return a manager with room for a cache that listens."""
+    pool = PostgresPoolConfig(pool_size=2, max_overflow=0)
+    return manager_of(service, pool=pool, require_unprivileged=True)
 
 
 @pytest.fixture

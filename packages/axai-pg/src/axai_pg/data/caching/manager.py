@@ -21,9 +21,10 @@ from andamios_orm.core.records import Entity, Record
 from andamios_orm.exceptions import ConfigurationError, ValueRefused
 from axai_pg.data.caching.keys import cache_key
 from axai_pg.data.caching.reading import ask, entities_of
+from axai_pg.data.caching.redis import RedisStore
 from axai_pg.data.caching.settings import CacheSettings, QueryKind
 from axai_pg.data.caching.signals import Began, Epochs
-from axai_pg.data.caching.stores import Entry, MemoryStore, Selection, Store
+from axai_pg.data.caching.stores import PARTS, Entry, MemoryStore, Selection, Store
 from axai_pg.data.isolation import IsolatedSession
 
 if TYPE_CHECKING:
@@ -68,17 +69,18 @@ class CacheManager:
         *,
         store: Store | None = None,
     ) -> None:
-        """Keep answers in memory, or in ``store``.
+        """Keep answers in memory, or in the Redis that the settings name, or in ``store``.
 
         Raises:
-            ConfigurationError: the manager has a cache already.
+            ConfigurationError: the manager has a cache already; the URL of Redis is none.
+            MissingExtra: the client of Redis is not installed.
         """
         if getattr(manager.isolation, _CACHE, None) is not None:
             raise ConfigurationError("this DatabaseManager has a cache: close that first")
         self.settings = settings or CacheSettings()
         self._isolation = manager.isolation
         self._counts = dict.fromkeys(_COUNTS, 0)
-        self._store: Store = store or MemoryStore(self.settings.size, self._count)
+        self._store = store or self._store_of_settings()
         self._readings: WeakKeyDictionary[IsolatedSession, _Reading] = WeakKeyDictionary()
         self._epochs = Epochs(manager)
         setattr(self._isolation, _CACHE, self)
@@ -306,6 +308,15 @@ class CacheManager:
             answer = await ask(session, frozenset(), None)
             began = self._epochs.of(inner.connection())
             self._readings[inner] = _Reading(inner.get_transaction(), answer.snapshot, began)
+
+    def _store_of_settings(self) -> Store:
+        settings = self.settings
+        if not settings.url:
+            return MemoryStore(settings.size, self._count)
+        largest = settings.size // PARTS
+        return RedisStore.from_url(
+            settings.url, self._count, prefix=settings.prefix, largest=largest
+        )
 
     async def _remove(self, session: AsyncSession, selection: Selection) -> None:
         org_id = self._inner(session).scope.org_id

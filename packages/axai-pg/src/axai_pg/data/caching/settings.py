@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal, get_args
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
 from andamios_orm.exceptions import ConfigurationError
 from axai_pg.data.config.settings import read_environment
@@ -24,6 +24,8 @@ _VARIABLES: Final = {
     "default_ttl": "AXAI_CACHE_TTL",
     "search_ttl": "AXAI_CACHE_SEARCH_TTL",
     "graph_ttl": "AXAI_CACHE_GRAPH_TTL",
+    "url": "AXAI_CACHE_URL",
+    "prefix": "AXAI_CACHE_PREFIX",
 }
 
 
@@ -32,13 +34,16 @@ class CacheSettings:
     """What a cache may take; times are in seconds.
 
     ``size`` is how many bytes of answers it holds in memory, ``default_ttl``, ``search_ttl``
-    and ``graph_ttl`` for how long one of each kind is kept at most.
+    and ``graph_ttl`` for how long one of each kind is kept at most. ``url`` is that of a Redis
+    to keep them in instead, where all names begin with ``prefix``: one for each database.
     """
 
     size: int = 64 * 2**20
     default_ttl: float = 1800
     search_ttl: float = 300
     graph_ttl: float = 7200
+    url: str = field(default="", repr=False)
+    prefix: str = "axai"
 
     def __post_init__(self) -> None:
         """Refuse what makes no sense."""
@@ -59,11 +64,16 @@ class CacheSettings:
         size = _number(variables.get(_VARIABLES["size"]), _VARIABLES["size"], cls().size)
         if size != int(size):
             raise ConfigurationError(f"{_VARIABLES['size']}={size} is no whole number")
-        times = {
+        times: dict[str, Any] = {
             name: _number(variables.get(_VARIABLES[name]), _VARIABLES[name], getattr(cls(), name))
             for name in ("default_ttl", "search_ttl", "graph_ttl")
         }
-        return cls(size=int(size), **times)
+        texts: dict[str, Any] = {
+            name: variables[_VARIABLES[name]]
+            for name in ("url", "prefix")
+            if variables.get(_VARIABLES[name])
+        }
+        return cls(size=int(size), **times, **texts)
 
     def ttl(self, ttl: float | QueryKind) -> float:
         """Return for how many seconds an answer is kept: so many, or those of a kind.

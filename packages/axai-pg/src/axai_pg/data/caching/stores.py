@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     import uuid
     from collections.abc import Callable
 
-__all__ = ["Entry", "MemoryStore", "Selection", "Store"]
+__all__ = ["PARTS", "Entry", "MemoryStore", "Selection", "Store"]
 
 _OWN_SIZE: Final = 500
 """About how many bytes an entry takes beside its key and its answer."""
-_PARTS: Final = 4
+PARTS: Final = 4
 """An answer that takes more than one part in so many of all there may be is not kept."""
 
 
@@ -130,7 +130,7 @@ class MemoryStore:
         """Keep an entry for ``ttl`` seconds, unless it is too large; return whether it is kept."""
         size = len(entry.value) + len(key) + _OWN_SIZE
         with self._lock:
-            if size > self.size // _PARTS:
+            if size > self.size // PARTS:
                 self._count("oversized")
                 return False
             shelf = self._shelves.setdefault(org_id, _Shelf())
