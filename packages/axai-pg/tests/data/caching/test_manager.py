@@ -280,6 +280,20 @@ async def test_who_began_before_a_write_cannot_put_an_old_answer_back(
     assert await read(manager, cache, acme) == ["birds", "trees"]
 
 
+@pytest.mark.slow
+async def test_what_was_read_before_a_write_is_old_where_a_transaction_is_no_snapshot(
+    manager: DatabaseManager, cache: CacheManager, acme: uuid.UUID
+) -> None:
+    async with manager.async_session_scope(acme) as session:
+        await session.connection(execution_options={"isolation_level": "READ COMMITTED"})
+        assert await cache.get(session, "names") is None
+        with manager.session_scope(acme) as blocking:
+            blocking.add(Topic(name="birds"))
+        await cache.set(session, "names", ["trees"], reads=(Topic,))
+
+    assert await read(manager, cache, acme) == ["birds", "trees"]
+
+
 async def test_a_transaction_that_began_before_a_write_does_not_confirm_an_answer(
     manager: DatabaseManager,
     cache: CacheManager,
@@ -290,8 +304,10 @@ async def test_a_transaction_that_began_before_a_write_does_not_confirm_an_answe
     await until(lambda: cache.is_listening)
     async with manager.async_session_scope(acme) as old:
         await old.scalars(select(Topic.name))
+        before = cache._epochs.now or 0
         with manager.session_scope(acme) as blocking:
             blocking.add(Topic(name="birds"))
+        await until(lambda: (cache._epochs.now or 0) >= before + 2)  # by the commit, by NOTIFY
         assert await names(old, cache) == ["trees"]
 
     assert await read(manager, cache, acme) == ["birds", "trees"]
