@@ -54,6 +54,19 @@ async def test_a_statement_becomes_a_span_without_its_values(
     assert span.end_time > span.start_time
 
 
+async def test_the_text_can_be_left_out(
+    database: Database, exporter: InMemorySpanExporter, provider: TracerProvider
+) -> None:
+    trace_statements(database.observer, tracer_provider=provider, with_text=False)
+
+    await run(database, "SELECT 'canary' AS value")
+    await run(database, "/*canary*/ SELECT 1")
+
+    spans = exporter.get_finished_spans()
+    assert [span.name for span in spans] == ["SELECT", "SQL"]
+    assert not any("canary" in span.to_json() for span in spans)
+
+
 async def test_an_error_is_in_the_span(
     database: Database, exporter: InMemorySpanExporter, provider: TracerProvider
 ) -> None:

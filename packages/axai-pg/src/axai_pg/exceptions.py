@@ -10,6 +10,7 @@
     ├── ConfigurationError              ValueError
     │   └── NotInitialized              RuntimeError
     ├── PermissionRequired              PermissionError
+    ├── CacheUnavailable                ConnectionError
     ├── IsolationError
     │   ├── OrganizationRequired        ValueError
     │   ├── OrganizationChanged         ValueError
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AccessDenied",
+    "CacheUnavailable",
     "CycleRefused",
     "IsolationError",
     "NotInitialized",
@@ -121,6 +123,22 @@ class StatusRefused(ValueRefused):
     def __reduce__(self) -> Any:
         """Pickle what it was made of."""
         return type(self), (self.status, self.value, self.allowed)
+
+
+class CacheUnavailable(AndamiosError, ConnectionError):
+    """Answers could not be removed from Redis, which does not answer. Attribute: ``reason``."""
+
+    def __init__(self, reason: str) -> None:
+        """Keep what went wrong: the name of the client's error."""
+        self.reason = reason
+        super().__init__(reason)
+
+    def __str__(self) -> str:
+        """Return what is left, and what to do."""
+        return (
+            f"Redis does not answer ({self.reason}), and the answers in it stay: remove them "
+            f"again once it does; each is forgotten when its time is over"
+        )
 
 
 class IsolationError(AndamiosError):

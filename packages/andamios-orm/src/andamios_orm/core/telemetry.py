@@ -19,11 +19,14 @@ __all__ = ["trace_statements"]
 _NANOSECONDS = 1_000_000_000
 
 
-def trace_statements(observer: Observer, *, tracer_provider: Any = None) -> Callable[[], None]:
+def trace_statements(
+    observer: Observer, *, tracer_provider: Any = None, with_text: bool = True
+) -> Callable[[], None]:
     """Make a span of every statement the observer sees; return the function that ends it.
 
     A span carries the text of the statement as it was sent, with placeholders;
-    values of parameters are never part of it.
+    values of parameters are never part of it. ``with_text=False`` leaves the text out: what
+    somebody writes into it is a value as well.
 
     Raises:
         MissingExtra: OpenTelemetry is not installed.
@@ -38,15 +41,18 @@ def trace_statements(observer: Observer, *, tracer_provider: Any = None) -> Call
 
     def record_span(record: StatementRecord) -> None:
         started = int(record.started * _NANOSECONDS)
+        # The first word may be a comment, which is text.
+        operation = record.operation if with_text or record.operation.isalpha() else "SQL"
         attributes: dict[str, str | int] = {
             "db.system.name": observer.system,
-            "db.operation.name": record.operation,
-            "db.query.text": record.statement,
+            "db.operation.name": operation,
         }
+        if with_text:
+            attributes["db.query.text"] = record.statement
         if record.rowcount >= 0:
             attributes["db.response.returned_rows"] = record.rowcount
         span = tracer.start_span(
-            record.operation,
+            operation,
             kind=trace.SpanKind.CLIENT,
             start_time=started,
             attributes=attributes,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from axai_pg.data.caching import CacheManager
+from axai_pg.data.metrics import track_metrics
 from axai_pg.data.repositories.base import BaseRepository
 from axai_pg.data.repositories.collection import CollectionRepository
 from axai_pg.data.repositories.document import DocumentRepository
@@ -14,6 +16,7 @@ from axai_pg.data.repositories.user import UserRepository
 
 __all__ = [
     "BaseRepository",
+    "CacheManager",
     "CollectionRepository",
     "DocumentRepository",
     "GraphRepository",
@@ -22,4 +25,5 @@ __all__ = [
     "SummaryRepository",
     "TopicRepository",
     "UserRepository",
+    "track_metrics",
 ]
