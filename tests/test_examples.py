@@ -60,6 +60,7 @@ def test_examples_lie_in_the_folder_of_a_package() -> None:
 
 PAGES = {
     "andamios_orm": "examples.md",
+    "axai_pg": "axai-pg-examples.md",
     "project_architect_db": "project-architect-examples.md",
 }
 

@@ -123,9 +123,9 @@ class Plan:
         for name, (kind, place) in places.items():
             wanted = self.lists[kind]
             table = wanted.table.alias(name)
-            names = {column: each for column, each in wanted.names.items() if column != "at"}
+            names = {column: str(each.key) for column, each in wanted.columns.items()}
+            source = source.join(table, table.c[names.pop("at")] == place)
             found += [table.c[each].label(f"{name}_{column}") for column, each in names.items()]
-            source = source.join(table, table.c[wanted.names["at"]] == place)
         return self._kept(select(*found).select_from(source))
 
     def _kept(self, statement: Any) -> Subquery:
