@@ -197,6 +197,7 @@ def test_results_for_programs_say_their_version(call: Call, project: str) -> Non
     assert json.loads(call("config", "--json").out)["schema_version"] == 1
 
 
+@pytest.mark.slow
 @pytest.mark.sampled(16)
 @pytest.mark.db
 @pytest.mark.parametrize("name", [name for name in NAMES if name != "init"])

@@ -44,6 +44,7 @@ def test_a_program_reads_what_a_copy_did(call: Call, shop: str, postgres_url: st
     ]
 
 
+@pytest.mark.slow
 def test_a_table_with_rows_is_not_filled(call: Call, shop: str, postgres_url: str) -> None:
     call("copy-to", postgres_url, "--url", shop)
 

@@ -38,6 +38,7 @@ def shop(project: str) -> str:
     return "duckdb:///shop.duckdb"
 
 
+@pytest.mark.slow
 def test_room_is_given_back(call: Call, shop: str) -> None:
     path = Path("shop.duckdb")
     before = path.read_bytes()
@@ -93,6 +94,7 @@ def test_a_sound_database_is_told(call: Call, shop: str, project: str) -> None:
     assert call("verify", "--url", shop, "--quiet") == (0, "", "")
 
 
+@pytest.mark.slow
 def test_what_is_not_sound_is_told_with_what_to_do(call: Call, shop: str, project: str) -> None:
     with duckdb.connect("shop.duckdb") as raw:
         raw.execute("INSERT INTO book VALUES (7, 'x', 2), (8, 'y', 1)")

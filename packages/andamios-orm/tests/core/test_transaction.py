@@ -89,6 +89,7 @@ async def test_a_cancelled_transaction_rolls_back_and_stays_cancelled(filled: Da
     assert await balance(filled) == 10
 
 
+@pytest.mark.slow
 async def test_what_a_transaction_changed_alone_is_lost_to_nobody(filled: Database) -> None:
     with pytest.raises(WriteConflict):
         async with filled.transaction() as session:

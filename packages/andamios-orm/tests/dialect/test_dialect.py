@@ -36,6 +36,7 @@ def test_fetchmany_returns_as_many_rows_as_arraysize_says(
     assert len(rows) == expected
 
 
+@pytest.mark.slow
 def test_a_statement_without_parameters_is_sent_as_it_is(engine: Engine) -> None:
     with engine.connect() as connection:
         result = connection.exec_driver_sql(

@@ -143,6 +143,7 @@ def facts(path: Path) -> list[list[Any]]:
         return [raw.execute(query).fetchall() for query in FACTS]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", ["BLOCK_SIZE 16384, STORAGE_VERSION 'v1.2.0'", "TYPE duckdb"])
 async def test_everything_is_there_again(tmp_path: Path, options: str) -> None:
     path = tmp_path / "with [*] and '.duckdb"
@@ -248,6 +249,7 @@ async def test_a_file_that_another_process_has_open_is_refused(file: Path) -> No
     assert file.resolve() not in {database.path for database in registry}
 
 
+@pytest.mark.slow
 async def test_nobody_opens_the_file_meanwhile(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     program = f"import duckdb; duckdb.connect({str(file)!r})"
     seen: list[str] = []
@@ -402,6 +404,7 @@ async def test_one_that_is_cancelled_leaves_the_old_file(
     assert names(tmp_path) == ["shop.duckdb"]
 
 
+@pytest.mark.slow
 async def test_one_that_is_cancelled_just_before_the_end_leaves_the_old_file(
     file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -147,6 +147,7 @@ async def postgres(
         yield database
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("batch_size", [1, 10_000])
 async def test_models_go_to_postgresql_and_come_back_as_they_were(
     duckdb_database: Database, postgres: Database, other: Database, batch_size: int
@@ -185,6 +186,7 @@ async def test_models_go_to_postgresql_and_come_back_as_they_were(
             assert visited.scalar_one() == 2
 
 
+@pytest.mark.slow
 async def test_tables_of_unknown_models_are_read_from_the_catalog(
     duckdb_database: Database, postgres: Database, other: Database
 ) -> None:
@@ -294,6 +296,7 @@ def stop_at(count: int) -> Callable[[int, int], None]:
     return stop
 
 
+@pytest.mark.slow
 async def test_a_copy_that_was_broken_off_goes_on(
     duckdb_database: Database, postgres: Database, other: Database
 ) -> None:
@@ -320,6 +323,7 @@ async def test_a_copy_that_was_broken_off_goes_on(
     assert "andamios_loads" not in await tables(postgres)
 
 
+@pytest.mark.slow
 async def test_a_source_that_changed_between_two_runs_is_found_out(
     duckdb_database: Database, postgres: Database
 ) -> None:
@@ -336,6 +340,7 @@ async def test_a_source_that_changed_between_two_runs_is_found_out(
         await copy_to(duckdb_database, postgres, metadata=METADATA)
 
 
+@pytest.mark.slow
 async def test_others_may_write_to_the_source_meanwhile(
     duckdb_database: Database, postgres: Database
 ) -> None:
@@ -359,6 +364,7 @@ async def test_others_may_write_to_the_source_meanwhile(
     assert await contents(postgres) == before
 
 
+@pytest.mark.slow
 async def test_a_copy_knows_its_revision_and_how_far_loads_are(
     duckdb_database: Database, postgres: Database
 ) -> None:
@@ -431,6 +437,7 @@ async def test_circles_and_wrong_calls_are_refused(
             await copy_to(duckdb_database, postgres, batch_size=size)  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("batch_size", [3, 100])
 async def test_rows_that_refer_to_each_other_arrive_parents_first(
     postgres: Database, other: Database, batch_size: int
@@ -478,6 +485,7 @@ async def test_tables_of_other_schemas_come_with_them(
         assert (await connection.scalars(sa.select(table.c.id))).all() == [3, 4]
 
 
+@pytest.mark.slow
 async def test_two_of_a_kind_are_copied_only_by_models(
     duckdb_database: Database, other: Database
 ) -> None:
@@ -521,6 +529,7 @@ async def test_identities_come_with_their_numbers_and_strange_types_do_not(
         assert made.scalar_one() == 41
 
 
+@pytest.mark.slow
 async def test_sequences_go_on_behind_what_was_given(postgres: Database, other: Database) -> None:
     metadata = sa.MetaData()
     load_table(metadata)

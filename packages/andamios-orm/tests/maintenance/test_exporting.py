@@ -91,6 +91,7 @@ def facts(path: Path) -> list[list[Any]]:
         return [raw.execute(query).fetchall() for query in FACTS]
 
 
+@pytest.mark.slow
 async def test_everything_comes_back(file: Path, tmp_path: Path) -> None:
     place = tmp_path / "with [*] and ?"
     place.mkdir()

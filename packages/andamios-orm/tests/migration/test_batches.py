@@ -84,6 +84,7 @@ async def tables(database: Database) -> list[str]:
         return sorted(await connection.run_sync(lambda sync: sa.inspect(sync).get_table_names()))
 
 
+@pytest.mark.slow
 async def test_all_rows_are_changed_batch_by_batch_up_and_down(
     database: Database, manage: Manage
 ) -> None:

@@ -120,6 +120,7 @@ async def test_nothing_differs_after_create_all(
     assert differences == ()
 
 
+@pytest.mark.slow
 async def test_nothing_differs_after_the_first_revision(
     manage: Callable[..., MigrationManager],
 ) -> None:
@@ -183,6 +184,7 @@ async def test_the_length_of_a_text_is_compared(
     assert [each.kind for each in differences] == expected
 
 
+@pytest.mark.slow
 @pytest.mark.sampled(1)
 async def test_a_check_of_a_column_with_another_type_is_as_if_it_were_new(
     database: Database, manage: Callable[..., MigrationManager]

@@ -347,6 +347,7 @@ async def test_a_difference_is_found_and_told_in_words(
     assert found == getattr(drift, database.engine.dialect.name)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("plant", "place"),
     [

@@ -29,6 +29,7 @@ def test_a_base_has_a_feed_unless_it_says_no() -> None:
     assert not WithoutFeed.metadata.tables
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("system", ["duckdb", "postgres"])
 async def test_alembic_sees_no_difference(request: pytest.FixtureRequest, system: str) -> None:
     from alembic.autogenerate import compare_metadata

@@ -51,6 +51,7 @@ async def written(database: Database, folder: Path) -> MigrationManager:
     return manager
 
 
+@pytest.mark.slow
 async def test_migrations_that_lead_to_the_models_pass(database: Database, tmp_path: Path) -> None:
     manager = await written(database, tmp_path)
 
@@ -70,6 +71,7 @@ async def test_models_that_have_more_are_listed(duckdb_database: Database, tmp_p
     assert len(caught.value.differences) >= 2
 
 
+@pytest.mark.slow
 async def test_a_downgrade_that_undoes_too_little_is_found(
     duckdb_database: Database, tmp_path: Path
 ) -> None:

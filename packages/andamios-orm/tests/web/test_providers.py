@@ -152,6 +152,7 @@ async def test_a_query_links_to_the_pages_beside_by_offset(client: httpx.AsyncCl
     assert (await client.get(middle.links["prev"]["url"])).json() == ["a", "b"]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("stored")
 async def test_a_query_links_to_the_pages_beside_by_cursor(client: httpx.AsyncClient) -> None:
     first = await client.get("/notes?way=cursor&limit=3&sort=stars")

@@ -225,6 +225,7 @@ def bouncer(login: Login, folder: Path) -> Iterator[dict[str, Any]]:
             process.terminate()
 
 
+@pytest.mark.slow
 async def test_nothing_crosses_on_one_connection(
     login: Login,
     organisations: tuple[Organisation, Organisation],
@@ -240,6 +241,7 @@ async def test_nothing_crosses_on_one_connection(
     assert len(traffic.done) == 7
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(BOUNCER is None, reason="pgbouncer is not installed: .ci/run does it")
 async def test_nothing_crosses_behind_pgbouncer(
     login: Login,

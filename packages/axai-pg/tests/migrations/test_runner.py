@@ -140,6 +140,7 @@ def test_tables_go_to_the_schema_that_is_named(empty_url: str) -> None:
         assert describe(connection) == elsewhere
 
 
+@pytest.mark.slow
 def test_a_login_that_migrates_is_no_superuser(connection: psycopg.Connection[Any]) -> None:
     connection.execute("SET SESSION AUTHORIZATION axai_migrate")
 

@@ -12,6 +12,7 @@ from axai_pg.data.models import Base
 pytestmark = [pytest.mark.integration, pytest.mark.db]
 
 
+@pytest.mark.slow
 def test_the_models_are_what_the_changes_build(shared_url: str) -> None:
     engine = create_engine(shared_url)
     with engine.connect() as connection:
@@ -24,6 +25,7 @@ def test_the_models_are_what_the_changes_build(shared_url: str) -> None:
     assert names == set(Base.metadata.tables)
 
 
+@pytest.mark.slow
 @pytest.mark.sampled(13)
 @pytest.mark.parametrize(
     "statement",

@@ -32,6 +32,7 @@ def count(made: DatabaseInitializer, model: Any) -> int | None:
         return session.scalar(select(func.count()).select_from(model))
 
 
+@pytest.mark.slow
 def test_a_database_is_set_up_with_sample_data_and_goes(config: PostgresConnectionConfig) -> None:
     with initializer(config, auto_drop_on_exit=True) as made:
         for _ in range(2):  # each step may be repeated

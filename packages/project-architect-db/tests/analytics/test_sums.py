@@ -143,6 +143,7 @@ class Writing:
             await repository.restore(gone.id)
 
 
+@pytest.mark.slow
 @pytest.mark.sampled(2)
 async def test_kept_sums_equal_those_of_the_rows_after_random_writes(
     database: Database, project_values: Values, rounds: Callable[[int, int, int], int]

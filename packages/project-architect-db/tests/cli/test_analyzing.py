@@ -54,6 +54,7 @@ def test_a_program_gets_json(filled: Call, method: str) -> None:
     assert found["sql"][0]["sql"].lstrip("(").startswith(("SELECT", "WITH"))
 
 
+@pytest.mark.slow
 def test_the_dashboard_is_what_one_gets_without_asking(filled: Call) -> None:
     assert filled("analyze").out == filled("analyze", "dashboard").out
 

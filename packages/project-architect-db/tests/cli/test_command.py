@@ -150,6 +150,7 @@ def test_a_remedy_names_the_command_of_this_program(call: Call) -> None:
     assert "Create it: project-architect-db migrate; project-architect-db check" in done.out
 
 
+@pytest.mark.slow
 @pytest.mark.sampled(24)
 @pytest.mark.db
 @pytest.mark.parametrize("name", NAMES)

@@ -30,6 +30,7 @@ def test_without_a_command_it_shows_what_there_is_and_makes_nothing(call: Call) 
     assert list(Path().iterdir()) == []
 
 
+@pytest.mark.slow
 def test_the_state_counts_what_there_is(on: Call, shop: Path) -> None:
     empty = json.loads(on("--json").out)["status"][0]
     on("import", "git", str(shop))
@@ -74,6 +75,7 @@ def test_what_is_pending_is_said(on: Call, monkeypatch: pytest.MonkeyPatch) -> N
     assert done.out.endswith("\nnext: project-architect-db migrate\n")
 
 
+@pytest.mark.slow
 def test_init_makes_the_database_once(call: Call) -> None:
     first, second = call("init"), call("init")
 

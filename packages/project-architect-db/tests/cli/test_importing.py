@@ -48,6 +48,7 @@ def test_a_clone_is_imported_and_what_was_left_out_is_said(on: Call, shop: Path)
     assert owners.out == "name,owner\nshop,ana\n"
 
 
+@pytest.mark.slow
 def test_a_known_clone_brings_what_is_new(
     on: Call, shop: Path, commit: Callable[[Path, str], None]
 ) -> None:

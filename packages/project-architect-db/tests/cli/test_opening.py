@@ -39,6 +39,7 @@ def test_the_first_command_that_needs_a_database_makes_it(
     assert Path("project_architect.duckdb").exists() == (system == "duckdb")
 
 
+@pytest.mark.slow
 def test_a_database_with_other_tables_is_left_as_it_is(call: Call) -> None:
     async def strange() -> None:
         database = Database("duckdb:///project_architect.duckdb")

@@ -43,6 +43,7 @@ def test_the_report_is_printed(filled: Call, monkeypatch: pytest.MonkeyPatch) ->
     assert any("Made up" in line and "sample" in line for line in done.out.splitlines())
 
 
+@pytest.mark.slow
 def test_the_report_as_json_has_every_figure(filled: Call) -> None:
     done = filled("report", "--json")
 
@@ -115,6 +116,7 @@ def test_a_page_takes_the_place_of_no_other_file(call: Call, path: str, said: st
     assert not Path("project_architect.duckdb").exists()
 
 
+@pytest.mark.slow
 def test_a_terminal_has_colours_unless_it_shall_not(
     call: Call, stamped: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

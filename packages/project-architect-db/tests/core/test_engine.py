@@ -35,6 +35,7 @@ async def engine(
             yield engine
 
 
+@pytest.mark.slow
 async def test_a_new_database_gets_its_tables_once(
     engine: DatabaseEngine, project_values: Callable[..., dict[str, Any]]
 ) -> None:

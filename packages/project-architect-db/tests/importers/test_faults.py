@@ -63,6 +63,7 @@ async def assert_nothing_then_everything(database: Database, clone: Path) -> Non
 # ---- broken off ---------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("statement", [3, 8, 14])
 async def test_a_disk_that_fills_up_leaves_nothing(
     database: Database, new_clone: NewClone, statement: int
@@ -143,6 +144,7 @@ async def test_an_import_that_is_killed_leaves_nothing(tmp_path: Path, clone: Pa
 # ---- not whole ----------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 async def test_a_clone_that_has_lost_a_content_is_imported_without_it(
     database: Database, new_clone: NewClone
 ) -> None:
@@ -238,6 +240,7 @@ async def test_a_folder_whose_link_leads_to_itself_is_refused(
         await import_clone(duckdb_file, tmp_path / "loop")
 
 
+@pytest.mark.slow
 async def test_clones_of_any_kind_become_projects(
     duckdb_file: Database, new_clone: NewClone, tmp_path: Path
 ) -> None:

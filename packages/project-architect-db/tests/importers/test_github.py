@@ -204,6 +204,7 @@ async def test_two_comments_of_one_second_are_two(duckdb_file: Database, tmp_pat
     assert await count(duckdb_file, ConversationMessage) == 3
 
 
+@pytest.mark.slow
 async def test_payloads_go_into_the_project_of_a_clone(
     database: Database, new_clone: NewClone, tmp_path: Path
 ) -> None:
@@ -313,6 +314,7 @@ async def test_paths_that_lead_nowhere_are_refused(duckdb_file: Database, tmp_pa
         await import_github(duckdb_file, [tmp_path])
 
 
+@pytest.mark.slow
 async def test_a_long_export_is_read_some_at_a_time(
     duckdb_file: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

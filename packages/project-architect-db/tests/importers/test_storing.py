@@ -125,6 +125,7 @@ async def test_a_second_import_brings_what_is_new(database: Database, new_clone:
     assert project.framework == "React"
 
 
+@pytest.mark.slow
 async def test_a_day_of_two_imports_counts_each_author_once(
     database: Database, new_clone: NewClone
 ) -> None:

@@ -46,10 +46,12 @@ def test_every_revision_is_known() -> None:
     assert [each.id for each in manager.history()] == [each.revision for each in MODULES]
 
 
+@pytest.mark.slow
 async def test_the_revisions_lead_to_the_models(empty: Database) -> None:
     await migrations_match_models(MigrationManager(empty, others="drop"))
 
 
+@pytest.mark.slow
 async def test_an_application_may_have_the_tables_of_the_feed_already(empty: Database) -> None:
     metadata = MetaData()
     feed_tables(metadata)
@@ -61,6 +63,7 @@ async def test_an_application_may_have_the_tables_of_the_feed_already(empty: Dat
     assert await MigrationManager(empty).check() == ()
 
 
+@pytest.mark.slow
 async def test_tables_of_an_application_are_left_alone(empty: Database) -> None:
     manager = MigrationManager(empty)
     await manager.upgrade()

@@ -40,6 +40,7 @@ async def check_all(database: Database) -> None:
         await check_series(database, rows, question, Compared(), chosen)
 
 
+@pytest.mark.slow
 async def test_an_empty_database_has_empty_answers(
     database: Database, frozen_clock: FrozenClock
 ) -> None:

@@ -79,6 +79,7 @@ async def check(database: Database, question: Question, compared: Compared) -> N
         await check_shortcuts(database, rows, question, compared, talks=talks)
 
 
+@pytest.mark.slow
 async def test_results_are_what_plain_python_computes(
     database: Database, frozen_clock: FrozenClock
 ) -> None:

@@ -98,6 +98,7 @@ async def filled(database: Database, project_values: Values) -> Database:
     return database
 
 
+@pytest.mark.slow
 async def test_a_portfolio_shows_what_there_is_and_what_happened(filled: Database) -> None:
     found = await collect(filled, now=NOW)
 
@@ -180,6 +181,7 @@ async def test_a_chosen_period_has_its_own_events(filled: Database) -> None:
     assert len(found.changes[0].values) == 31
 
 
+@pytest.mark.slow
 async def test_the_strongest_and_the_weakest_repositories_are_others(
     database: Database, project_values: Values
 ) -> None:
@@ -223,6 +225,7 @@ async def test_without_samples_none_of_them_counts(filled: Database) -> None:
     assert found.commits.total == 5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("viewer", "names"),
     [("ana", ["real", "sample"]), ("eva", ["quiet"]), ("zoe", [])],
@@ -296,6 +299,7 @@ async def test_what_was_collected_can_be_shown(filled: Database) -> None:
     assert render_html(found).count('<span class="tag">sample</span>') == sum(marked)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("since", "until", "expected"),
     [
@@ -311,6 +315,7 @@ async def test_of_one_bound_the_period_has_thirty_days(
     assert (found.period.start, found.period.end) == expected
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("days", "steps"), [(62, 62), (63, 9), (400, 58), (401, 14)], ids=str)
 async def test_a_long_period_is_shown_in_longer_steps(
     filled: Database, days: int, steps: int

@@ -63,6 +63,7 @@ async def write_messages(database: Database, values: Values, *times: dt.datetime
 # ---- from the cache ------------------------------------------------------------------
 
 
+@pytest.mark.slow
 async def test_an_answer_that_was_given_is_given_again_without_a_query(
     database: Database, project_values: Values
 ) -> None:
@@ -80,6 +81,7 @@ async def test_an_answer_that_was_given_is_given_again_without_a_query(
             await analytics.dashboard()
 
 
+@pytest.mark.slow
 async def test_an_answer_is_never_older_than_what_it_depends_on(
     database: Database, project_values: Values
 ) -> None:
@@ -163,6 +165,7 @@ async def test_a_series_has_no_gaps_and_stands_beside_what_was_before(
     assert len(found.sql) == 1
 
 
+@pytest.mark.slow
 async def test_other_tasks_go_on_while_points_are_computed(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -292,6 +295,7 @@ async def test_other_bad_input_is_refused_with_the_cause(database: Database) -> 
         await RepositoryRepository(database).health(7)
 
 
+@pytest.mark.slow
 async def test_nothing_is_0_or_none(database: Database) -> None:
     analytics = AnalyticsRepository(database)
 
@@ -306,6 +310,7 @@ async def test_nothing_is_0_or_none(database: Database) -> None:
 # ---- for each entity -----------------------------------------------------------------------
 
 
+@pytest.mark.slow
 async def test_repositories_of_entities_answer_for_their_viewer(
     database: Database, project_values: Values, frozen_clock: FrozenClock
 ) -> None:

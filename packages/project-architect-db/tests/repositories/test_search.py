@@ -170,6 +170,7 @@ async def test_pages_do_not_overlap_and_the_total_stays(library: Library) -> Non
     assert len(set(titles)) == 8
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("first", [0x61, 0xAC00, 0x3300, 0x10000])
 async def test_a_huge_document_is_stored_and_found_by_its_beginning(
     library: Library, first: int
@@ -386,6 +387,7 @@ async def test_no_word_of_an_invisible_project_is_suggested(library: Library) ->
 # ---- fresh --------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 async def test_a_search_sees_what_was_committed_right_before(library: Library) -> None:
     database = library.database
     project = await library.project("Shelf")

@@ -149,6 +149,7 @@ async def test_loops_of_several_threads_share_one_index(database: Database) -> N
     assert await total(database, "apples") == 2
 
 
+@pytest.mark.slow
 async def test_a_search_that_is_cancelled_harms_no_other(database: Database, agree: Agree) -> None:
     await fill(database, *(f"apple {n}" for n in range(20)))
     for steps in range(12):
@@ -179,6 +180,7 @@ async def test_an_index_is_kept_and_goes_on_where_it_was(url: str) -> None:
         assert await total(database, "pears") == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", ["truncated", "garbage", "no meta", "another schema", "foreign"])
 async def test_an_index_that_cannot_be_used_is_made_anew(
     url: str, folder: Path, tmp_path: Path, agree: Agree, damage: str
@@ -250,6 +252,7 @@ class Broken:
         raise ValueError(message)
 
 
+@pytest.mark.slow
 async def test_searches_at_the_same_time_find_a_damaged_index_made_anew_once(
     database: Database,
 ) -> None:
@@ -285,6 +288,7 @@ async def test_an_error_that_is_no_damage_is_raised(database: Database) -> None:
         await total(database, "apples")
 
 
+@pytest.mark.slow
 async def test_a_restored_file_has_another_index(
     url: str, file: Path, folder: Path, tmp_path: Path, agree: Agree
 ) -> None:
@@ -304,6 +308,7 @@ async def test_a_restored_file_has_another_index(
     assert folder.is_dir()
 
 
+@pytest.mark.slow
 async def test_a_file_that_is_restored_to_what_the_index_has_needs_nothing(
     url: str, file: Path, tmp_path: Path
 ) -> None:
@@ -318,6 +323,7 @@ async def test_a_file_that_is_restored_to_what_the_index_has_needs_nothing(
         assert await total(database, "apples") == 1
 
 
+@pytest.mark.slow
 async def test_many_changes_are_followed_some_at_a_time(
     database: Database, agree: Agree, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -352,6 +358,7 @@ async def test_of_very_many_conversations_the_total_is_estimated(
 # ---- what the feed does not tell ---------------------------------------------------------
 
 
+@pytest.mark.slow
 async def test_changes_that_were_removed_are_read_from_the_tables(
     database: Database, agree: Agree
 ) -> None:

@@ -80,6 +80,7 @@ async def sums_of(session: Session) -> Counter[rollups.Sum]:
     return Counter({key: total for key, total in found.items() if total})
 
 
+@pytest.mark.slow
 async def test_rows_are_what_the_library_would_have_stored(database: Database) -> None:
     report = await seed(database, projects=70, until=UNTIL)
 

@@ -89,6 +89,7 @@ async def test_an_answer_comes_back_as_its_type(
     assert cache.statistics().hits == 1
 
 
+@pytest.mark.slow
 async def test_a_write_makes_it_untrue(
     manager: DatabaseManager, cache: CacheManager, acme: uuid.UUID, calls: list[str]
 ) -> None:
