@@ -13,7 +13,7 @@ from tests.isolation.mutants import mutants
 from axai_pg.isolation import Hole, inspect_isolation
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 pytestmark = [pytest.mark.integration, pytest.mark.db]
 
@@ -48,13 +48,13 @@ def test_a_connection_may_shape_its_rows(attacked_url: str) -> None:
 
 
 @pytest.mark.timeout(1200)
-@pytest.mark.parametrize("share", [3, pytest.param(None, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("more", [0, pytest.param(1, marks=pytest.mark.slow)])
 def test_what_a_mutant_opens_is_listed_and_closed(
-    changed: psycopg.Connection[Any], share: int | None
+    changed: psycopg.Connection[Any], more: int, rounds: Callable[[int, int, int], int]
 ) -> None:
     holes = [mutant for mutant in mutants(changed) if mutant.hole]
     seed = random.randrange(2**32)
-    chosen = random.Random(seed).sample(holes, share or len(holes))
+    chosen = random.Random(seed).sample(holes, rounds(3, 60, len(holes)) if more else 3)
     print(f"seed {seed}: {len(chosen)} of {len(holes)} holes")  # noqa: T201 - to choose them again
 
     missed = []
