@@ -14,6 +14,7 @@ import pytest
 
 from andamios_orm.exceptions import DatabaseLocked
 from project_architect_db.cli import importing
+from project_architect_db.importers import CloneDamaged
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -117,6 +118,20 @@ def test_a_database_that_is_lost_ends_the_import(
 
     assert done.code == 4
     assert done.err.count("another process took it") == 1
+
+
+def test_a_clone_that_is_refused_while_it_is_read_is_named(
+    on: Call, shop: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def damaged(*arguments: Any, **options: Any) -> None:
+        raise CloneDamaged(shop, "a commit cannot be read")
+
+    monkeypatch.setattr(importing, "import_clone", damaged)
+
+    done = on("import", "git", str(shop))
+
+    assert done.code == 1
+    assert "a commit cannot be read" in done.err
 
 
 PROJECTS = """Title,Idea,Notes

@@ -466,3 +466,10 @@ async def test_without_memory_nothing_is_kept(manager: DatabaseManager, acme: uu
         assert await read(manager, cache, acme) == await read(manager, cache, acme) == ["trees"]
 
         assert cache.statistics().oversized == 2
+
+
+async def test_a_redis_is_not_asked_before_there_is_an_answer(manager: DatabaseManager) -> None:
+    settings = CacheSettings(url="redis://127.0.0.1:1/0")
+
+    async with CacheManager(manager, settings) as cache:
+        assert cache.settings.url == settings.url
