@@ -183,7 +183,7 @@ def test_a_stream_that_is_given_up_ends_git(program: Callable[[str], Git]) -> No
     stream = program("echo $$; exec sleep 60").stream("log")
     number = int(next(stream))
 
-    stream.close()  # type: ignore[attr-defined]  # it is a generator
+    stream.close()
 
     with pytest.raises(ProcessLookupError):
         os.kill(number, signal.SIGCONT)
