@@ -28,8 +28,8 @@ pytestmark = [
 ]
 
 ENDLESS = "SELECT count(*) FROM range(100000000000) r(i) WHERE i % 7 = 3"
-SOON = 5
-"""Seconds in which a cancelled statement has stopped, on a busy machine; alone it takes hours."""
+SOON = 0.5
+"""Seconds in which a cancelled statement has stopped."""
 
 
 class Base(DeclarativeBase):
@@ -118,14 +118,15 @@ async def test_what_a_stream_has_left_does_not_hold_up_a_cancellation(
 ) -> None:
     began = time.monotonic()
     with pytest.raises(TimeoutError):
-        async with asyncio.timeout(0.3), engine.connect() as connection:
+        # What is read until then has to be given back, which takes as long again.
+        async with asyncio.timeout(0.1), engine.connect() as connection:
             stream = await connection.stream(text("SELECT * FROM range(100000000000)"))
             await stream.fetchmany(10)
             await connection.execute(text("SELECT 1"))
             await connection.execute(text(ENDLESS))
     took = time.monotonic() - began
 
-    assert took < 0.3 + SOON
+    assert took < 0.1 + SOON
     await whole(lab, engine)
 
 
