@@ -207,7 +207,7 @@ def _require_organization(
     if connection.info.get(_BARE):
         found = _tables().search(statement)
         if found is not None:
-            raise OrganizationRequired(found["table"])
+            raise OrganizationRequired(found["table"].lower())
 
 
 @cache
