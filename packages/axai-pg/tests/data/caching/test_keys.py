@@ -70,9 +70,12 @@ def test_an_argument_cannot_pretend_to_be_two() -> None:
 
 
 def test_enumerations_of_the_same_name_are_told_apart_by_their_modules() -> None:
-    other = enum.Enum("Colour", {"RED": 1}, module="elsewhere")
+    class Other(enum.Enum):
+        RED = 1
 
-    assert cache_key("x", Colour.RED) != cache_key("x", other["RED"])
+    Other.__qualname__, Other.__module__ = Colour.__qualname__, "elsewhere"
+
+    assert cache_key("x", Colour.RED) != cache_key("x", Other.RED)
 
 
 def test_the_order_of_what_has_none_does_not_matter() -> None:

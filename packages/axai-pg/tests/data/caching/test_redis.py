@@ -140,7 +140,7 @@ async def test_nothing_is_fetched_to_remove_what_no_tag_is_asked_of(
     for key in ("a", "b*", "b1", "c"):
         await store.put(ACME, key, entry(), 60)
     sent: list[str] = []
-    execute = client.execute_command
+    execute: Any = client.execute_command
 
     async def note(*arguments: Any, **options: Any) -> Any:
         sent.append(arguments[0])
