@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
+import socket
+import subprocess
+import time
 import uuid
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -27,6 +31,21 @@ if TYPE_CHECKING:
     from andamios_orm.testing.postgres import PostgresServer
 
     Connect = Callable[..., AbstractContextManager[psycopg.Connection[Any]]]
+
+BOUNCER = shutil.which("pgbouncer") or shutil.which("pgbouncer", path="/usr/sbin")
+CONFIGURATION = """
+[databases]
+{dbname} = host={host} port={port} dbname={dbname}
+[pgbouncer]
+listen_addr = 127.0.0.1
+listen_port = {listen_port}
+unix_socket_dir =
+auth_type = plain
+auth_file = {users}
+pool_mode = transaction
+default_pool_size = 1
+max_client_conn = 100
+"""
 
 
 def _connection(url: str) -> psycopg.Connection[Any]:
@@ -142,3 +161,41 @@ def ours(shared_url: str) -> Organisation:
 def theirs(shared_url: str) -> Organisation:
     """Return the organisation that is attacked."""
     return Organisation(shared_url)
+
+
+@pytest.fixture
+def bouncer(tmp_path: Path) -> Callable[..., AbstractContextManager[dict[str, Any]]]:
+    """Return what yields the place of a pgbouncer that has one connection to the server."""
+    if BOUNCER is None:
+        pytest.skip("pgbouncer is not installed: .ci/run does it")
+
+    @contextmanager
+    def started(name: str, password: str, server: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        users, configuration = tmp_path / "users", tmp_path / "pgbouncer.ini"
+        users.write_text(f'"{name}" "{password}"\n')
+        place = {"port": 5432, **server}
+        configuration.write_text(CONFIGURATION.format(**place, listen_port=port, users=users))
+        nobody: dict[str, Any] = {}
+        if os.geteuid() == 0:  # it refuses to run as root
+            nobody = {"user": "nobody"}
+            for path in (users, configuration, tmp_path, *tmp_path.parents[:3]):
+                path.chmod(path.stat().st_mode | 0o055)
+        log = tmp_path / "log"  # a pipe that nobody reads would stop it once it is full
+        with (
+            log.open("wb") as said,
+            subprocess.Popen(
+                [BOUNCER, configuration], stdout=subprocess.DEVNULL, stderr=said, **nobody
+            ) as process,
+        ):
+            try:
+                while b"process up" not in log.read_bytes():
+                    assert process.poll() is None, log.read_text()
+                    time.sleep(0.01)
+                yield {**place, "host": "127.0.0.1", "port": port}
+            finally:
+                process.terminate()
+
+    return started

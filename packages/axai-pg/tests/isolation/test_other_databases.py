@@ -25,7 +25,13 @@ RULES = IsolationRules(
     tenant_columns={},
     shared_tables=frozenset({"Country"}),
     shared_keys=frozenset({"Counter"}),
-    reviewed_functions=frozenset({"Reviewed"}),
+    reviewed_functions=frozenset(
+        {
+            '"Reviewed"()',
+            "public.axai_find_documents(tsquery)",
+            "public.axai_documents_with(jsonb)",
+        }
+    ),
 )
 CONTEXT = "(SELECT nullif(current_setting('shop.tenant', true), '')::integer)"
 SECURE = """
@@ -74,6 +80,14 @@ GRANT CREATE ON SCHEMA "Other Shop" TO axai_system;
 ALTER FUNCTION "Reviewed" OWNER TO axai_system;
 REVOKE CREATE ON SCHEMA "Other Shop" FROM axai_system;
 """
+REVIEWED_OTHERWISE = """
+CREATE FUNCTION "Reviewed"(integer) RETURNS integer LANGUAGE sql SECURITY DEFINER
+    SET search_path = "Other Shop", pg_temp RETURN 1;
+REVOKE ALL ON FUNCTION "Reviewed" FROM PUBLIC;
+GRANT CREATE ON SCHEMA "Other Shop" TO axai_system;
+ALTER FUNCTION "Reviewed" OWNER TO axai_system;
+REVOKE CREATE ON SCHEMA "Other Shop" FROM axai_system;
+"""
 MISLED = """
 CREATE FUNCTION "Misled"(integer) RETURNS integer LANGUAGE sql SECURITY DEFINER
     SET search_path = pg_temp, "Other Shop" RETURN 1;
@@ -115,6 +129,35 @@ CREATE POLICY whole ON "Whole" AS RESTRICTIVE USING ("Tenant No" = {CONTEXT});
 CREATE TABLE "Part" PARTITION OF "Whole" DEFAULT;
 ALTER TABLE "Part" OWNER TO axai_owner;
 GRANT SELECT ON "Part" TO axai_app;
+"""
+REPORTS = 'CREATE SCHEMA "My Reports"; GRANT USAGE ON SCHEMA "My Reports" TO axai_app;'
+REPORT = f"""
+{REPORTS}
+CREATE VIEW "My Reports".seen AS SELECT * FROM {ORDERS};
+GRANT SELECT ON "My Reports".seen TO axai_app;
+"""
+KEPT_REPORT = f"""
+{REPORTS}
+CREATE VIEW asks WITH (security_invoker = on) AS SELECT * FROM {ORDERS};
+CREATE MATERIALIZED VIEW "My Reports".kept AS SELECT * FROM asks;
+GRANT SELECT ON "My Reports".kept TO axai_app;
+"""
+PART_ELSEWHERE = PARTITIONED.replace('"Part"', '"My Reports".part')
+CALLED_ELSEWHERE = f"""
+{REPORTS}
+CREATE FUNCTION "My Reports".called() RETURNS integer LANGUAGE sql SECURITY DEFINER RETURN 1;
+"""
+SERVICE_ELSEWHERE = f'{REPORT} ALTER VIEW "My Reports".seen OWNER TO axai_app;'
+OF_OTHERS = f"""
+{REPORTS}
+CREATE TABLE "My Reports".weather (degrees integer);
+CREATE VIEW "My Reports".warm AS SELECT * FROM "My Reports".weather WHERE degrees > 20;
+GRANT SELECT ON "My Reports".weather, "My Reports".warm TO axai_app;
+CREATE FUNCTION "My Reports".never() RETURNS integer LANGUAGE sql SECURITY DEFINER RETURN 1;
+REVOKE ALL ON FUNCTION "My Reports".never FROM PUBLIC;
+"""
+LARGE_OBJECTS = """
+ALTER DEFAULT PRIVILEGES FOR ROLE axai_owner GRANT SELECT ON LARGE OBJECTS TO axai_app;
 """
 NEW_TABLES = """
 ALTER DEFAULT PRIVILEGES IN SCHEMA "Other Shop" GRANT SELECT ON TABLES TO axai_app;
@@ -180,6 +223,12 @@ HOLES = {
         'CREATE FUNCTION "Mighty"() RETURNS integer LANGUAGE sql SECURITY DEFINER RETURN 1',
         "Mighty",
     ),
+    "a function of the name of one that was reviewed": (REVIEWED_OTHERWISE, "Reviewed"),
+    "a view in another schema": (REPORT, "My Reports.seen"),
+    "a copy in another schema": (KEPT_REPORT, "My Reports.kept"),
+    "a partition in another schema": (f"{REPORTS} {PART_ELSEWHERE}", "My Reports.part"),
+    "a function in another schema": (CALLED_ELSEWHERE, '"My Reports".called()'),
+    "a service that owns what shows": (SERVICE_ELSEWHERE, "My Reports.seen"),
     "a parameter": (
         "GRANT SET ON PARAMETER session_replication_role TO axai_app",
         "session_replication_role",
@@ -208,6 +257,7 @@ FINE = {
         " (\"Tenant No\" = current_setting('shop.tenant')::integer)"
     ),
     "a function that was reviewed": REVIEWED,
+    "what is elsewhere and nobody's": OF_OTHERS,
     "a shared table that few rows are shown of": (
         f'{COUNTRY} CREATE POLICY few ON "Country" AS RESTRICTIVE USING (id > 0) WITH CHECK (false)'
     ),
@@ -245,6 +295,37 @@ def test_a_hole_is_listed_and_its_statement_closes_it(
     for hole in found:
         shop.execute(hole.statement.encode())
     assert inspect_isolation(shop, RULES) == ()
+
+
+def test_rights_on_new_large_objects_are_a_hole(shop: psycopg.Connection[Any]) -> None:
+    if shop.info.server_version < 180_000:
+        pytest.skip("before PostgreSQL 18 there are no such rights")
+    shop.execute(LARGE_OBJECTS.encode())
+
+    [hole] = inspect_isolation(shop, RULES)
+
+    assert hole.where == "new large objects of axai_owner"
+    shop.execute(hole.statement.encode())
+    assert inspect_isolation(shop, RULES) == ()
+
+
+def test_who_only_lets_others_in_acts_as_nobody(shop: psycopg.Connection[Any]) -> None:
+    """Whoever makes a role may grant it, from PostgreSQL 16 on, and so is a member of it."""
+    if shop.info.server_version < 160_000:
+        pytest.skip("before PostgreSQL 16 each member may act as the role")
+    shop.execute(
+        "CREATE ROLE andamios_test_maker CREATEROLE; CREATE ROLE andamios_test_member;"
+        "GRANT axai_app TO andamios_test_maker WITH ADMIN TRUE, SET FALSE, INHERIT FALSE"
+    )
+    assert inspect_isolation(shop, RULES) == ()
+
+    shop.execute(
+        "GRANT axai_app TO andamios_test_member;"
+        "GRANT axai_owner TO andamios_test_member WITH ADMIN TRUE, SET FALSE, INHERIT FALSE"
+    )
+
+    [hole] = inspect_isolation(shop, RULES)
+    assert (hole.where, hole.why) == ("role andamios_test_member", "it may act as axai_owner")
 
 
 @pytest.mark.sampled(3)

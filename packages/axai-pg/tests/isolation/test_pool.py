@@ -3,12 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import shutil
-import socket
-import subprocess
-import time
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager
 from random import Random, randrange
 from typing import TYPE_CHECKING, Any
 
@@ -25,28 +20,14 @@ if TYPE_CHECKING:
     import uuid
     from collections.abc import AsyncIterator, Callable, Iterator
     from contextlib import AbstractContextManager
-    from pathlib import Path
 
     from sqlalchemy import Connection
     from tests.isolation.logins import Login
     from tests.isolation.scene import Organisation
 
-pytestmark = [pytest.mark.concurrency, pytest.mark.db]
+    Bouncer = Callable[..., AbstractContextManager[dict[str, Any]]]
 
-BOUNCER = shutil.which("pgbouncer") or shutil.which("pgbouncer", path="/usr/sbin")
-CONFIGURATION = """
-[databases]
-{dbname} = host={host} port={port} dbname={dbname}
-[pgbouncer]
-listen_addr = 127.0.0.1
-listen_port = {listen_port}
-unix_socket_dir =
-auth_type = plain
-auth_file = {users}
-pool_mode = transaction
-default_pool_size = 1
-max_client_conn = 100
-"""
+pytestmark = [pytest.mark.concurrency, pytest.mark.db]
 
 
 @pytest.fixture(scope="module")
@@ -197,38 +178,6 @@ async def engine_for(login: Login, **place: Any) -> AsyncIterator[AsyncEngine]:
         await engine.dispose()
 
 
-@contextmanager
-def bouncer(login: Login, folder: Path) -> Iterator[dict[str, Any]]:
-    """Yield the place of a pgbouncer that has one connection to the server."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    users, configuration = folder / "users", folder / "pgbouncer.ini"
-    users.write_text(f'"{login.name}" "{login.password}"\n')
-    place = {"port": 5432, **login.place}
-    configuration.write_text(CONFIGURATION.format(**place, listen_port=port, users=users))
-    nobody: dict[str, Any] = {}
-    if os.geteuid() == 0:  # it refuses to run as root
-        nobody = {"user": "nobody"}
-        for path in (users, configuration, folder, *folder.parents[:3]):
-            path.chmod(path.stat().st_mode | 0o055)
-    assert BOUNCER is not None
-    log = folder / "log"  # a pipe that nobody reads would stop it once it is full
-    with (
-        log.open("wb") as said,
-        subprocess.Popen(
-            [BOUNCER, configuration], stdout=subprocess.DEVNULL, stderr=said, **nobody
-        ) as process,
-    ):
-        try:
-            while b"process up" not in log.read_bytes():
-                assert process.poll() is None, log.read_text()
-                time.sleep(0.01)
-            yield {**place, "host": "127.0.0.1", "port": port}
-        finally:
-            process.terminate()
-
-
 @pytest.mark.slow
 async def test_nothing_crosses_on_one_connection(
     login: Login,
@@ -246,16 +195,15 @@ async def test_nothing_crosses_on_one_connection(
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(BOUNCER is None, reason="pgbouncer is not installed: .ci/run does it")
 async def test_nothing_crosses_behind_pgbouncer(
     login: Login,
     organisations: tuple[Organisation, Organisation],
     rounds: Callable[[int, int, int], int],
-    tmp_path: Path,
+    bouncer: Bouncer,
 ) -> None:
     """In transaction mode: the next transaction is on a connection that another client had."""
     seed, count = randrange(2**32), rounds(60, 1_000, 1_000)
-    with bouncer(login, tmp_path) as place:
+    with bouncer(login.name, login.password, login.place) as place:
         async with engine_for(login, **place) as one, engine_for(login, **place) as other:
             traffics = [Traffic(engine, organisations) for engine in (one, other)]
             await asyncio.gather(
@@ -266,14 +214,13 @@ async def test_nothing_crosses_behind_pgbouncer(
     assert sum(sum(traffic.done.values()) for traffic in traffics) == count
 
 
-@pytest.mark.skipif(BOUNCER is None, reason="pgbouncer is not installed: .ci/run does it")
 def test_a_context_of_a_session_would_cross_behind_pgbouncer(
-    login: Login, organisations: tuple[Organisation, Organisation], tmp_path: Path
+    login: Login, organisations: tuple[Organisation, Organisation], bouncer: Bouncer
 ) -> None:
     """Not protected, and why no context is ever set for a session."""
     theirs = organisations[1]
     with (
-        bouncer(login, tmp_path) as place,
+        bouncer(login.name, login.password, login.place) as place,
         psycopg.connect(**place, user=login.name, password=login.password) as first,
         psycopg.connect(**place, user=login.name, password=login.password) as second,
     ):

@@ -136,7 +136,11 @@ def test_a_script_may_be_sql_or_python(schema_url: str, tmp_path: Path) -> None:
 
         with made.session_scope() as session:
             names = session.scalars(select(Organization.name).order_by(Organization.name)).all()
+            reasons = session.scalars(
+                text("SELECT details->>'reason' FROM audit_log WHERE action = 'system_scope'")
+            ).all()
     assert names == ["a;b", "of a program"]
+    assert sorted(reasons) == ["DatabaseInitializer"] * 2 + ["DatabaseInitializer: rows.sql"]
 
 
 def test_a_script_that_cannot_be_run_is_named(schema_url: str, tmp_path: Path) -> None:
@@ -153,8 +157,10 @@ def test_a_script_that_cannot_be_run_is_named(schema_url: str, tmp_path: Path) -
     with pytest.raises(MigrationFailed, match='column "nothing" does not exist'):
         made.load_sample_data(wrong)
 
-    with made:
-        assert count(made, Organization) == 0
+    with made, made.session_scope() as session:
+        assert session.scalar(select(func.count()).select_from(Organization)) == 0
+        noted = text("SELECT count(*) FROM audit_log WHERE details->>'reason' LIKE '%wrong.sql'")
+        assert session.scalar(noted) == 1
 
 
 @pytest.mark.slow

@@ -48,6 +48,20 @@ def test_a_role_that_has_become_too_powerful_is_mended(
     assert ensure_roles(connection) == ()
 
 
+def test_a_member_that_may_not_act_as_the_role_is_mended(
+    connection: psycopg.Connection[Any],
+) -> None:
+    if connection.info.server_version < 160_000:
+        pytest.skip("before PostgreSQL 16 each member may act as the role")
+    connection.execute("GRANT axai_owner TO axai_migrate WITH INHERIT FALSE, SET FALSE")
+
+    assert ensure_roles(connection) == ("axai_migrate",)
+
+    [(may_act,)] = connection.execute("SELECT pg_has_role('axai_migrate', 'axai_owner', 'SET')")
+    assert may_act
+    assert ensure_roles(connection) == ()
+
+
 def test_a_login_is_let_in(connection: psycopg.Connection[Any]) -> None:
     connection.execute("CREATE ROLE axai_test_login LOGIN")
 

@@ -7,6 +7,7 @@ import psycopg
 import pytest
 
 from andamios_orm.exceptions import DatabaseUnavailable
+from andamios_orm.testing.clock import FrozenClock
 from axai_pg.utils import server
 
 if TYPE_CHECKING:
@@ -34,6 +35,39 @@ def test_a_server_that_does_not_answer_is_tried_again(
     assert waited == [2.0, 4.0, 8.0, 16.0]
 
 
+@pytest.mark.parametrize(
+    ("timeout", "waits", "pauses"), [(30, [10, 10, 4], [2.0, 4.0]), (1, [1], []), (0, [1], [])]
+)
+def test_a_server_that_says_nothing_is_waited_for_no_longer(
+    config: PostgresConnectionConfig,
+    monkeypatch: pytest.MonkeyPatch,
+    timeout: float,
+    waits: list[int],
+    pauses: list[float],
+) -> None:
+    given, slept = [], []
+
+    with FrozenClock() as clock, monkeypatch.context() as patched:
+
+        def silent(*, connect_timeout: int, **_options: Any) -> None:
+            given.append(connect_timeout)
+            clock.tick(connect_timeout)
+            raise psycopg.OperationalError("connection timeout expired")
+
+        def sleep(seconds: float) -> None:
+            slept.append(seconds)
+            clock.tick(seconds)
+
+        patched.setattr(psycopg, "connect", silent)
+        patched.setattr("axai_pg.utils.server.time.sleep", sleep)
+        with pytest.raises(DatabaseUnavailable, match="timeout expired"):
+            server.connect(config, timeout=timeout, attempts=5)
+
+        assert clock.elapsed() <= max(timeout, 1)
+
+    assert (given, slept) == (waits, pauses)
+
+
 def test_a_server_that_has_answered_is_not_tried_again(
     config: PostgresConnectionConfig, waited: list[float]
 ) -> None:
@@ -53,7 +87,7 @@ def test_a_server_that_is_about_to_is_waited_for(
             raise psycopg.OperationalError("FATAL:  the database system is starting up")
         return connect(**options)
 
-    with monkeypatch.context() as patched:
+    with FrozenClock(), monkeypatch.context() as patched:
         patched.setattr(psycopg, "connect", starting)
         connection = server.connect(config, server.MAINTENANCE, timeout=1, attempts=2)
 

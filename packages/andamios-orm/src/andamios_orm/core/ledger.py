@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import weakref
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 
 from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -46,6 +46,9 @@ _FAILURE = "andamios.failure"
 
 # What is kept on the dialect of an engine that is watched.
 _LISTENERS = "_andamios_commit_listeners"
+
+
+EntryT = TypeVar("EntryT", bound="Entry")
 
 
 class Entry(ABC):
@@ -102,8 +105,11 @@ class Ledger:
     def holds(cls, connection: Connection, kind: type[Entry]) -> bool:
         """Return whether the transaction of ``connection`` still has to settle such entries."""
         ledger = cls._open(connection)
-        entries = [] if ledger is None else ledger._entries  # noqa: SLF001 - its own class
-        return any(type(entry) is kind for entry, _ in entries)
+        return ledger is not None and bool(ledger.entries(kind))
+
+    def entries(self, kind: type[EntryT]) -> list[EntryT]:
+        """Return the entries of a class that it still has to settle."""
+        return [entry for entry, _ in self._entries if type(entry) is kind]
 
     def belongs_to(self, connection: Connection) -> bool:
         """Return whether ``connection`` is in the transaction of this ledger."""

@@ -1,4 +1,4 @@
-"""The tables of a schema, as far as isolation goes."""
+"""The tables of a schema, and what shows them elsewhere, as far as isolation goes."""
 
 from __future__ import annotations
 
@@ -15,22 +15,41 @@ if TYPE_CHECKING:
 
 __all__ = ["Catalogue", "Column", "Relation", "as_said"]
 
+# Those of the schema, and in any schema the partitions of them and the views of all these.
 _RELATIONS: Final[LiteralString] = """
-SELECT relation.oid, relname, relkind::text, relrowsecurity, relforcerowsecurity,
+WITH RECURSIVE derived(base, oid) AS (
+    SELECT refobjid, ev_class FROM pg_depend JOIN pg_rewrite ON pg_rewrite.oid = objid
+    WHERE classid = 'pg_rewrite'::regclass AND refclassid = 'pg_class'::regclass
+    UNION ALL SELECT inhparent, inhrelid FROM pg_inherits
+), reached(oid) AS (
+    SELECT pg_class.oid FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
+    WHERE nspname = %s
+    UNION SELECT derived.oid FROM derived JOIN reached ON base = reached.oid
+)
+SELECT relation.oid, nspname, relname, relkind::text, relrowsecurity, relforcerowsecurity,
     pg_get_userbyid(relowner)
-FROM pg_class AS relation
-WHERE relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = %s)
-AND relkind IN ('r', 'p', 'v', 'm', 'f', 'S') AND NOT EXISTS (
+FROM pg_class AS relation JOIN reached USING (oid)
+JOIN pg_namespace ON pg_namespace.oid = relnamespace
+WHERE relkind IN ('r', 'p', 'v', 'm', 'f', 'S') AND NOT EXISTS (
     SELECT FROM pg_depend
     WHERE classid = 'pg_class'::regclass AND objid = relation.oid AND deptype = 'e'
 )
-ORDER BY relname
+ORDER BY nspname <> %s, nspname, relname
 """
 _COLUMNS: Final[LiteralString] = """
 SELECT attrelid, attname, attnum, format_type(atttypid, NULL), attnotnull FROM pg_attribute
-JOIN pg_class ON pg_class.oid = attrelid
-WHERE relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = %s)
-AND attnum > 0 AND NOT attisdropped
+WHERE attrelid = ANY(%s) AND attnum > 0 AND NOT attisdropped
+"""
+# Services, and whoever is a member of one: a login that acts as it, or may. From PostgreSQL 16
+# on, a membership may be one that only lets others in.
+_SERVICES: Final[LiteralString] = """
+WITH RECURSIVE service(oid) AS (
+    SELECT oid FROM pg_roles WHERE rolname = ANY(%s)
+    UNION SELECT member FROM pg_auth_members AS membership JOIN service ON roleid = service.oid
+    WHERE coalesce((to_jsonb(membership)->>'set_option')::boolean, true)
+    OR (to_jsonb(membership)->>'inherit_option')::boolean
+)
+SELECT oid FROM service
 """
 
 
@@ -96,6 +115,10 @@ class Catalogue:
         """Return a statement with quoted names in its places."""
         return sql.SQL(statement).format(*parts).as_string(self._connection)
 
+    def services(self) -> list[int]:
+        """Return the services, and the roles that act as one."""
+        return [oid for (oid,) in self.rows(_SERVICES, list(self.rules.services))]
+
     def is_shared(self, relation: Relation) -> bool:
         """Return whether a table holds no rows of organisations."""
         return relation.name in self.rules.shared_tables
@@ -103,16 +126,17 @@ class Catalogue:
     def _relations(self) -> list[Relation]:
         rules = self.rules
         columns: dict[int, list[Column]] = {}
-        for oid, *column in self.rows(_COLUMNS, rules.schema):
+        rows = self.rows(_RELATIONS, rules.schema, rules.schema)
+        for oid, *column in self.rows(_COLUMNS, [row[0] for row in rows]):
             columns.setdefault(oid, []).append(Column(*column))
         found = []
-        for oid, name, kind, secured, forced, owner in self.rows(_RELATIONS, rules.schema):
+        for oid, schema, name, kind, secured, forced, owner in rows:
             tenant = rules.tenant_columns.get(name, rules.tenant_column)
             own = columns.get(oid, [])
             found.append(
                 Relation(
                     oid,
-                    rules.schema,
+                    schema,
                     name,
                     kind,
                     secured,

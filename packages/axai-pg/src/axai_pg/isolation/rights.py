@@ -32,20 +32,26 @@ SELECT privilege_type, grantee, attname FROM (
 ) AS granted WHERE grantee <> owner ORDER BY 1, 2
 """
 _ROLE: Final[LiteralString] = "SELECT CASE %s::oid WHEN 0 THEN NULL ELSE pg_get_userbyid(%s) END"
+# Those of the schema, and those elsewhere that a service may call.
 _FUNCTIONS: Final[LiteralString] = """
-SELECT function.oid::regprocedure::text, proname, rolsuper, rolbypassrls, EXISTS (
-    SELECT FROM aclexplode(coalesce(proacl, acldefault('f', proowner))) WHERE grantee = 0
-), coalesce((
+SELECT nspname, function.oid::regprocedure::text, rolsuper, rolbypassrls, public, coalesce((
     SELECT substr(setting, 13) FROM unnest(proconfig) AS setting
     WHERE starts_with(setting, 'search_path=')
 ), '')
 FROM pg_proc AS function JOIN pg_roles ON pg_roles.oid = proowner
-WHERE pronamespace = (SELECT oid FROM pg_namespace WHERE nspname = %s) AND prosecdef
+JOIN pg_namespace ON pg_namespace.oid = pronamespace, LATERAL (SELECT EXISTS (
+    SELECT FROM aclexplode(coalesce(proacl, acldefault('f', proowner))) WHERE grantee = 0
+) AS public) AS granted
+WHERE prosecdef AND NOT starts_with(nspname, 'pg_') AND nspname <> 'information_schema'
+AND (nspname = %s OR public OR EXISTS (
+    SELECT FROM unnest(%s::oid[]) AS service
+    WHERE has_function_privilege(service, function.oid, 'EXECUTE')
+))
 AND NOT EXISTS (
     SELECT FROM pg_depend
     WHERE classid = 'pg_proc'::regclass AND objid = function.oid AND deptype = 'e'
 )
-ORDER BY 1
+ORDER BY nspname <> %s, 2
 """
 _SCHEMA: Final[LiteralString] = """
 SELECT grantee FROM pg_namespace, aclexplode(nspacl)
@@ -77,6 +83,7 @@ _KINDS: Final[dict[str, LiteralString]] = {
     "f": "FUNCTIONS",
     "T": "TYPES",
     "n": "SCHEMAS",
+    "L": "LARGE OBJECTS",
 }
 _NEVER: Final = frozenset({"TRUNCATE", "REFERENCES", "TRIGGER", "MAINTAIN"})
 _TELLING: Final = frozenset({"SELECT", "UPDATE"})
@@ -128,8 +135,10 @@ def _grants(catalogue: Catalogue, oid: int) -> list[tuple[Any, ...]]:
 def functions(catalogue: Catalogue) -> Iterator[Hole]:
     """Yield the functions of other roles that can be misled, or called by everybody."""
     rules = catalogue.rules
-    rows = catalogue.rows(_FUNCTIONS, rules.schema)
-    for signature, name, superuser, bypasses, public, path in rows:
+    here = f"{_quoted(catalogue, rules.schema)}."
+    reviewed = rules.reviewed_functions | {here + each for each in rules.reviewed_functions}
+    rows = catalogue.rows(_FUNCTIONS, rules.schema, catalogue.services(), rules.schema)
+    for schema, signature, superuser, bypasses, public, path in rows:
         routine = as_said(signature)
         where = f"function {signature}"
         if not path.replace(" ", "").replace('"', "").endswith(",pg_temp"):
@@ -139,7 +148,7 @@ def functions(catalogue: Catalogue) -> Iterator[Hole]:
                 catalogue.text(
                     "ALTER ROUTINE {} SET search_path = {}, pg_temp;",
                     routine,
-                    sql.Identifier(rules.schema),
+                    sql.Identifier(schema),
                 ),
             )
         if public:
@@ -152,7 +161,7 @@ def functions(catalogue: Catalogue) -> Iterator[Hole]:
                 "its callers act as a superuser",
                 catalogue.text("ALTER ROUTINE {} OWNER TO {};", routine, owner),
             )
-        elif bypasses and name not in rules.reviewed_functions:
+        elif bypasses and signature not in reviewed:
             yield Hole(
                 where,
                 "its callers act as a role that no policy applies to",
@@ -209,6 +218,12 @@ def elsewhere(catalogue: Catalogue) -> Iterator[Hole]:
                 _role(catalogue, grantee),
             ),
         )
+
+
+def _quoted(catalogue: Catalogue, name: str) -> str:
+    """Return a name as PostgreSQL itself writes it, in quotes only where it needs them."""
+    [(quoted,)] = catalogue.rows("SELECT quote_ident(%s)", name)
+    return str(quoted)
 
 
 def _role(catalogue: Catalogue, oid: int) -> sql.Composable:

@@ -16,14 +16,6 @@ if TYPE_CHECKING:
 
 __all__ = ["CHECKS", "outdated"]
 
-# Services, and whoever is a member of one: a login that acts as it.
-_SERVICES: Final[LiteralString] = """
-WITH RECURSIVE service(oid) AS (
-    SELECT oid FROM pg_roles WHERE rolname = ANY(%s)
-    UNION SELECT member FROM pg_auth_members JOIN service ON roleid = service.oid
-)
-SELECT oid FROM service
-"""
 _POWERS: Final[LiteralString] = """
 SELECT rolname, power, option FROM pg_roles, LATERAL (VALUES
     (rolsuper, 'is a superuser', 'NOSUPERUSER'),
@@ -32,45 +24,40 @@ SELECT rolname, power, option FROM pg_roles, LATERAL (VALUES
     (rolreplication, 'reads all rows by replication', 'NOREPLICATION')
 ) AS powers(has, power, option) WHERE has AND pg_roles.oid = ANY(%s::oid[]) ORDER BY 1, 2
 """
-# Of a role that owns, bypasses, is PostgreSQL's own, or leads to such a one.
+# Of a role that owns, bypasses, is PostgreSQL's own, or leads to such a one. Whoever may let
+# others in may let in himself.
 _MEMBERSHIPS: Final[LiteralString] = """
 WITH RECURSIVE strong(oid) AS (
     SELECT oid FROM pg_roles WHERE rolsuper OR rolbypassrls OR rolcreaterole
         OR starts_with(rolname, 'pg_') OR oid IN (
-            SELECT relowner FROM pg_class
-            WHERE relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = %s)
+            SELECT relowner FROM pg_class WHERE pg_class.oid = ANY(%s)
         )
     UNION SELECT member FROM pg_auth_members JOIN strong ON roleid = strong.oid
 )
-SELECT pg_get_userbyid(roleid), pg_get_userbyid(member) FROM pg_auth_members
+SELECT DISTINCT pg_get_userbyid(roleid), pg_get_userbyid(member) FROM pg_auth_members
 WHERE member = ANY(%s::oid[]) AND roleid <> ALL(%s::oid[])
 AND roleid IN (SELECT oid FROM strong) ORDER BY 1, 2
 """
 _OWNED: Final[LiteralString] = """
-SELECT relname, pg_get_userbyid(relowner) FROM pg_class
-WHERE relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = %s)
-AND relkind IN ('r', 'p', 'v', 'm', 'f') AND relowner = ANY(%s::oid[]) ORDER BY 1
+SELECT pg_class.oid FROM pg_class
+WHERE pg_class.oid = ANY(%s) AND relkind IN ('r', 'p', 'v', 'm', 'f') AND relowner = ANY(%s::oid[])
 """
 _OLDEST: Final = {15: 14, 16: 10, 17: 6}
 """The first minor versions that repair CVE-2025-8713: statistics show rows behind a policy."""
 
 
-def _services(catalogue: Catalogue) -> list[int]:
-    found = catalogue.rows(_SERVICES, list(catalogue.rules.services))
-    return [oid for (oid,) in found]
-
-
 def powers(catalogue: Catalogue) -> Iterator[Hole]:
     """Yield the services that row security does not apply to, or that can make it so."""
-    for role, power, option in catalogue.rows(_POWERS, _services(catalogue)):
+    for role, power, option in catalogue.rows(_POWERS, catalogue.services()):
         statement = catalogue.text("ALTER ROLE {} {};", sql.Identifier(role), as_said(option))
         yield Hole(f"role {role}", power, statement)
 
 
 def memberships(catalogue: Catalogue) -> Iterator[Hole]:
     """Yield the services that may become somebody whom it does not apply to."""
-    services = _services(catalogue)
-    found = catalogue.rows(_MEMBERSHIPS, catalogue.rules.schema, services, services)
+    services = catalogue.services()
+    relations = [relation.oid for relation in catalogue.relations]
+    found = catalogue.rows(_MEMBERSHIPS, relations, services, services)
     for role, member in found:
         yield Hole(
             f"role {member}",
@@ -81,17 +68,19 @@ def memberships(catalogue: Catalogue) -> Iterator[Hole]:
 
 def owners(catalogue: Catalogue) -> Iterator[Hole]:
     """Yield the tables that a service owns, so that it can take the policies off."""
-    rules = catalogue.rules
-    for name, role in catalogue.rows(_OWNED, rules.schema, _services(catalogue)):
-        yield Hole(
-            f"table {rules.schema}.{name}",
-            f"it belongs to {role}, who can take its policies off",
-            catalogue.text(
-                "ALTER TABLE {} OWNER TO {};",
-                sql.Identifier(rules.schema, name),
-                sql.Identifier(rules.owner),
-            ),
-        )
+    relations = {relation.oid: relation for relation in catalogue.relations}
+    owned = {oid for (oid,) in catalogue.rows(_OWNED, list(relations), catalogue.services())}
+    for oid, relation in relations.items():
+        if oid in owned:
+            yield Hole(
+                f"table {relation.schema}.{relation.name}",
+                f"it belongs to {relation.owner}, who can take its policies off",
+                catalogue.text(
+                    "ALTER TABLE {} OWNER TO {};",
+                    relation.path,
+                    sql.Identifier(catalogue.rules.owner),
+                ),
+            )
 
 
 def server(catalogue: Catalogue) -> Iterator[Hole]:

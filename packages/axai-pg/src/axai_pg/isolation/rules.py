@@ -30,7 +30,9 @@ class IsolationRules:
     ``tenant_columns`` has the column of tables that do not call it ``tenant_column``.
     ``shared_tables`` hold no rows of organisations; of ``shared_keys``, the tables do, but their
     keys do not begin with one. ``services`` are the roles that act for one organisation at a
-    time, ``reviewed_functions`` those that go around the policies and have been looked at.
+    time. ``reviewed_functions`` go around the policies and have been looked at: each with the
+    types of its arguments, as PostgreSQL writes it, ``found(uuid,text)``; of another schema, with
+    that before it.
     """
 
     schema: str = "public"
@@ -50,7 +52,9 @@ class IsolationRules:
     shared_keys: frozenset[str] = frozenset(
         {"organizations", "andamios_changes", "andamios_history"}
     )
-    reviewed_functions: frozenset[str] = frozenset({"axai_find_documents", "axai_documents_with"})
+    reviewed_functions: frozenset[str] = frozenset(
+        {"axai_find_documents(tsquery)", "axai_documents_with(jsonb)"}
+    )
 
 
 def holes_as_table(holes: Iterable[Hole]) -> str:

@@ -36,6 +36,9 @@ if TYPE_CHECKING:
 __all__ = ["DatabaseInitializer", "DatabaseInitializerConfig"]
 
 _REASON: Final = "DatabaseInitializer"
+_NOTE: Final = """
+SELECT axai_note_operation('system_scope', jsonb_build_object('reason', %s::text))
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,7 +212,7 @@ class DatabaseInitializer:
     def load_sample_data(self, script_path: str | Path | None = None) -> None:
         """Load what a script has: SQL, or Python with a function ``load(session)``.
 
-        It acts as an operator, in one transaction.
+        It acts as an operator, in one transaction; the audit log has which script it was.
 
         Raises:
             ConfigurationError: the script cannot be read, or has no ``load``.
@@ -218,7 +221,7 @@ class DatabaseInitializer:
         script = script_path or self.config.sample_data_script
         if script is not None and Path(script).suffix != ".py":
             with self._connected() as connection:
-                _run(connection, Path(script), role=SYSTEM)
+                _run(connection, Path(script), reason=f"{_REASON}: {Path(script).name}")
             return
         load = sample_data.load if script is None else _loader(Path(script))
         with self.session_scope() as session:
@@ -260,18 +263,20 @@ class DatabaseInitializer:
             self._manager = None
 
 
-def _run(connection: psycopg.Connection[Any], script: Path, *, role: str | None = None) -> None:
+def _run(connection: psycopg.Connection[Any], script: Path, *, reason: str | None = None) -> None:
     """Run a file of SQL, which is one transaction if it does not make several of itself.
 
-    The connection is not used again: the role stays with it.
+    With a ``reason`` it is an operator who does it, and the reason stays in the audit log even if
+    nothing else does. The connection is not used again: the role stays with it.
     """
     try:
         text = script.read_bytes()
     except OSError as error:
         raise ConfigurationError(f"{script} cannot be read: {error}") from error
     try:
-        if role is not None:
-            connection.execute(sql.SQL("SET ROLE {}").format(sql.Identifier(role)))
+        if reason is not None:
+            connection.execute(sql.SQL("SET ROLE {}").format(sql.Identifier(SYSTEM)))
+            connection.execute(_NOTE, [reason])
         connection.execute(text)
     except psycopg.Error as error:
         reason = str(error).splitlines()[0]

@@ -49,9 +49,12 @@ SELECT rolname, rolbypassrls, rolsuper OR rolcreaterole OR rolcreatedb OR rolrep
 FROM pg_roles WHERE rolname = ANY(%s)
 """
 _IS_MEMBER: Final = """
-SELECT FROM pg_auth_members
+SELECT FROM pg_auth_members AS membership
 WHERE roleid = to_regrole(%s)::oid AND member = to_regrole(%s)::oid
+AND coalesce((to_jsonb(membership)->>'set_option')::boolean, true)
 """
+# Where a membership may be one that does not let act as the role, it is said that this one does.
+_OPTIONS_SINCE: Final = 160_000
 # Somebody else makes the same role, or grants the same membership, at the same time.
 _RACES: Final = (errors.DuplicateObject, errors.UniqueViolation, errors.InternalError_)
 
@@ -104,9 +107,16 @@ def _mend(connection: psycopg.Connection[Any]) -> Iterator[str]:
             yield name
     for member, role_name in _MEMBERS:
         if connection.execute(_IS_MEMBER, [role_name, member]).fetchone() is None:
-            grant = sql.SQL("GRANT {} TO {}")
-            connection.execute(grant.format(sql.Identifier(role_name), sql.Identifier(member)))
+            connection.execute(_grant(connection, role_name, member))
             yield member
+
+
+def _grant(connection: psycopg.Connection[Any], role: str, member: str) -> sql.Composed:
+    """Return what lets ``member`` act as ``role``."""
+    has_options = connection.info.server_version >= _OPTIONS_SINCE
+    options = sql.SQL(" WITH INHERIT TRUE, SET TRUE" if has_options else "")
+    grant = sql.SQL("GRANT {} TO {}{}")
+    return grant.format(sql.Identifier(role), sql.Identifier(member), options)
 
 
 def prepare_database(connection: psycopg.Connection[Any], schema: str = "public") -> None:
@@ -141,5 +151,4 @@ def grant_login(connection: psycopg.Connection[Any], login: str, role: str = APP
     """
     if role not in ROLES:
         raise ValueError(f"{role!r} is no role of axai: choose one of {', '.join(ROLES)}")
-    grant = sql.SQL("GRANT {} TO {}")
-    connection.execute(grant.format(sql.Identifier(role), sql.Identifier(login)))
+    connection.execute(_grant(connection, role, login))

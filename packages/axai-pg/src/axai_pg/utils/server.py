@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import time
 from typing import TYPE_CHECKING, Any, Final, LiteralString
@@ -10,6 +11,7 @@ import psycopg
 from psycopg import errors, sql
 
 from andamios_orm.exceptions import ConfigurationError, DatabaseUnavailable
+from andamios_orm.models.clock import elapsed
 
 if TYPE_CHECKING:
     from axai_pg.data.config.connection import PostgresConnectionConfig
@@ -19,6 +21,8 @@ __all__ = ["MAINTENANCE", "connect", "create_database", "database_exists", "drop
 MAINTENANCE: Final = "postgres"
 """The database that a connection is to which makes or drops another."""
 _KEPT: Final = frozenset({MAINTENANCE, "template0", "template1"})
+_PATIENCE: Final = 10.0
+"""Seconds to wait for one connection, at most."""
 _FATAL: Final = "FATAL:"
 # What a server says that will take connections soon.
 _SOON: Final = re.compile("starting up|shutting down|recovery mode|too many|reserved for")
@@ -28,12 +32,13 @@ def connect(
     config: PostgresConnectionConfig,
     database: str | None = None,
     *,
-    timeout: float = 0,
+    timeout: float = _PATIENCE,
     attempts: int = 1,
 ) -> psycopg.Connection[Any]:
     """Return a connection on which each statement commits.
 
-    A server that does not answer yet is tried ``attempts`` times, within ``timeout`` seconds.
+    A server that does not answer yet is tried ``attempts`` times, within ``timeout`` seconds; for
+    one that takes a connection and says nothing, psycopg waits 2 seconds at least.
 
     Raises:
         DatabaseUnavailable: it has not answered, or lets nobody in by this name.
@@ -46,16 +51,20 @@ def connect(
     if database is not None:
         arguments["dbname"] = database
     pauses = _pauses(timeout, attempts)
+    until = elapsed() + timeout
     while True:
+        left = max(0.0, until - elapsed())
+        arguments["connect_timeout"] = max(1, math.ceil(min(left, _PATIENCE)))
         try:
             return psycopg.connect(**arguments, autocommit=True)
         except psycopg.OperationalError as error:
             said = str(error)
-            if not pauses or (_FATAL in said and _SOON.search(said) is None):
+            left = until - elapsed()
+            if not pauses or left <= 0 or (_FATAL in said and _SOON.search(said) is None):
                 raise DatabaseUnavailable(
                     f"PostgreSQL at {url!r} cannot be used: {said}", orig=error
                 ) from error
-        time.sleep(pauses.pop(0))
+        time.sleep(min(left, pauses.pop(0)))
 
 
 def _pauses(timeout: float, attempts: int) -> list[float]:

@@ -9,11 +9,13 @@ import pytest
 
 from andamios_orm.exceptions import ConfigurationError, QueryRefused, ValueRefused
 from andamios_orm.testing.clock import FrozenClock
+from axai_pg.data.caching import CacheManager
+from axai_pg.data.caching.stores import MemoryStore
 from axai_pg.data.models import AuditLog, Topic
 
 if TYPE_CHECKING:
     from axai_pg import DatabaseManager
-    from axai_pg.data.caching import CacheManager, QueryKind
+    from axai_pg.data.caching import QueryKind
 
 pytestmark = [pytest.mark.integration, pytest.mark.db]
 
@@ -26,6 +28,26 @@ async def test_none_is_an_answer(
         assert await cache.set(session, "best", None, reads=(Topic,))
 
         assert await cache.get(session, "best", "nothing") is None
+
+
+class Counted(MemoryStore):
+    """A store that says how many entries it has, which are none at first."""
+
+    def __len__(self) -> int:
+        """Return how many there are."""
+        return self.usage()[0]
+
+
+async def test_a_store_that_is_empty_is_used(manager: DatabaseManager, acme: uuid.UUID) -> None:
+    store = Counted(10_000, lambda _name: None)
+    async with (
+        CacheManager(manager, store=store) as cache,
+        manager.async_session_scope(acme) as session,
+    ):
+        await cache.get(session, "one")
+        assert await cache.set(session, "one", 1, reads=(Topic,))
+
+        assert len(store) == 1
 
 
 async def test_without_an_organisation_nothing_is_kept(

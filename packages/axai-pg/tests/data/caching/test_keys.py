@@ -69,6 +69,15 @@ def test_an_argument_cannot_pretend_to_be_two() -> None:
     assert cache_key("x", a=1) != cache_key("x", "a=1")
 
 
+def test_enumerations_of_the_same_name_are_told_apart_by_their_modules() -> None:
+    class Other(enum.Enum):
+        RED = 1
+
+    Other.__qualname__, Other.__module__ = Colour.__qualname__, "elsewhere"
+
+    assert cache_key("x", Colour.RED) != cache_key("x", Other.RED)
+
+
 def test_the_order_of_what_has_none_does_not_matter() -> None:
     assert cache_key("x", a=1, b=2) == cache_key("x", b=2, a=1)
     assert cache_key("x", {"a": 1, "b": 2}) == cache_key("x", {"b": 2, "a": 1})

@@ -75,6 +75,15 @@ class Other(Repository):
     """A repository of another kind."""
 
 
+class Special(Repository):
+    """A repository that answers by what the one above it answers."""
+
+    @cache_query("graph", reads=(Topic,))
+    async def related(self) -> int:
+        """Return a number that is larger by 1."""
+        return 1 + await super().related()
+
+
 async def test_an_answer_comes_back_as_its_type(
     manager: DatabaseManager, cache: CacheManager, acme: uuid.UUID, calls: list[str]
 ) -> None:
@@ -127,6 +136,18 @@ async def test_a_method_of_a_subclass_has_answers_of_its_own(
 
     assert calls == ["Repository", "Other"]
     assert cache.statistics().hits == 2
+
+
+async def test_an_overridden_method_has_answers_of_its_own(
+    manager: DatabaseManager, cache: CacheManager, acme: uuid.UUID, calls: list[str]
+) -> None:
+    async with manager.async_session_scope(acme) as session:
+        special = Special(session)
+        found = [await special.related(), await Repository.related(special)]
+        found.append(await special.related())
+
+    assert found == [2, 1, 2]
+    assert calls == ["related"]
 
 
 @pytest.mark.slow

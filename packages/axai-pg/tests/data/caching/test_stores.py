@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import uuid
+from typing import ClassVar
 
 import pytest
 
-from axai_pg.data.caching.stores import Entry, MemoryStore
+from axai_pg.data.caching.stores import Entry, MemoryStore, Selection
 
 pytestmark = pytest.mark.unit
 
@@ -47,6 +48,40 @@ async def test_what_takes_too_much_is_not_kept() -> None:
 
     assert kept.counted == ["oversized"]
     assert kept.store.usage() == (0, 0)
+
+
+async def test_what_is_given_up_at_once_is_not_kept() -> None:
+    kept = Counting()
+    for _ in range(6):
+        await kept.put(uuid.uuid4(), "a", 2_600)
+
+    assert not await kept.put(ACME, "a", 4_000)
+
+    assert await kept.store.get(ACME, "a") is None
+    assert kept.counted == ["evicted"]
+
+
+class Asked(Selection):
+    """A selection that notes the keys it was asked of."""
+
+    asked: ClassVar[list[str]] = []
+
+    def has(self, key: str, tags: frozenset[str]) -> bool:
+        """Note the key."""
+        self.asked.append(key)
+        return Selection.has(self, key, tags)
+
+
+async def test_one_entry_is_removed_without_looking_at_others() -> None:
+    kept = Counting()
+    for key in ("a", "b*", "b1"):
+        await kept.put(ACME, key, 10)
+
+    for key in ("b*", "c"):
+        await kept.store.remove(ACME, Asked(key=key))
+
+    assert Asked.asked == ["b*"]
+    assert [key for key in ("a", "b*", "b1") if await kept.store.get(ACME, key)] == ["a", "b1"]
 
 
 async def test_an_entry_replaces_that_of_the_same_key() -> None:

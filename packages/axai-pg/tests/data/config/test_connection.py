@@ -96,6 +96,9 @@ def test_a_port_that_is_no_number_is_refused(empty_environment: pytest.MonkeyPat
         ({"max_overflow": -1}, "max_overflow=-1 is below 0"),
         ({"pool_timeout": "3"}, "pool_timeout='3' is no number"),
         ({"pool_recycle": -2}, "pool_recycle=-2 is below -1"),
+        ({"pool_size": 2.5}, "pool_size=2.5 is no whole number"),
+        ({"pool_timeout": float("nan")}, "pool_timeout=nan is no number"),
+        ({"pool_timeout": float("inf")}, "pool_timeout=inf is no number"),
     ],
 )
 def test_a_pool_that_makes_no_sense_is_refused_by_name(
@@ -123,6 +126,24 @@ def test_a_url_is_taken_apart() -> None:
     assert PostgresConnectionConfig.from_url("postgresql://") == PostgresConnectionConfig()
     with pytest.raises(ConfigurationError, match="is no URL of PostgreSQL"):
         PostgresConnectionConfig.from_url("duckdb:///x")
+
+
+@unit
+@pytest.mark.parametrize(
+    ("url", "complaint"),
+    [
+        ("canary", "the URL cannot be read"),
+        ("postgresql://u:canary@h:five/d", "the URL cannot be read"),
+        ("postgresql:///d?port=five", "port='five' of the URL is no number"),
+        ("postgresql://h:99999/d", "port=99999 is no number from 1 to 65535"),
+        ("postgresql://h:0/d", "port=0 is no number from 1 to 65535"),
+    ],
+)
+def test_a_url_that_makes_no_sense_is_refused(url: str, complaint: str) -> None:
+    with pytest.raises(ConfigurationError, match=complaint) as refused:
+        PostgresConnectionConfig.from_url(url)
+
+    assert "canary" not in str(refused.value)
 
 
 @integration

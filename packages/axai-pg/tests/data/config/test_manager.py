@@ -251,17 +251,33 @@ async def test_a_privileged_login_is_seen(careless: DatabaseManager) -> None:
     assert (health.role, health.privileged) == ("axai_app", ("it is a superuser",))
 
 
+OTHERWISE = "DROP POLICY axai_tenant ON {0}; CREATE POLICY axai_tenant ON {0} {1} USING (false)"
+UNPROTECTED = {
+    "andamios_changes": "DROP POLICY axai_tenant ON andamios_changes",
+    "andamios_followers": "ALTER TABLE andamios_followers DISABLE ROW LEVEL SECURITY",
+    "collections": OTHERWISE.format("collections", "AS PERMISSIVE"),
+    "document_topics": "DROP TABLE document_topics",
+    "documents": "DROP POLICY axai_tenant ON documents",
+    "roles": OTHERWISE.format("roles", "AS RESTRICTIVE TO axai_app"),
+    "summaries": "ALTER POLICY axai_tenant ON summaries USING (true)",
+    "topics": "ALTER TABLE topics NO FORCE ROW LEVEL SECURITY",
+    "users": OTHERWISE.format("users", "AS RESTRICTIVE FOR SELECT"),
+}
+
+
 @pytest.mark.slow
 async def test_a_table_that_is_not_protected_is_seen(schema_url: str, service: str) -> None:
     with psycopg.connect(schema_url.replace("+psycopg", ""), autocommit=True) as connection:
-        connection.execute("ALTER TABLE topics NO FORCE ROW LEVEL SECURITY")
+        for statement in UNPROTECTED.values():
+            connection.execute(statement.encode())
     mine = dataclasses.replace(PostgresConnectionConfig.from_url(schema_url), username=service)
     manager = DatabaseManager(mine)
 
     health = await manager.check_health()
     manager.dispose()
 
-    assert (health.ok, health.isolated, health.unprotected) == (True, False, ("topics",))
+    assert (health.ok, health.isolated) == (True, False)
+    assert health.unprotected == tuple(sorted(UNPROTECTED))
 
 
 async def test_a_database_that_cannot_be_reached_is_reported(

@@ -5,6 +5,7 @@ import uuid
 import warnings
 from typing import TYPE_CHECKING, Any
 
+import psycopg
 import pytest
 from sqlalchemy import event, select, text
 
@@ -12,11 +13,10 @@ from andamios_orm.exceptions import ConfigurationError
 from axai_pg.data.isolation import Login
 from axai_pg.data.models import Organization
 from axai_pg.exceptions import OrganizationRequired, PrivilegedLogin, PrivilegedLoginUsed
+from axai_pg.utils.roles import grant_login
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    import psycopg
 
     from axai_pg.data.config.database import DatabaseManager
 
@@ -67,6 +67,29 @@ def test_the_commands_make_a_privileged_login_an_ordinary_one(
             superuser.execute(command.encode())
 
     assert use(manager_of(login, require_unprivileged=True)) is None
+
+
+def test_who_only_lets_others_in_acts_as_nobody(
+    make_login: Make, manager_of: ManagerOf, superuser: psycopg.Connection[Any]
+) -> None:
+    """Whoever makes a role may grant it, from PostgreSQL 16 on, and so is a member of it."""
+    if superuser.info.server_version < 160_000:
+        pytest.skip("before PostgreSQL 16 each member may act as the role")
+    login = make_login(options="CREATEROLE")
+    only = "WITH ADMIN TRUE, INHERIT FALSE, SET FALSE"
+    superuser.execute(f"GRANT axai_owner, axai_system, axai_app TO {login} {only}")
+    with pytest.raises(ConfigurationError, match=f'axai_app: GRANT axai_app TO "{login}"'):
+        use(manager_of(login, require_unprivileged=True))
+
+    with psycopg.connect(superuser.info.dsn, user=login, autocommit=True) as own:
+        grant_login(own, login)
+
+    assert use(manager_of(login, require_unprivileged=True)) is None
+    superuser.execute(f"GRANT axai_system TO {login} WITH INHERIT TRUE")
+    with pytest.raises(PrivilegedLogin) as refused:
+        use(manager_of(login, require_unprivileged=True))
+    assert refused.value.reasons == ("it is a member of axai_system",)
+    superuser.execute(f"REVOKE axai_app FROM {login} CASCADE")
 
 
 def test_the_owner_of_a_table_is_privileged(

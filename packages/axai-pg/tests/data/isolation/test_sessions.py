@@ -176,6 +176,7 @@ def test_so_does_a_row_that_is_flushed_got_or_asked_for_past_the_session(run: Ru
         lambda session: session.get(Topic, uuid.uuid4()),
         lambda session: session.connection().execute(select(Topic.__table__)),
         lambda session: session.connection().exec_driver_sql("SELECT * FROM topics"),
+        lambda session: session.execute(text("SELECT name FROM Public.Topics")),
     ):
         with pytest.raises(OrganizationRequired) as refused:
             run(work)

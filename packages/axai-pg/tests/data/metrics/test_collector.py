@@ -9,16 +9,30 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sqlalchemy import text
 
-from andamios_orm.exceptions import ConfigurationError, DataFault, NotFound
+from andamios_orm.core.ledger import Entry, Ledger
+from andamios_orm.exceptions import AndamiosError, ConfigurationError, DataFault, NotFound
 from andamios_orm.repositories import BaseRepository
 from axai_pg.data.caching import CacheManager
 from axai_pg.data.metrics import Metrics, track_metrics
 from axai_pg.data.models import Topic
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+    import psycopg
+
     from axai_pg import DatabaseManager
 
 pytestmark = [pytest.mark.integration, pytest.mark.db]
+
+
+class Unsettled(Entry):
+    """What cannot be done before COMMIT."""
+
+    @classmethod
+    def settle(cls, _connection: object, _entries: object) -> None:
+        """Raise."""
+        raise LookupError
 
 
 async def test_a_statement_is_measured_by_its_first_word(
@@ -61,6 +75,37 @@ async def test_transactions_are_measured_by_their_end(
     found = metrics.snapshot().transactions
     assert (found["commit"].count, found["rollback"].count) == (1, 1)
     assert metrics.snapshot().slow_transactions == 0
+
+
+async def test_a_commit_that_fails_is_no_commit(
+    manager: DatabaseManager,
+    metrics: Metrics,
+    acme: uuid.UUID,
+    superuser: psycopg.Connection[Any],
+) -> None:
+    with pytest.raises(AndamiosError), manager.session_scope(acme) as blocking:
+        server = blocking.scalar(text("SELECT pg_backend_pid()"))
+        superuser.execute("SELECT pg_terminate_backend(%s, 5000)", [server])
+    assert list(metrics.snapshot().transactions) == ["rollback"]
+    with pytest.raises(LookupError):
+        async with manager.async_session_scope(acme) as session:
+            connection = (await session.connection()).sync_connection
+            assert connection is not None
+            Ledger.of(connection).add(Unsettled())
+
+    found = metrics.snapshot().transactions
+    assert [(name, each.count) for name, each in found.items()] == [("rollback", 2)]
+
+
+async def test_each_transaction_of_one_connection_is_measured(
+    manager: DatabaseManager, metrics: Metrics
+) -> None:
+    with manager._engine.connect() as connection:
+        for _ in range(3):
+            connection.execute(text("SELECT 1"))
+            connection.commit()
+
+    assert metrics.snapshot().transactions["commit"].count == 3
 
 
 async def test_what_is_slow_is_counted_and_logged_without_values(
@@ -113,6 +158,18 @@ async def test_functions_are_measured(metrics: Metrics) -> None:
     found = metrics.snapshot().operations
     assert found["test_functions_are_measured.twice"].count == 1
     assert found["reports.monthly"].errors == {"LookupError": 1}
+
+
+def test_generators_are_refused(metrics: Metrics) -> None:
+    def numbers() -> Iterator[int]:
+        yield 1
+
+    async def later() -> AsyncIterator[int]:
+        yield 1
+
+    for function in (numbers, later):
+        with pytest.raises(ConfigurationError, match=rf"{function.__name__} is a generator"):
+            track_metrics(metrics)(function)
 
 
 async def test_the_cache_is_part_of_it(manager: DatabaseManager, acme: uuid.UUID) -> None:

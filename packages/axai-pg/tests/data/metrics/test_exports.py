@@ -20,6 +20,7 @@ from andamios_orm.repositories import BaseRepository
 from axai_pg.data.caching import CacheManager
 from axai_pg.data.metrics import (
     Metrics,
+    MetricsSnapshot,
     export_metrics,
     prometheus_registry,
     trace_manager,
@@ -129,6 +130,33 @@ async def test_opentelemetry_gets_labels_of_a_fixed_list(
     assert found["axai_operation_count"] == {(("operation", "Topic.create"),): 1}
     assert found["axai_transaction_count"][("outcome", "rollback"),] == 1
     assert found["axai_cache_entries"] == {(): 0}
+    provider.shutdown()
+
+
+async def test_opentelemetry_reads_one_snapshot_at_a_time(
+    metrics: Metrics, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken: list[MetricsSnapshot] = []
+    snapshot = metrics.snapshot
+
+    def note() -> MetricsSnapshot:
+        taken.append(snapshot())
+        return taken[-1]
+
+    reader = InMemoryMetricReader()
+    provider = MeterProvider(metric_readers=[reader])
+    export_metrics(metrics, meter_provider=provider)
+    monkeypatch.setattr(metrics, "snapshot", note)
+
+    for number in range(1, 4):
+        with metrics.measured("reports.monthly"):
+            pass
+        data: Any = reader.get_metrics_data()
+        [scope] = data.resource_metrics[0].scope_metrics
+        [found] = [each for each in scope.metrics if each.name == "axai_operation_count"]
+        assert [point.value for point in found.data.data_points] == [number]
+
+    assert len(taken) == 3
     provider.shutdown()
 
 

@@ -40,7 +40,7 @@ def cache_key(name: str, *arguments: object, **named: object) -> str:
 def _text(value: Any) -> str:
     """Return what tells ``value`` from every other; the type is part of it."""
     if isinstance(value, enum.Enum):
-        return f"{type(value).__qualname__}.{value.name}"
+        return f"{type(value).__module__}.{type(value).__qualname__}.{value.name}"
     if type(value) in _PLAIN:
         return repr(value)
     if type(value) in _NAMED:

@@ -80,7 +80,7 @@ class CacheManager:
         self.settings = settings or CacheSettings()
         self._isolation = manager.isolation
         self._counts = dict.fromkeys(_COUNTS, 0)
-        self._store = store or self._store_of_settings()
+        self._store = self._store_of_settings() if store is None else store
         self._readings: WeakKeyDictionary[IsolatedSession, _Reading] = WeakKeyDictionary()
         self._epochs = Epochs(manager)
         setattr(self._isolation, _CACHE, self)
@@ -240,7 +240,7 @@ class CacheManager:
 
     async def invalidate(self, session: AsyncSession, key: str) -> None:
         """Forget an answer of the organisation of ``session``, at once."""
-        await self._remove(session, Selection(_escaped(key)))
+        await self._remove(session, Selection(key=key))
 
     async def invalidate_pattern(self, session: AsyncSession, pattern: str) -> None:
         """Forget the answers whose keys are like ``pattern``, as ``related:*`` is."""
@@ -336,12 +336,3 @@ async def _writes(session: AsyncSession, inner: IsolatedSession) -> bool:
         return False
     connection = (await session.connection()).sync_connection
     return connection is not None and Ledger.holds(connection, Record)
-
-
-def _escaped(key: str) -> str:
-    """Return the pattern that only ``key`` is like.
-
-    >>> _escaped("list[1]:*")
-    'list[[]1]:[*]'
-    """
-    return "".join(f"[{each}]" if each in "*?[" else each for each in key)

@@ -97,11 +97,16 @@ def _user_of(session: AsyncSession) -> Any:
 
 
 def _name(function: Callable[..., Any], first: Any) -> str:
-    """Return the function's name; a method of a subclass may answer something else."""
-    if isinstance(first, AsyncSession):
-        return f"{function.__module__}.{function.__qualname__}"
+    """Return the function's name; of a method, behind that of the class that it is called on.
+
+    Called on a subclass it may answer something else, and one that it overrides has the same
+    name there.
+    """
+    name = f"{function.__module__}.{function.__qualname__}"
     kind = type(first)
-    return f"{kind.__module__}.{kind.__qualname__}.{function.__name__}"
+    return (
+        name if isinstance(first, AsyncSession) else f"{kind.__module__}.{kind.__qualname__}/{name}"
+    )
 
 
 def _adapter(function: Callable[..., Any]) -> TypeAdapter[Any]:

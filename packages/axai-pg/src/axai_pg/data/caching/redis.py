@@ -162,18 +162,23 @@ class RedisStore:
 
     async def _remove_of(self, org_id: uuid.UUID, selection: Selection) -> None:
         index = self._index(org_id)
-        members: list[bytes] = await self._client.zrange(index, 0, -1)
-        for keys in _parts([member.decode() for member in members]):
-            names = [self._name(org_id, key) for key in keys]
-            kept = await self._client.mget(names)
-            chosen = [
-                (key, name)
-                for key, name, raw in zip(keys, names, kept, strict=True)
-                if selection.has(key, _tags(raw))
-            ]
+        members: list[bytes] = []
+        if selection.key is None:
+            members = await self._client.zrange(index, 0, -1)
+        for keys in _parts(selection.among(member.decode() for member in members)):
+            tags = await self._tags_of(org_id, keys, selection)
+            chosen = [key for key, own in zip(keys, tags, strict=True) if selection.has(key, own)]
             if chosen:
-                await self._client.unlink(*(name for _, name in chosen))
-                await self._client.zrem(index, *(key for key, _ in chosen))
+                await self._client.unlink(*(self._name(org_id, key) for key in chosen))
+                await self._client.zrem(index, *chosen)
+
+    async def _tags_of(
+        self, org_id: uuid.UUID, keys: list[str], selection: Selection
+    ) -> list[frozenset[str]]:
+        """Return the tags of each key; nothing is fetched if they are not asked for."""
+        if selection.tags is None:
+            return [frozenset()] * len(keys)
+        return list(map(_tags, await self._client.mget([self._name(org_id, key) for key in keys])))
 
     # ---- names, and what is known of them ----------------------------------------
 

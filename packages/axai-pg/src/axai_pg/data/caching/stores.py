@@ -12,7 +12,7 @@ from andamios_orm.models.clock import elapsed
 
 if TYPE_CHECKING:
     import uuid
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
 __all__ = ["PARTS", "Entry", "MemoryStore", "Selection", "Store"]
 
@@ -39,19 +39,27 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Which entries of an organisation: those with a key like ``pattern``, or with a tag."""
+    """Which entries of an organisation: that of ``key``, those like ``pattern``, or with a tag."""
 
     pattern: str = "*"
     tags: frozenset[str] | None = None
+    key: str | None = None
 
     def has(self, key: str, tags: frozenset[str]) -> bool:
         """Return whether an entry is one of them.
 
         >>> Selection("related:*").has("related:7", frozenset())
         True
+        >>> Selection(key="related:*").has("related:7", frozenset())
+        False
         """
         tagged = self.tags is None or not self.tags.isdisjoint(tags)
-        return tagged and fnmatchcase(key, self.pattern)
+        named = self.key is None or self.key == key
+        return tagged and named and fnmatchcase(key, self.pattern)
+
+    def among(self, keys: Iterable[str]) -> list[str]:
+        """Return the keys to look at: of one entry its own, whether it is among them or not."""
+        return list(keys) if self.key is None else [self.key]
 
 
 class Store(Protocol):
@@ -141,15 +149,16 @@ class MemoryStore:
             self._used += size
             while self._used > self.size:
                 self._evict()
-            return True
+            return key in shelf.kept
 
     async def remove(self, org_id: uuid.UUID | None, selection: Selection) -> None:
         """Remove entries, of one organisation or of all."""
         with self._lock:
             for owner in [org_id] if org_id is not None else list(self._shelves):
                 shelf = self._shelves.get(owner, _Shelf())
-                for key, kept in list(shelf.kept.items()):
-                    if selection.has(key, kept.entry.tags):
+                for key in selection.among(shelf.kept):
+                    kept = shelf.kept.get(key)
+                    if kept is not None and selection.has(key, kept.entry.tags):
                         self._drop(owner, shelf, key)
 
     async def close(self) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import URL, make_url
+from sqlalchemy.exc import ArgumentError
 
 from andamios_orm import Settings
 from andamios_orm.exceptions import ConfigurationError
@@ -93,14 +95,22 @@ class PostgresConnectionConfig:
         Raises:
             ConfigurationError: something in it makes no sense, or it is no PostgreSQL's.
         """
-        parsed = make_url(url)
+        try:
+            parsed = make_url(url)
+        except (ArgumentError, ValueError):  # its message may have the password
+            raise ConfigurationError(
+                "the URL cannot be read; it looks like postgresql://user@host:5432/name"
+            ) from None
         if parsed.get_backend_name() != "postgresql":
             raise ConfigurationError(f"{parsed!r} is no URL of PostgreSQL")
         query = {name: str(value) for name, value in parsed.query.items()}
+        port = query.get("port", "5432")
+        if not port.isdecimal():
+            raise ConfigurationError(f"port={port!r:.40} of the URL is no number")
         defaults: dict[str, Any] = {each.name: each.default for each in fields(cls)}
         return cls(
             host=parsed.host or query.get("host") or defaults["host"],
-            port=parsed.port or int(query.get("port", defaults["port"])),
+            port=int(port) if parsed.port is None else parsed.port,
             database=parsed.database or defaults["database"],
             username=parsed.username or defaults["username"],
             password=parsed.password or "",
@@ -131,7 +141,8 @@ class PostgresConnectionConfig:
 class PostgresPoolConfig:
     """How many connections a pool holds, and for how long; times are in seconds.
 
-    Blocking and asynchronous scopes have a pool each.
+    Blocking and asynchronous scopes have a pool each. Behind a pooler that hands a connection of
+    the server on after each transaction, turn ``prepared_statements`` off: they stay with it.
     """
 
     pool_size: int = 5
@@ -139,14 +150,17 @@ class PostgresPoolConfig:
     pool_timeout: float = 30
     pool_recycle: int = 1800
     pool_pre_ping: bool = True
+    prepared_statements: bool = True
 
     def __post_init__(self) -> None:
         """Refuse what no pool could be made with."""
         for each in fields(self):
             value = getattr(self, each.name)
             least = 1 if each.name == "pool_size" else -1 if each.name == "pool_recycle" else 0
-            if not isinstance(value, int | float):
+            if not isinstance(value, int | float) or not math.isfinite(value):
                 raise ConfigurationError(f"{each.name}={value!r} is no number")
+            if not isinstance(value, int) and each.name != "pool_timeout":
+                raise ConfigurationError(f"{each.name}={value} is no whole number")
             if value < least:
                 raise ConfigurationError(f"{each.name}={value} is below {least}")
 

@@ -12,6 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from andamios_orm.core import PoolHealth
 from andamios_orm.exceptions import AndamiosError
+from andamios_orm.models.feed import feed_tables
 from axai_pg.data.isolation import Login, Scope
 from axai_pg.data.models import Base
 
@@ -28,7 +29,11 @@ SELECT current_setting('server_version'), current_user::text,
     ARRAY(
         SELECT wanted FROM unnest(CAST(:tables AS text[])) AS wanted
         LEFT JOIN pg_class ON oid = to_regclass(quote_ident(wanted))
-        WHERE NOT coalesce(relrowsecurity AND relforcerowsecurity, false)
+        WHERE NOT coalesce(relrowsecurity AND relforcerowsecurity, false) OR NOT EXISTS (
+            SELECT FROM pg_policy WHERE polrelid = pg_class.oid AND polname = 'axai_tenant'
+            AND NOT polpermissive AND polcmd = '*' AND polroles = ARRAY[0::oid]
+            AND pg_get_expr(polqual, polrelid) <> 'true'
+        )
         ORDER BY 1
     )
 """)
@@ -39,8 +44,9 @@ class DatabaseHealth:
     """How a database is. ``latency`` is one round trip in seconds; ``error`` says what is wrong.
 
     ``login`` is who has logged in, ``role`` who scopes act as; ``privileged`` says why the
-    login could see all organisations. ``unprotected`` are the tables that row security is
-    not forced on, or that are not there.
+    login could see all organisations. ``unprotected`` are the tables, those of the feed among
+    them, that row security is not forced on, that lack the restrictive policy ``axai_tenant`` for
+    everything and everybody, or that are not there.
     """
 
     ok: bool
@@ -81,10 +87,10 @@ async def check(engine: AsyncEngine, isolation: Isolation, timeout: float) -> Da
 
 
 def _state(connection: Connection) -> dict[str, Any]:
-    tables = sorted(name for name, table in Base.metadata.tables.items() if "org_id" in table.c)
-    version, role, unprotected = connection.execute(
-        _STATE, {"tables": ["organizations", *tables]}
-    ).one()
+    feed = feed_tables(Base.metadata)
+    tables = ["organizations", feed.changes.name, feed.history.name, feed.followers.name]
+    tables += [name for name, table in Base.metadata.tables.items() if "org_id" in table.c]
+    version, role, unprotected = connection.execute(_STATE, {"tables": tables}).one()
     login = Login.of(connection)
     return {
         "version": version,

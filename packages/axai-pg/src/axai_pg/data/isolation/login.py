@@ -21,8 +21,13 @@ APP: Final = "axai_app"
 SYSTEM: Final = "axai_system"
 
 _KEY: Final = "axai.login"
+# From PostgreSQL 16 on, a membership may be one that neither gives rights nor lets act as the
+# role: whoever makes a role has such a one, to let others in.
 _FOUND: Final = text("""
-WITH owners AS (
+WITH server AS (
+    SELECT CASE WHEN current_setting('server_version_num')::integer >= 160000
+        THEN 'SET' ELSE 'MEMBER' END AS may_act
+), owners AS (
     SELECT DISTINCT relowner AS oid
     FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
     WHERE nspname = current_schema() AND relkind IN ('r', 'p') AND EXISTS (
@@ -36,19 +41,23 @@ SELECT
     login.rolname, login.rolsuper, login.rolbypassrls,
     login.oid IN (SELECT oid FROM owners),
     ARRAY(
-        SELECT granted.rolname::text FROM pg_auth_members
+        SELECT DISTINCT granted.rolname::text FROM pg_auth_members AS membership
         JOIN pg_roles AS granted ON granted.oid = roleid
-        WHERE member = login.oid AND EXISTS (
-            SELECT FROM powerful WHERE pg_has_role(granted.oid, powerful.oid, 'MEMBER')
+        WHERE member = login.oid AND (
+            coalesce((to_jsonb(membership)->>'set_option')::boolean, true)
+            OR (to_jsonb(membership)->>'inherit_option')::boolean
+        ) AND EXISTS (
+            SELECT FROM powerful WHERE pg_has_role(granted.oid, powerful.oid, may_act)
+            OR pg_has_role(granted.oid, powerful.oid, 'USAGE')
         )
         ORDER BY 1
     ),
     ARRAY(
         SELECT rolname::text FROM pg_roles
-        WHERE rolname = ANY(:ours) AND pg_has_role(login.oid, oid, 'MEMBER')
+        WHERE rolname = ANY(:ours) AND pg_has_role(login.oid, oid, may_act)
     ),
     ARRAY(SELECT rolname::text FROM pg_roles WHERE rolname = ANY(:ours))
-FROM pg_roles AS login WHERE login.rolname = session_user
+FROM server, pg_roles AS login WHERE login.rolname = session_user
 """)
 
 

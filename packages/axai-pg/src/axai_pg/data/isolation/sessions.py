@@ -16,8 +16,10 @@ from sqlalchemy import Uuid, cast, event, func, text, true
 from sqlalchemy.orm import ORMExecuteState, with_loader_criteria
 
 from andamios_orm.core.blocking import BlockingSession
+from andamios_orm.core.ledger import Ledger
 from andamios_orm.exceptions import ConfigurationError, ForeignKeyViolation
 from axai_pg.data.isolation.login import APP, SYSTEM, Login
+from axai_pg.data.isolation.operators import ToldToAll
 from axai_pg.data.models import Base, Organization
 from axai_pg.data.models.base import TenantMixin
 from axai_pg.exceptions import (
@@ -145,6 +147,8 @@ def _enter(
         # The session would go on with a connection that knows of no scope.
         connection.invalidate()
         raise
+    if session.scope.is_system:
+        Ledger.of(connection).add(ToldToAll())
 
 
 # The same for all organisations, so that a statement is compiled once.
@@ -172,6 +176,21 @@ def _restrict(state: ORMExecuteState) -> None:
         state.statement = state.statement.options(*_CRITERIA)
 
 
+@event.listens_for(IsolatedSession, "do_orm_execute")
+def _note_organizations(state: ORMExecuteState) -> None:
+    """Note who may be gone after a statement of an operator, and is to be told of it."""
+    session = state.session
+    if (
+        isinstance(session, IsolatedSession)
+        and session.scope.is_system
+        and state.is_delete
+        and state.bind_mapper is not None
+        and state.bind_mapper.class_ is Organization
+    ):
+        connection = session.connection()
+        Ledger.of(connection).add(ToldToAll.present(connection))
+
+
 def watch(engine: Engine) -> None:
     """Let ``engine`` say what the database would only answer with nothing, or with a code."""
     event.listen(engine, "before_cursor_execute", _require_organization)
@@ -188,7 +207,7 @@ def _require_organization(
     if connection.info.get(_BARE):
         found = _tables().search(statement)
         if found is not None:
-            raise OrganizationRequired(found["table"])
+            raise OrganizationRequired(found["table"].lower())
 
 
 @cache
@@ -199,7 +218,7 @@ def _tables() -> re.Pattern[str]:
         for mapper in Base.registry.mappers
         if getattr(mapper.class_, "__tenant__", None) is not None
     ]
-    return re.compile(rf"(?<![\w'])(?P<table>{'|'.join(sorted(names))})(?![\w'])")
+    return re.compile(rf"(?<![\w'])(?P<table>{'|'.join(sorted(names))})(?![\w'])", re.IGNORECASE)
 
 
 def _explain(context: ExceptionContext) -> BaseException | None:

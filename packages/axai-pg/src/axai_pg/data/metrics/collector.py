@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from typing import Self
 
     from sqlalchemy import Connection, Engine
+    from sqlalchemy.engine import ExceptionContext
+    from sqlalchemy.pool import ConnectionPoolEntry
 
     from andamios_orm.core.entries import CacheStatistics
     from andamios_orm.core.observe import Observer, StatementRecord
@@ -65,6 +67,14 @@ class MetricsSnapshot:
     def slow_transactions(self) -> int:
         """How many transactions took as long as the limit, or longer."""
         return sum(each.slow for each in self.transactions.values())
+
+
+@dataclass(eq=False, slots=True)
+class _Transaction:
+    """When a transaction began, and when its COMMIT was sent."""
+
+    started: float
+    committing: float | None = None
 
 
 class Metrics:
@@ -177,23 +187,44 @@ class Metrics:
 
     @property
     def _listeners(self) -> dict[str, Callable[..., None]]:
-        return {"begin": self._begin, "commit": self._commit, "rollback": self._rollback}
+        return {
+            "begin": self._begin,
+            "commit": self._commit,
+            "rollback": self._rollback,
+            "handle_error": self._fail,
+            "checkin": self._return,
+        }
 
     def _begin(self, connection: Connection) -> None:
-        connection.info[self] = time.perf_counter()
+        self._end(connection.info)
+        connection.info[self] = _Transaction(time.perf_counter())
 
     def _commit(self, connection: Connection) -> None:
-        self._end(connection, "commit")
+        """Note that COMMIT is sent; whether it does is known when no error has come of it."""
+        found: _Transaction | None = connection.info.get(self)
+        if found is not None:  # else it began before anybody listened
+            found.committing = time.perf_counter()
 
     def _rollback(self, connection: Connection) -> None:
-        self._end(connection, "rollback")
+        self._end(connection.info, failed=True)
 
-    def _end(self, connection: Connection, outcome: str) -> None:
-        """Measure up to where COMMIT or ROLLBACK is sent."""
-        started: float | None = connection.info.pop(self, None)
-        if started is None:  # it began before anybody listened
+    def _fail(self, context: ExceptionContext) -> None:
+        connection = context.connection
+        if connection is not None and not connection.invalidated:
+            found: _Transaction | None = connection.info.get(self)
+            if found is not None and found.committing is not None:
+                self._end(connection.info, failed=True)
+
+    def _return(self, _connection: object, record: ConnectionPoolEntry) -> None:
+        self._end(record.info)
+
+    def _end(self, info: dict[Any, Any], *, failed: bool = False) -> None:
+        """Measure a transaction up to where COMMIT or ROLLBACK was sent, if there was one."""
+        found: _Transaction | None = info.pop(self, None)
+        if found is None:
             return
-        seconds = time.perf_counter() - started
+        outcome = "rollback" if failed or found.committing is None else "commit"
+        seconds = (found.committing or time.perf_counter()) - found.started
         if self._transactions.record(outcome, seconds):
             logger.warning("slow transaction, %.3f s until its %s", seconds, outcome)
 
@@ -204,11 +235,16 @@ def track_metrics(metrics: Metrics, name: str | None = None) -> Callable[[Functi
     They are counted under ``name``, or else under that of the function and what it is in.
 
     Raises:
-        ConfigurationError: ``name`` is none that code has.
+        ConfigurationError: ``name`` is none that code has; the function is a generator.
     """
 
     def decorate(function: FunctionT) -> FunctionT:
         known = checked_name(name or _name(function))
+        if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+            raise ConfigurationError(
+                f"{known} is a generator, which has done nothing when its call returns: measure "
+                f"what goes through it, in a block of metrics.measured({known!r})"
+            )
         if inspect.iscoroutinefunction(function):
 
             @functools.wraps(function)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from andamios_orm.core.telemetry import trace_statements
@@ -33,8 +34,9 @@ def export_metrics(metrics: Metrics, *, meter_provider: Any = None) -> None:
             "OpenTelemetry is not installed: pip install 'axai-pg[opentelemetry]'"
         ) from error
     meter = get_meter("axai_pg", meter_provider=meter_provider)
+    reading = _Reading(metrics)
     for family in families(metrics.snapshot()):
-        observe = partial(_observed, metrics, family.name)
+        observe = partial(_observed, reading, family.name)
         if family.kind == "gauge":
             meter.create_observable_gauge(family.name, [observe()], description=family.help)
         else:
@@ -64,19 +66,39 @@ def trace_manager(metrics: Metrics, *, tracer_provider: Any = None) -> Callable[
     return end
 
 
-def _observed(metrics: Metrics, name: str, *, counted: bool = False) -> Callable[..., Any]:
+class _Reading:
+    """The families of one snapshot, for all instruments that are asked at a time.
+
+    OpenTelemetry asks one instrument after the other: one that is asked again begins the next
+    reading.
+    """
+
+    def __init__(self, metrics: Metrics) -> None:
+        """Begin with the first question."""
+        self._metrics = metrics
+        self._families: dict[str, Family] = {}
+        self._asked: set[tuple[str, bool]] = set()
+        self._lock = Lock()
+
+    def family(self, name: str, *, counted: bool) -> Family:
+        """Return a family, for one instrument of it; there are always the same."""
+        with self._lock:
+            if not self._families or (name, counted) in self._asked:
+                self._families = {each.name: each for each in families(self._metrics.snapshot())}
+                self._asked.clear()
+            self._asked.add((name, counted))
+            return self._families[name]
+
+
+def _observed(reading: _Reading, name: str, *, counted: bool = False) -> Callable[..., Any]:
     """Return what tells OpenTelemetry the numbers of a family."""
 
     def observe(_options: object) -> Iterator[Any]:
         from opentelemetry.metrics import Observation
 
-        for family in _named(metrics, name):
-            for sample in family.samples:
-                value = sample.measure.count if counted and sample.measure else sample.value
-                yield Observation(value, dict(zip(family.labels, sample.labels, strict=True)))
+        family = reading.family(name, counted=counted)
+        for sample in family.samples:
+            value = sample.measure.count if counted and sample.measure else sample.value
+            yield Observation(value, dict(zip(family.labels, sample.labels, strict=True)))
 
     return observe
-
-
-def _named(metrics: Metrics, name: str) -> Iterator[Family]:
-    return (family for family in families(metrics.snapshot()) if family.name == name)
