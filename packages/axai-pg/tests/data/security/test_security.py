@@ -172,6 +172,23 @@ async def test_a_document_is_granted(
     assert await document_permits(careless, house, "guest") == []
 
 
+async def test_a_role_may_permit_all_documents(careless: DatabaseManager, house: House) -> None:
+    async with careless.async_session_scope(house.id) as session:
+        session.add(RolePermission(role_id=house.role, resource="documents", action="update"))
+
+    assert await document_permits(careless, house, "editor") == ["write"]
+
+
+async def test_nobody_may_do_anything_with_a_deleted_document(
+    careless: DatabaseManager, house: House
+) -> None:
+    async with careless.async_session_scope(house.id) as session:
+        await BaseRepository(session, Document).delete(house.document)
+
+    for user in ("owner", "admin"):
+        assert await document_permits(careless, house, user) == []
+
+
 async def test_a_repository_does_what_the_user_may(careless: DatabaseManager, house: House) -> None:
     async with careless.async_session_scope(house.id, house.users["editor"]) as session:
         topics = SecureRepository(session, Topic)

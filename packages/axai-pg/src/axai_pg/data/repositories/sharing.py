@@ -10,8 +10,8 @@ from andamios_orm.exceptions import ValueRefused
 from andamios_orm.repositories import operation
 from axai_pg.data.models import Action, Document, DocumentPermission, Permission, Role, User
 from axai_pg.data.repositories.base import BaseRepository
-from axai_pg.data.repositories.permissions import ACTIONS, acting_user, permitted
-from axai_pg.exceptions import NotPermitted
+from axai_pg.data.security.documents import ACTIONS, acting_user, ending, is_active, permitted
+from axai_pg.exceptions import NotPermitted, PermissionRequired
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -73,16 +73,19 @@ class SharedDocuments(BaseRepository[Document]):
         """Return that a user, or everybody with a role, may do something with a document.
 
         Who could until some time, can until ``expires_at`` from now on. A viewer permits
-        nothing that they may not do themselves.
+        nothing that they may not do themselves, and nothing for longer than they may.
 
         Raises:
             NotFound: there is no such document, user or role.
             NotPermitted: the viewer may not share it.
-            ValueRefused: there is no such permission; user and role were named, or neither.
+            ValueRefused: there is no such permission; user and role were named, or neither; it
+                would end later than what the viewer was permitted, which the error says.
         """
         grant = await self._grant(key, permission, user_id, role_id)
-        if self.viewer is not None:
-            await self._require(ACTIONS[grant["permission"]], [key])
+        fields = BaseRepository(self.session, DocumentPermission).fields
+        expires_at = fields.check("expires_at", expires_at)
+        for action in (Action.SHARE, ACTIONS[grant["permission"]]):
+            await self._require_no_longer(action, key, expires_at)
         by = self.viewer or await self.session.scalar(acting_user())
         grants = BaseRepository(self.session, DocumentPermission)
         given = {"granted_by_id": by, "expires_at": expires_at}
@@ -163,9 +166,11 @@ class SharedDocuments(BaseRepository[Document]):
     # ---- what a viewer changes -----------------------------------------------------------
 
     async def _insert(self, *instances: Document) -> None:
-        for instance in instances:
-            if self.viewer is not None:
-                owner = vars(instance).get("owner_id") or self.viewer
+        if self.viewer is not None:
+            if not await self.session.scalar(is_active(self.viewer)):
+                raise PermissionRequired(Document.__tablename__, Action.CREATE, self.viewer)
+            for instance in instances:
+                owner = _owner_of(instance, self.viewer)
                 if owner != self.viewer:
                     raise ValueRefused("a viewer makes documents of their own", owner, "owner_id")
                 instance.owner_id = owner
@@ -214,6 +219,28 @@ class SharedDocuments(BaseRepository[Document]):
         self._refuse_scope()
         return await super().load(source, **options)
 
+    async def _require_no_longer(
+        self, action: Action, key: uuid.UUID, expires_at: dt.datetime | None
+    ) -> None:
+        """Raise if there is a viewer who may not do something with a document for so long.
+
+        Raises:
+            NotPermitted: the viewer may not do it at all.
+            ValueRefused: they may until an earlier time.
+        """
+        if self.viewer is None:
+            return
+        for ends, until in await self.session.execute(ending(self.viewer, action, key)):
+            if not ends:
+                return
+            if until is None:
+                raise NotPermitted(self.viewer, action, key)
+            if expires_at is None or expires_at > until:
+                reason = (
+                    f"the viewer may {action} it until {until.isoformat()}, and permits no more"
+                )
+                raise ValueRefused(reason, expires_at, "expires_at")
+
     async def _require(self, action: Action, keys: Sequence[uuid.UUID]) -> None:
         """Raise if there is a viewer who may not do something with one of these documents.
 
@@ -227,3 +254,11 @@ class SharedDocuments(BaseRepository[Document]):
         for key in keys:
             if key not in may:
                 raise NotPermitted(self.viewer, action, key)
+
+
+def _owner_of(document: Document, viewer: uuid.UUID) -> uuid.UUID | None:
+    """Return whose a new document is to be: the viewer's, if nobody was named."""
+    given = vars(document)
+    owner = given.get("owner")
+    named: uuid.UUID | None = owner.id if owner is not None else given.get("owner_id") or viewer
+    return named
