@@ -25,6 +25,20 @@ async def test_a_change_is_a_version_with_its_description_and_who_made_it(
     assert changed.changed_by_id == user.id
 
 
+async def test_who_made_a_version_is_not_the_callers_to_say(
+    documents: DocumentRepository, document: Document, other: User
+) -> None:
+    forged = {"title": "x", "owner_id": other.id, "changed_by_id": other.id}
+
+    for write in (
+        documents.create(forged),
+        documents.update(document.id, forged),
+        documents.update_with_version(document.id, forged),
+    ):
+        with pytest.raises(ValueRefused, match="the database takes it from the context"):
+            await write
+
+
 async def test_a_description_is_for_one_change_even_if_it_is_that_of_the_last(
     documents: DocumentRepository, document: Document
 ) -> None:

@@ -107,9 +107,10 @@ class VersionedDocuments(SharedDocuments):
         await self._describe(change_description)
         try:
             await self._change([(document, changes, expected)])
-        except BaseException:
+        except Exception:
             if self.session.is_active:  # else the description went with the transaction
-                await self._describe(None)
+                with suppress(SQLAlchemyError):  # what went wrong first is what is told
+                    await self._describe(None)
             raise
         await self._describe(None)
         return document
