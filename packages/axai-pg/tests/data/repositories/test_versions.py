@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import uuid
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from sqlalchemy import event, text
+from sqlalchemy.exc import DBAPIError
 
 from andamios_orm.exceptions import CheckViolation, NotFound, StaleVersion, ValueRefused
 
 if TYPE_CHECKING:
+    from andamios_orm import Session
     from axai_pg.data.models import Document, User
     from axai_pg.data.repositories import DocumentRepository
 
@@ -77,6 +81,40 @@ async def test_an_error_of_the_database_is_the_one_that_is_raised(
 ) -> None:
     with pytest.raises(CheckViolation):
         await documents.update_with_version(document.id, {"title": " "}, "blank")
+
+
+async def test_the_first_error_is_the_one_that_is_raised(
+    session: Session, documents: DocumentRepository, document: Document
+) -> None:
+    async def divide(_event: Any) -> None:
+        await session.execute(text("SELECT 1 / 0"))
+
+    with pytest.raises(DBAPIError, match="division by zero"):
+        await documents.on("before_update", divide).update_with_version(
+            document.id, {"title": "x"}, "lost"
+        )
+
+
+async def test_who_is_cancelled_sends_nothing_more(
+    session: Session, documents: DocumentRepository, document: Document
+) -> None:
+    sent: list[str] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, *_others: Any) -> None:
+        sent.append(statement)
+
+    def cancel(_event: Any) -> None:
+        event.listen(engine, "before_cursor_execute", note)
+        raise asyncio.CancelledError
+
+    engine = session.sync_session.get_bind().engine
+    with pytest.raises(asyncio.CancelledError):
+        await documents.on("before_update", cancel).update_with_version(
+            document.id, {"title": "x"}, "lost"
+        )
+    event.remove(engine, "before_cursor_execute", note)
+
+    assert sent == []
 
 
 async def test_a_description_that_is_too_long_is_refused(
