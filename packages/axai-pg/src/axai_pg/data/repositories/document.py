@@ -195,6 +195,7 @@ class DocumentRepository(VersionedDocuments):
             .where(Document.id != document_id, *self._where((), {}))
             .order_by(around.c.depth, around.c.nodes.desc(), Document.id)
             .limit(limit)
+            .options(*self._sight())
         )
         rows = await self.session.execute(statement)
         return [RelatedDocument(document, depth, count) for document, depth, count in rows]

@@ -10,6 +10,7 @@ from andamios_orm.exceptions import ValueRefused
 from andamios_orm.repositories import operation
 from axai_pg.data.models import Action, Document, DocumentPermission, Permission, Role, User
 from axai_pg.data.repositories.base import BaseRepository
+from axai_pg.data.repositories.viewing import ViewedRepository
 from axai_pg.data.security.documents import ACTIONS, acting_user, ending, is_active, permitted
 from axai_pg.exceptions import NotPermitted, PermissionRequired
 
@@ -18,30 +19,15 @@ if TYPE_CHECKING:
     import uuid
     from collections.abc import Sequence
 
-    from sqlalchemy.ext.asyncio import AsyncSession
-
-    from andamios_orm.bulk import Created, LoadReport
-    from andamios_orm.core import SessionManager
     from andamios_orm.repositories.reading import Condition
 
 __all__ = ["SharedDocuments"]
 
 
-class SharedDocuments(BaseRepository[Document]):
+class SharedDocuments(ViewedRepository[Document]):
     """Documents of the organisation, all of them or those that a viewer may see."""
 
     model = Document
-
-    def __init__(
-        self, source: AsyncSession | SessionManager, *, viewer: uuid.UUID | None = None
-    ) -> None:
-        """Work on a session, for everybody or for a user: ``viewer``.
-
-        Raises:
-            ConfigurationError: ``source`` is no session.
-        """
-        super().__init__(source)
-        self.viewer = viewer
 
     def scope(self) -> Sequence[Condition]:
         """Return the condition that the viewer may see a document; none without a viewer."""
@@ -198,27 +184,6 @@ class SharedDocuments(BaseRepository[Document]):
         await self._require(Action.DELETE, [found.id])
         return await super().restore(key)
 
-    @operation(writes=True)
-    async def bulk_create(self, rows: Any, *, schema: type[Any] | None = None) -> Created[Document]:
-        """Return many new documents, as a lazy sequence.
-
-        Raises:
-            BulkRefused: some rows are wrong; nothing was written, every one is named.
-            QueryRefused: there is a viewer, who makes documents one by one.
-        """
-        self._refuse_scope()
-        return await super().bulk_create(rows, schema=schema)
-
-    async def load(self, source: Any, **options: Any) -> LoadReport:
-        """Return what was created out of rows, columns or a file, read a batch at a time.
-
-        Raises:
-            BulkRefused: some rows are wrong; the error names them.
-            QueryRefused: there is a viewer, who makes documents one by one.
-        """
-        self._refuse_scope()
-        return await super().load(source, **options)
-
     async def _require_no_longer(
         self, action: Action, key: uuid.UUID, expires_at: dt.datetime | None
     ) -> None:
@@ -240,20 +205,6 @@ class SharedDocuments(BaseRepository[Document]):
                     f"the viewer may {action} it until {until.isoformat()}, and permits no more"
                 )
                 raise ValueRefused(reason, expires_at, "expires_at")
-
-    async def _require(self, action: Action, keys: Sequence[uuid.UUID]) -> None:
-        """Raise if there is a viewer who may not do something with one of these documents.
-
-        Raises:
-            NotPermitted: so it is; the error names the document.
-        """
-        if self.viewer is None or not keys:
-            return
-        statement = select(Document.id).where(Document.id.in_(keys), permitted(self.viewer, action))
-        may = set(await self.session.scalars(statement))
-        for key in keys:
-            if key not in may:
-                raise NotPermitted(self.viewer, action, key)
 
 
 def _owner_of(document: Document, viewer: uuid.UUID) -> uuid.UUID | None:

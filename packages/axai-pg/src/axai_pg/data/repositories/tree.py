@@ -9,7 +9,7 @@ from sqlalchemy.orm import aliased
 
 from andamios_orm.exceptions import ValueRefused
 from andamios_orm.repositories import operation
-from axai_pg.data.repositories.base import BaseRepository
+from axai_pg.data.repositories.viewing import ViewedRepository
 from axai_pg.exceptions import CycleRefused
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ DEEPEST: Final = 100
 """Levels that are looked at, up and down; what is farther away is left out."""
 
 
-class TreeRepository(BaseRepository[ModelT]):
+class TreeRepository(ViewedRepository[ModelT]):
     """Rows of a model that has a key of its own: the row above."""
 
     parent: ClassVar[str]
