@@ -129,10 +129,16 @@ class TreeRepository(ViewedRepository[ModelT]):
     # ---- no circles ----------------------------------------------------------------------
 
     async def _insert(self, *instances: ModelT) -> None:
-        for instance in instances:
-            parent = getattr(instance, self.parent)
-            if parent is not None:
-                await self.get(parent)
+        new = {instance.id for instance in instances}  # type: ignore[attr-defined]  # rows have one
+        parents = dict.fromkeys(getattr(instance, self.parent) for instance in instances)
+        wanted = [parent for parent in parents if parent is not None and parent not in new]
+        if wanted:
+            key = self._column("id")
+            there = select(key).where(*self._where([key.in_(wanted)], {}))
+            found = set(await self.session.scalars(there))
+            for parent in wanted:
+                if parent not in found:
+                    raise self._not_found(parent)
         await super()._insert(*instances)
 
     async def _change(self, changes: Sequence[tuple[ModelT, dict[str, Any], Any]]) -> None:
