@@ -3,15 +3,33 @@
 from __future__ import annotations
 
 import datetime as dt
+import decimal
+import uuid
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from sqlalchemy import ARRAY, String, Text, event, text
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy import (
+    ARRAY,
+    Boolean,
+    Date,
+    Double,
+    Integer,
+    Interval,
+    LargeBinary,
+    Numeric,
+    String,
+    Text,
+    Time,
+    Uuid,
+    event,
+    text,
+)
+from sqlalchemy.dialects.postgresql import INT4RANGE, JSONB, Range
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from andamios_orm.exceptions import DuplicateKey
-from andamios_orm.models import IntegerKeyMixin, Row, UTCDateTime
+from andamios_orm.exceptions import DuplicateKey, ValueRefused
+from andamios_orm.models import IntegerKeyMixin, Row, UTCDateTime, UUIDKeyMixin
+from andamios_orm.models.checked import DOCUMENT
 from andamios_orm.models.clock import now
 from andamios_orm.repositories import GenericRepository
 
@@ -37,6 +55,44 @@ class Plant(IntegerKeyMixin, Base):
     facts: Mapped[Any | None] = mapped_column(JSONB(none_as_null=True))
     colours: Mapped[list[str] | None] = mapped_column(ARRAY(Text))
     seen_at: Mapped[dt.datetime | None] = mapped_column(UTCDateTime)
+
+
+class Seed(UUIDKeyMixin, Base):
+    """A row with arrays of each kind of item, and nothing that the database makes."""
+
+    __tablename__ = "seeds"
+
+    keys: Mapped[list[uuid.UUID] | None] = mapped_column(ARRAY(Uuid))
+    texts: Mapped[list[str] | None] = mapped_column(ARRAY(String(20)))
+    flags: Mapped[list[bool | None] | None] = mapped_column(ARRAY(Boolean))
+    numbers: Mapped[list[int] | None] = mapped_column(ARRAY(Integer))
+    floats: Mapped[list[float] | None] = mapped_column(ARRAY(Double))
+    amounts: Mapped[list[decimal.Decimal] | None] = mapped_column(ARRAY(Numeric(10, 2)))
+    days: Mapped[list[dt.date] | None] = mapped_column(ARRAY(Date))
+    moments: Mapped[list[dt.datetime] | None] = mapped_column(ARRAY(UTCDateTime))
+    times: Mapped[list[dt.time] | None] = mapped_column(ARRAY(Time))
+    spans: Mapped[list[dt.timedelta] | None] = mapped_column(ARRAY(Interval))
+    pieces: Mapped[list[bytes] | None] = mapped_column(ARRAY(LargeBinary))
+    facts: Mapped[list[Any] | None] = mapped_column(ARRAY(JSONB))
+    notes: Mapped[list[Any] | None] = mapped_column(ARRAY(DOCUMENT))
+    ranges: Mapped[list[Any] | None] = mapped_column(ARRAY(INT4RANGE))
+
+
+ARRAYS: list[tuple[str, list[Any]]] = [
+    ("keys", [uuid.uuid4(), uuid.uuid4()]),
+    ("texts", ["a b", 'c"d', "{}", "NULL", ""]),
+    ("flags", [True, None, False]),
+    ("numbers", [-1, 2**31 - 1]),
+    ("floats", [0.1, -1e300, float("inf")]),
+    ("amounts", [decimal.Decimal("0.10"), decimal.Decimal("-12345678.90")]),
+    ("days", [dt.date(1, 1, 1), dt.date(2024, 2, 29)]),
+    ("moments", [now()]),
+    ("times", [dt.time(23, 59, 59, 999_999)]),
+    ("spans", [dt.timedelta(days=-3, seconds=5, microseconds=7), dt.timedelta(days=400)]),
+    ("pieces", [b"", b"\x00\xff\\x"]),
+    ("facts", ["a", 1, {"b": [None]}, "[]"]),
+    ("notes", [{"a": 1}, None, {"b": "c"}]),
+]
 
 
 ROWS: list[dict[str, Any]] = [
@@ -121,3 +177,31 @@ async def test_rows_are_changed_and_removed(plants: GenericRepository[Plant]) ->
 async def test_a_rule_that_is_broken_is_named(plants: GenericRepository[Plant]) -> None:
     with pytest.raises(DuplicateKey):
         await plants.bulk_create([{"name": "oak"}, {"name": "oak"}])
+
+
+@pytest.mark.sampled(3)
+@pytest.mark.parametrize(("name", "items"), ARRAYS)
+async def test_items_of_an_array_arrive_as_they_were(
+    session: Session, name: str, items: list[Any]
+) -> None:
+    seeds = GenericRepository(session, Seed)
+
+    made = await seeds.bulk_create([{name: items}, {name: []}, {name: None}])
+    session.expunge_all()
+
+    found = [getattr(await seeds.get(key), name) for key in made.ids]
+    assert found == [items, [], None]
+
+
+async def test_items_that_have_no_text_are_refused_with_a_remedy(session: Session) -> None:
+    with pytest.raises(ValueRefused, match="GRANT TEMPORARY ON DATABASE"):
+        await GenericRepository(session, Seed).bulk_create([{"ranges": [Range(1, 2)]}])
+
+
+async def test_a_role_is_asked_about_once(session: Session) -> None:
+    sent: list[str] = []
+    event.listen(session.get_bind(), "before_cursor_execute", lambda *given: sent.append(given[2]))
+
+    await GenericRepository(session, Seed).bulk_create([{"numbers": [1]}])
+
+    assert len([each for each in sent if "has_database_privilege" in each]) == 1

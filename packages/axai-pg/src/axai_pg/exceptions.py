@@ -220,7 +220,7 @@ class PermissionRequired(AndamiosError, PermissionError):
             return f"nobody is named who may {self.action} {self.resource}: pass user_id"
         return (
             f"user {self.user_id} may not {self.action} {self.resource}: give the user a role "
-            f"with that permission"
+            f"with that permission, or make an inactive user active"
         )
 
 

@@ -75,17 +75,23 @@ def trees_stay_trees(scene: Scene) -> Iterator[str]:
 
 
 def documents_keep_what_they_were(scene: Scene) -> Iterator[str]:
-    """A change counts, names who made it, and leaves the version before it."""
+    """A change counts, names who made it and nobody else, and leaves the version before it."""
     user = scene.ours.keys["users"]
+    other = one(
+        scene,
+        "INSERT INTO public.users (org_id, username, email) VALUES (%s, 'other', 'o@example.org')"
+        " RETURNING id",
+        scene.ours.id,
+    )
     document = scene.ours.keys["documents"]
     with scene.acting("axai_app", scene.ours.id, user):
         [before] = scene.connection.execute(
             "SELECT title, version FROM public.documents WHERE id = %s", [document]
         ).fetchall()
         changed = scene.connection.execute(
-            "UPDATE public.documents SET title = 'changed' WHERE id = %s"
+            "UPDATE public.documents SET title = 'changed', changed_by_id = %s WHERE id = %s"
             " RETURNING version, changed_by_id",
-            [document],
+            [other, document],
         ).fetchall()
         if changed != [(before[1] + 1, user)]:
             yield f"the change is {changed}"
@@ -98,12 +104,22 @@ def documents_keep_what_they_were(scene: Scene) -> Iterator[str]:
             yield f"the version is {kept}"
         made = one(
             scene,
-            "INSERT INTO public.documents (owner_id, title) VALUES (%s, 'x')"
+            "INSERT INTO public.documents (owner_id, title, changed_by_id) VALUES (%s, 'x', %s)"
             " RETURNING changed_by_id",
             user,
+            other,
         )
         if made != user:
             yield f"made by {made}"
+        by = one(
+            scene,
+            "UPDATE public.documents SET source = 'x', changed_by_id = %s WHERE id = %s"
+            " RETURNING changed_by_id",
+            other,
+            document,
+        )
+        if by != user:
+            yield f"a change that is no version is by {by}"
 
 
 def documents_are_found(scene: Scene) -> Iterator[str]:

@@ -135,10 +135,11 @@ async def _insert(
     names = list(filled.columns)
     columns = [target.columns[name] for name in names]
     copies = not filled.returned and can_copy(connection, [column.type for column in columns])
-    if copies and await can_place(connection):
+    places = await can_place(connection)
+    if copies and places:
         await copy_rows(connection, target.table, columns, [sent[name] for name in names])
         return {}
-    async with staged(connection, work.columns(filled.columns, sent)) as stage:
+    async with staged(connection, work.columns(filled.columns, sent), places=places) as stage:
         statement: Any = insert(target.table).from_select(
             [target.columns[name].name for name in names],
             select(*(stage[name] for name in names)),

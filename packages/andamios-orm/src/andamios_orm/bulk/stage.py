@@ -32,11 +32,13 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 from andamios_orm.bulk.arrow import ArrowColumn, arrow_table
 from andamios_orm.bulk.copying import can_copy, copy_rows
+from andamios_orm.bulk.texts import text_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
 
     from sqlalchemy import ColumnElement, Executable, FromClause, Result
+    from sqlalchemy.engine import Dialect
     from sqlalchemy.ext.asyncio import AsyncConnection
     from sqlalchemy.types import TypeEngine
 
@@ -89,9 +91,15 @@ async def can_place(connection: AsyncConnection) -> bool:
 
 @asynccontextmanager
 async def staged(
-    connection: AsyncConnection, columns: Mapping[str, Given], *, name: str = "_andamios_rows"
+    connection: AsyncConnection,
+    columns: Mapping[str, Given],
+    *,
+    name: str = "_andamios_rows",
+    places: bool | None = None,
 ) -> AsyncIterator[Staged]:
     """Yield a table of ``columns`` that lives for the block.
+
+    ``places`` is what ``can_place()`` has said, if it was asked before.
 
     Its name tells the types of its columns: statements that asyncpg has prepared would
     not fit another table of the same name.
@@ -119,8 +127,8 @@ async def staged(
             yield stage
             await on_thread(lambda raw: _unregister(raw, name))
             return
-    if not await can_place(connection):
-        yield _unnested(columns, names)
+    if not (await can_place(connection) if places is None else places):
+        yield _unnested(columns, names, connection.dialect)
         return
     kept = "" if connection.dialect.name == "duckdb" else " ON COMMIT DROP"
     await run(connection, text(f"CREATE TEMPORARY TABLE {name} ({types}){kept}"))
@@ -130,13 +138,17 @@ async def staged(
     await run(connection, text(f"DROP TABLE {schema}.{name}"))
 
 
-def _unnested(columns: Mapping[str, Given], names: Mapping[str, str]) -> Staged:
-    """Return the rows as arrays, one for each column; arrays in them travel as JSON."""
+def _unnested(columns: Mapping[str, Given], names: Mapping[str, str], dialect: Dialect) -> Staged:
+    """Return the rows as arrays, one for each column; arrays in them travel as JSON, of texts."""
     sent: list[ColumnElement[Any]] = []
     received: list[Any] = []
     for attribute, each in columns.items():
-        plain = JSONB(none_as_null=True) if isinstance(each.type_, ARRAY) else each.type_
+        plain = each.type_
         values = each.given.values() if isinstance(each.given, ArrowColumn) else each.given
+        if isinstance(plain, ARRAY):
+            as_text = text_of(plain.item_type, dialect)
+            values = [None if items is None else [*map(as_text, items)] for items in values]
+            plain = JSONB(none_as_null=True)
         sent.append(bindparam(None, list(values), ARRAY(plain, dimensions=1)))
         received.append(column(names[attribute], plain))
     table = func.unnest(*sent).table_valued(*received).render_derived(name="stage")

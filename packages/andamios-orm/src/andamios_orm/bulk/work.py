@@ -86,11 +86,14 @@ def read_rows(
 ) -> Batch:
     """Return ``rows`` as columns, in the words of ``schema`` if there is one.
 
-    With ``partial`` only what the rows say themselves counts, no default of a schema.
+    With ``partial`` only what the rows say themselves counts, no default of a schema. What was
+    read already, to be looked at by the caller of a bulk, is taken as it is.
 
     Raises:
         BulkRefused: the schema or the model has no use for some of them.
     """
+    if isinstance(rows, Batch):
+        return rows
     if schema is None:
         return batch_of(rows, target, partial=partial)
     from andamios_orm.bulk.schemas import validated

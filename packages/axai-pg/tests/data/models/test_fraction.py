@@ -24,7 +24,11 @@ def test_a_fraction_is_kept_to_four_digits(value: float, stored: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "value", [-0.0001, 1.0001, float("nan"), float("inf"), True, "0.5", Decimal("Infinity")]
+    "value",
+    [
+        *(-0.0001, 1.0001, float("nan"), float("inf"), True, "0.5"),
+        *(Decimal("Infinity"), Decimal("NaN"), Decimal("sNaN")),
+    ],
 )
 def test_what_is_none_is_refused(value: object) -> None:
     with pytest.raises(ValueRefused, match="a number from 0 to 1"):

@@ -359,6 +359,65 @@ def test_an_operator_is_nobody_in_the_organisation(session: Session, document: D
     assert document.changed_by_id is None
 
 
+def test_nobody_is_named_for_what_another_has_changed(
+    session: Session, user: User, document: Document
+) -> None:
+    other = User(username="bo", email="bo@example.org")
+    session.add(other)
+    session.flush()
+
+    for changes in (
+        {"title": "Other", "changed_by_id": other.id},
+        {"source": "x", "changed_by_id": other.id},
+    ):
+        for name, value in changes.items():
+            setattr(document, name, value)
+        session.flush()
+        session.refresh(document)
+        assert document.changed_by_id == user.id
+    made = Document(title="x", owner_id=user.id, changed_by_id=other.id)
+    session.add(made)
+    session.flush()
+    session.refresh(made)
+    assert made.changed_by_id == user.id
+
+
+def test_an_operator_names_who_has_changed_something(
+    session: Session, user: User, document: Document
+) -> None:
+    other = User(username="bo", email="bo@example.org")
+    session.add(other)
+    session.flush()
+    session.execute(text("SELECT set_config('axai.user_id', '', true)"))
+
+    document.title, document.changed_by_id = "Other", other.id
+    session.flush()
+    made = Document(title="x", owner_id=user.id, changed_by_id=other.id)
+    session.add(made)
+    session.flush()
+
+    session.refresh(document)
+    assert (document.changed_by_id, made.changed_by_id) == (other.id, other.id)
+
+
+def test_who_has_changed_something_may_go(session: Session, document: Document) -> None:
+    other = User(username="bo", email="bo@example.org")
+    session.add(other)
+    session.flush()
+    acting = text("SELECT set_config('axai.user_id', :id, true)")
+    before = session.scalar(text("SELECT current_setting('axai.user_id')"))
+    session.execute(acting, {"id": str(other.id)})
+    document.title = "Other"
+    session.flush()
+    session.execute(acting, {"id": before})
+
+    session.delete(other)
+    session.flush()
+
+    session.refresh(document)
+    assert document.changed_by_id is None
+
+
 def test_a_stale_document_is_not_written(session: Session, document: Document) -> None:
     session.execute(text("UPDATE documents SET title = 'Other'"))
     document.title = "Mine"

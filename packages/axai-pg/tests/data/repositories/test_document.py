@@ -27,7 +27,9 @@ async def test_documents_are_found_page_by_page(
     made = [
         await documents.create({"title": str(number), "owner_id": user.id}) for number in range(3)
     ]
-    await documents.create({"title": "x", "owner_id": other.id, "status": "published"})
+    for title in "xy":
+        await documents.create({"title": title, "owner_id": other.id, "status": "published"})
+    of_organization = await documents.find_by_organization(made[0].org_id)
 
     of_owner = [
         document.title
@@ -35,10 +37,10 @@ async def test_documents_are_found_page_by_page(
         for document in await documents.find_by_owner(user.id, 2, 2 * page)
     ]
 
-    assert sorted(of_owner) == ["0", "1", "2"]
-    assert len(await documents.find_by_organization(made[0].org_id)) == 4
-    assert len(await documents.find_by_organization(made[0].org_id, 1, 3)) == 1
-    assert [each.title for each in await documents.find_by_status("published")] == ["x"]
+    assert of_owner == ["2", "1", "0"]
+    assert [each.title for each in of_organization] == ["y", "x", "2", "1", "0"]
+    assert await documents.find_by_organization(made[0].org_id, 1, 3) == of_organization[3:4]
+    assert [each.title for each in await documents.find_by_status("published")] == ["y", "x"]
 
 
 async def test_documents_are_found_by_topic(
@@ -77,6 +79,17 @@ async def test_a_document_comes_with_its_summary(documents: DocumentRepository, 
     )
 
     assert [(each.content, each.document_id) for each in made.summaries] == [("Trees", made.id)]
+
+
+async def test_a_document_with_a_summary_keeps_the_key_that_it_was_given(
+    documents: DocumentRepository, user: User
+) -> None:
+    document = Document(id=uuid.uuid4(), title="Oaks", owner_id=user.id)
+    key = document.id
+
+    made = await documents.create_with_summary(document, {"content": "x", "tool_agent": "t"})
+
+    assert (made.id, made.summaries[0].document_id) == (key, key)
 
 
 @pytest.mark.parametrize(

@@ -46,3 +46,11 @@ async def test_a_scope_commits(manager: DatabaseManager) -> None:
 
     async with RepositoryFactory.scope(manager, str(org_id)) as repositories:
         assert [role.name for role in await repositories.of(Role).list()] == ["editors"]
+
+
+async def test_a_scope_may_have_a_viewer(manager: DatabaseManager) -> None:
+    org_id, viewer = uuid.uuid4(), uuid.uuid4()
+
+    async with RepositoryFactory.scope(manager, org_id, viewer=viewer) as repositories:
+        assert repositories.viewer == repositories.documents.viewer == viewer
+        assert await repositories.documents.list() == []

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import datetime as dt
 import pickle
+import re
 import uuid
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from andamios_orm.exceptions import NotFound, QueryRefused, ValueRefused
-from axai_pg.data.models import Action, Permission, Role, RolePermission
+from axai_pg.data.models import Action, Document, Permission, Role, RolePermission
 from axai_pg.data.repositories import BaseRepository, DocumentRepository, UserRepository
-from axai_pg.exceptions import NotPermitted
+from axai_pg.exceptions import NotPermitted, PermissionRequired
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from andamios_orm import Session
-    from axai_pg.data.models import Document, User
+    from axai_pg.data.models import User
 
 pytestmark = [pytest.mark.integration, pytest.mark.db, pytest.mark.sampled(3)]
 
@@ -233,15 +234,100 @@ async def test_a_viewer_permits_only_what_they_may_do(
     assert granted.granted_by_id == other.id
 
 
+LATER = NOW + dt.timedelta(hours=1)
+LATEST = NOW + dt.timedelta(hours=2)
+
+
+@pytest.mark.parametrize("expires_at", [None, LATEST + dt.timedelta(microseconds=1)])
+@pytest.mark.parametrize("permission", ["read", "share"])
+async def test_a_viewer_permits_nothing_for_longer_than_they_may(
+    documents: DocumentRepository,
+    document: Document,
+    role: Role,
+    theirs: DocumentRepository,
+    permission: str,
+    expires_at: dt.datetime | None,
+) -> None:
+    await documents.share(document.id, "share", user_id=theirs.viewer, expires_at=LATER)
+    await documents.share(document.id, "share", role_id=role.id, expires_at=LATEST)
+
+    with pytest.raises(ValueRefused, match=re.escape(LATEST.isoformat())) as refused:
+        await theirs.share(document.id, permission, user_id=theirs.viewer, expires_at=expires_at)
+    await theirs.share(document.id, permission, user_id=theirs.viewer, expires_at=LATEST)
+
+    assert refused.value.column == "expires_at"
+    until = {each.expires_at for each in await documents.shared_with(document.id)}
+    assert until == ({LATEST} if permission == "share" else {LATER, LATEST})
+
+
+async def test_what_a_viewer_may_do_ends_with_what_ends_first(
+    documents: DocumentRepository, document: Document, other: User, theirs: DocumentRepository
+) -> None:
+    await documents.share(document.id, "share", user_id=other.id)
+    await documents.share(document.id, "write", user_id=other.id, expires_at=LATER)
+
+    with pytest.raises(ValueRefused, match=re.escape(LATER.isoformat())):
+        await theirs.share(document.id, "write", user_id=document.owner_id)
+
+    assert await theirs.share(document.id, "read", user_id=document.owner_id)
+
+
+@pytest.mark.parametrize("lasts", ["role", "grant", "administrator", "owner"])
+async def test_a_viewer_with_another_right_permits_for_good(
+    other: User,
+    documents: DocumentRepository,
+    document: Document,
+    role: Role,
+    theirs: DocumentRepository,
+    lasts: str,
+) -> None:
+    await documents.share(document.id, "share", user_id=theirs.viewer, expires_at=LATER)
+    if lasts == "role":
+        for action in ("read", "share"):
+            await BaseRepository(documents.session, RolePermission).create(
+                {"role_id": role.id, "resource": "documents", "action": action}
+            )
+    elif lasts == "grant":
+        await documents.share(document.id, "share", role_id=role.id)
+    elif lasts == "administrator":
+        await UserRepository(documents.session).update(other.id, {"is_admin": True})
+    else:
+        await documents.transfer(document.id, other.id)
+
+    granted = await theirs.share(document.id, "read", role_id=role.id)
+
+    assert granted.expires_at is None
+
+
+async def test_who_is_not_active_makes_no_document(
+    session: Session, other: User, theirs: DocumentRepository
+) -> None:
+    await UserRepository(session).update(other.id, {"is_active": False})
+
+    with pytest.raises(PermissionRequired, match=f"{other.id} may not create documents"):
+        await theirs.create({"title": "x"})
+
+    assert not await DocumentRepository(session).exists()
+
+
 async def test_a_viewer_makes_documents_of_their_own_one_by_one(
-    user: User, theirs: DocumentRepository
+    session: Session, user: User, other: User, theirs: DocumentRepository
 ) -> None:
     with pytest.raises(ValueRefused, match="of their own"):
         await theirs.create({"title": "x", "owner_id": user.id})
+    for document in (
+        Document(title="x", owner=user),
+        Document(title="x", owner=user, owner_id=other.id),
+    ):
+        with pytest.raises(ValueRefused, match="of their own"):
+            await theirs.create(document)
+    own = await theirs.create(Document(title="mine", owner=other))
     with pytest.raises(QueryRefused):
         await theirs.bulk_create([{"title": "x"}])
     with pytest.raises(QueryRefused):
         await theirs.load([{"title": "x"}])
+
+    assert await DocumentRepository(session).list() == [own]
 
 
 async def test_a_document_is_transferred_to_somebody_there_is(

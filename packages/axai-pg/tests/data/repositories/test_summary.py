@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from sqlalchemy import select
 
 from andamios_orm.exceptions import ValueRefused
+from axai_pg.data.models import Summary
 from axai_pg.data.repositories import SummaryRepository
 
 if TYPE_CHECKING:
@@ -73,3 +76,18 @@ async def test_a_confidence_is_from_0_to_1(
         await summaries.update(first.id, {"confidence_score": confidence})
 
     assert await summaries.count() == 3
+
+
+async def test_a_confidence_is_reckoned_with_and_compared_with_any_number(
+    session: Session, summaries: SummaryRepository
+) -> None:
+    score = Summary.confidence_score
+    percent = select(score * 100, score + 0.5).where(score.is_not(None)).order_by(score)
+
+    assert (await session.execute(percent)).all() == [
+        (Decimal(40), Decimal("0.9")),
+        (Decimal(90), Decimal("1.4")),
+    ]
+    assert not await summaries.exists(score > 1.5)
+    assert await summaries.count(score < Decimal("0.40005")) == 1
+    assert await summaries.count(confidence_score=0.4) == 1

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+import uuid
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
+from pydantic import BaseModel, field_validator
 
 from andamios_orm.exceptions import BulkRefused, QueryRefused, ValueRefused
 from axai_pg.data.models import Document, Topic
@@ -62,6 +64,49 @@ async def test_a_bulk_is_read_changed_and_deleted(
     assert made[2].document_metadata == {"n": 2}
     assert await documents.count() == 2
     assert (await documents.get_version(made.ids[0], 1)).title == "0"
+
+
+class Read(BaseModel):
+    """A document as a caller has it, and how often one was read."""
+
+    times: ClassVar[int] = 0
+
+    id: uuid.UUID
+    owner_id: uuid.UUID
+    title: str
+
+    @field_validator("title")
+    @classmethod
+    def noted(cls, title: str) -> str:
+        """Return the title, which is read now."""
+        cls.times += 1
+        return title
+
+
+async def test_a_bulk_reads_its_rows_once(documents: DocumentRepository, user: User) -> None:
+    made = await documents.bulk_create([{"title": str(n), "owner_id": user.id} for n in range(3)])
+    rows = [{"id": key, "owner_id": user.id, "title": "new"} for key in made.ids]
+    Read.times = 0
+
+    await documents.bulk_update(iter(rows), schema=Read)
+    await documents.bulk_upsert(iter(rows), match_fields=["id"], schema=Read)
+
+    assert Read.times == 6
+    assert await documents.count(title="new") == 3
+
+
+async def test_a_bulk_takes_no_status_from_a_schema(
+    documents: DocumentRepository, document: Document
+) -> None:
+    class WithStatus(Read):
+        status: str = "draft"
+
+    row = {"id": document.id, "owner_id": document.owner_id, "title": "new"}
+    with pytest.raises(QueryRefused, match="use set_status"):
+        await documents.bulk_upsert([row], match_fields=["id"], schema=WithStatus)
+    await documents.bulk_update([row], schema=WithStatus)
+
+    assert (await documents.get(document.id)).title == "new"
 
 
 async def test_a_bulk_changes_no_status(documents: DocumentRepository, document: Document) -> None:

@@ -7,7 +7,7 @@ import uuid
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import event, update
 
 from andamios_orm.exceptions import CheckViolation, NotFound, ValueRefused
 from axai_pg.data.models import Collection
@@ -96,6 +96,42 @@ async def test_the_database_refuses_a_circle_by_itself(
     statement = update(tree.model).where(tree.model.id == rows["a"].id)
     with pytest.raises(CheckViolation):
         await session.execute(statement.values({tree.parent: rows["d"].id}))
+
+
+@pytest.mark.parametrize("order", [1, -1])
+async def test_a_batch_has_what_is_above_its_rows_and_asks_once_for_the_rest(
+    session: Session, tree: Tree, user: User, rows: dict[str, Any], order: int
+) -> None:
+    top = uuid.uuid4()
+    above = {"f": rows["e"].id, "g": top, "h": rows["a"].id, "i": None}
+    keys = {"f": top}
+    owner = {"owner_id": user.id} if tree.model is Collection else {}
+    batch = [
+        tree.model(id=keys.get(name, uuid.uuid4()), name=name, **{tree.parent: parent}, **owner)
+        for name, parent in above.items()
+    ]
+    sent: list[str] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, *_others: Any) -> None:
+        sent.append(statement)
+
+    engine = session.sync_session.get_bind().engine
+    event.listen(engine, "before_cursor_execute", note)
+    made = await tree.add_many(batch[::order])
+    event.remove(engine, "before_cursor_execute", note)
+
+    assert made == batch[::order]
+    assert [statement.split()[0] for statement in sent] == ["SELECT", "INSERT"]
+    assert names(await tree.subtree(rows["e"].id)) == "efg"
+
+
+async def test_a_batch_names_what_is_not_there(tree: Tree, rows: dict[str, Any]) -> None:
+    nobody = uuid.uuid4()
+    below = [tree.model(name=name, **{tree.parent: key}) for name, key in
+             (("f", rows["a"].id), ("g", nobody))]  # fmt: skip
+
+    with pytest.raises(NotFound, match=str(nobody)):
+        await tree.add_many(below)
 
 
 @pytest.mark.parametrize("depth", [-1, 101, True, "2"])

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import uuid
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from sqlalchemy import event
 
 from andamios_orm.exceptions import CheckViolation, NotFound, StaleVersion, ValueRefused
 
 if TYPE_CHECKING:
+    from andamios_orm import Session
     from axai_pg.data.models import Document, User
     from axai_pg.data.repositories import DocumentRepository
 
@@ -23,6 +26,20 @@ async def test_a_change_is_a_version_with_its_description_and_who_made_it(
 
     assert (changed.version, changed.change_description) == (2, "renamed")
     assert changed.changed_by_id == user.id
+
+
+async def test_who_made_a_version_is_not_the_callers_to_say(
+    documents: DocumentRepository, document: Document, other: User
+) -> None:
+    forged = {"title": "x", "owner_id": other.id, "changed_by_id": other.id}
+
+    for write in (
+        documents.create(forged),
+        documents.update(document.id, forged),
+        documents.update_with_version(document.id, forged),
+    ):
+        with pytest.raises(ValueRefused, match="the database takes it from the context"):
+            await write
 
 
 async def test_a_description_is_for_one_change_even_if_it_is_that_of_the_last(
@@ -63,6 +80,42 @@ async def test_an_error_of_the_database_is_the_one_that_is_raised(
 ) -> None:
     with pytest.raises(CheckViolation):
         await documents.update_with_version(document.id, {"title": " "}, "blank")
+
+
+async def test_the_first_error_is_the_one_that_is_raised(
+    session: Session, documents: DocumentRepository, document: Document
+) -> None:
+    async def lose_the_connection(_event: Any) -> None:
+        raw = await (await session.connection()).get_raw_connection()
+        await raw.driver_connection.close()
+        raise KeyError("first")
+
+    with pytest.raises(KeyError, match="first"):
+        await documents.on("before_update", lose_the_connection).update_with_version(
+            document.id, {"title": "x"}, "lost"
+        )
+
+
+async def test_who_is_cancelled_sends_nothing_more(
+    session: Session, documents: DocumentRepository, document: Document
+) -> None:
+    sent: list[str] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, *_others: Any) -> None:
+        sent.append(statement)
+
+    def cancel(_event: Any) -> None:
+        event.listen(engine, "before_cursor_execute", note)
+        raise asyncio.CancelledError
+
+    engine = session.sync_session.get_bind().engine
+    with pytest.raises(asyncio.CancelledError):
+        await documents.on("before_update", cancel).update_with_version(
+            document.id, {"title": "x"}, "lost"
+        )
+    event.remove(engine, "before_cursor_execute", note)
+
+    assert sent == []
 
 
 async def test_a_description_that_is_too_long_is_refused(

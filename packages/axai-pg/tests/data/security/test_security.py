@@ -1,14 +1,16 @@
 from __future__ import annotations
 
 import datetime as dt
+import inspect
 import pickle
 import uuid
+from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 
 from andamios_orm import Session
-from andamios_orm.exceptions import ConfigurationError, ValueRefused
+from andamios_orm.exceptions import ConfigurationError, QueryRefused, ValueRefused
 from andamios_orm.repositories import BaseRepository
 from axai_pg.data.models import (
     Document,
@@ -24,7 +26,7 @@ from axai_pg.data.security import SecureRepository, SecurityManager, require_per
 from axai_pg.exceptions import PermissionRequired
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import Callable
 
     from axai_pg.data.config.database import DatabaseManager
     from axai_pg.data.isolation import IsolatedSession
@@ -172,6 +174,23 @@ async def test_a_document_is_granted(
     assert await document_permits(careless, house, "guest") == []
 
 
+async def test_a_role_may_permit_all_documents(careless: DatabaseManager, house: House) -> None:
+    async with careless.async_session_scope(house.id) as session:
+        session.add(RolePermission(role_id=house.role, resource="documents", action="update"))
+
+    assert await document_permits(careless, house, "editor") == ["write"]
+
+
+async def test_nobody_may_do_anything_with_a_deleted_document(
+    careless: DatabaseManager, house: House
+) -> None:
+    async with careless.async_session_scope(house.id) as session:
+        await BaseRepository(session, Document).delete(house.document)
+
+    for user in ("owner", "admin"):
+        assert await document_permits(careless, house, user) == []
+
+
 async def test_a_repository_does_what_the_user_may(careless: DatabaseManager, house: House) -> None:
     async with careless.async_session_scope(house.id, house.users["editor"]) as session:
         topics = SecureRepository(session, Topic)
@@ -192,6 +211,41 @@ async def test_a_repository_does_what_the_user_may(careless: DatabaseManager, ho
     async with careless.async_session_scope(house.id) as session:
         with pytest.raises(PermissionRequired, match="nobody is named who may read topics"):
             await SecureRepository(session, Topic).count()
+
+
+ASK_NOTHING = {
+    *("is_detached", "loaded_by_key", "middleware", "session"),
+    *(f"{moment}_{what}" for moment in ("before", "after") for what in ("create", "update")),
+    *("before_delete", "after_delete", "on", "use", "scope"),
+    *("cached", "uncached", "with_deleted", "without_middleware"),
+    *("on_session", "reading", "run_alone", "transaction"),
+}
+"""What sends nothing to the database, or runs what it is given."""
+
+
+async def called_with_nothing(method: Callable[..., Any]) -> None:
+    """Call any method of a repository; permission comes before its arguments are looked at."""
+    parameters = inspect.signature(method).parameters.values()
+    needed = [each for each in parameters if each.default is each.empty]
+    found = method(**{each.name: None for each in needed if each.kind not in VARIABLE})
+    await (anext(found) if isinstance(found, AsyncIterator) else found)
+
+
+VARIABLE = {inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD}
+
+
+async def test_no_method_of_a_repository_goes_past_the_permission(
+    careless: DatabaseManager, house: House
+) -> None:
+    names = {name for name in dir(SecureRepository) if not name.startswith("_")} - ASK_NOTHING
+    assert {"query", "stream", "load", "history"} < names
+    async with careless.async_session_scope(house.id, house.users["guest"]) as session:
+        topics = SecureRepository(session, Topic)
+        for repository in (topics, topics.with_deleted(), topics.cached()):
+            for name in sorted(names):
+                with pytest.raises((PermissionRequired, QueryRefused)) as refused:
+                    await called_with_nothing(getattr(repository, name))
+                assert isinstance(refused.value, QueryRefused) is (name == "query")
 
 
 @require_permission("topics", "create")

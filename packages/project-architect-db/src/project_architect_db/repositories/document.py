@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import difflib
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import BigInteger, cast, func, select
@@ -12,6 +11,7 @@ from andamios_orm.exceptions import ConfigurationError, NotFound
 from andamios_orm.models.paths import checked_path
 from andamios_orm.queries import search
 from andamios_orm.repositories import GenericRepository, operation
+from andamios_orm.repositories.patches import patch
 from project_architect_db.exceptions.validation import FileRefused
 from project_architect_db.models.document import (
     Document,
@@ -178,13 +178,7 @@ class DocumentRepository(BaseRepository[Document]):
         last = await self._current(key) if second is None else second
         before, after = await self.content_of(key, first), await self.content_of(key, last)
         old, new = (f"{document.name} (version {number})" for number in (first, last))
-        lines = difflib.unified_diff(
-            before.splitlines(keepends=True), after.splitlines(keepends=True), old, new
-        )
-        return "".join(
-            line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n"
-            for line in lines
-        )
+        return patch(before, after, old, new)
 
     async def _current(self, key: int) -> int:
         """Return the number of the version that a document is in."""

@@ -170,7 +170,10 @@ class Document(TenantMixin, TimestampMixin, VersionMixin, SoftDeleteMixin, Base)
     content_hash: Mapped[str | None] = derived("content", _digest, String(64), given=True)
     """The SHA-256 of its content."""
     changed_by_id: Mapped[uuid.UUID | None] = mapped_column(
-        Uuid, server_default=FetchedValue(), server_onupdate=FetchedValue()
+        Uuid,
+        server_default=FetchedValue(),
+        server_onupdate=FetchedValue(),
+        info={"kept": "the database takes it from the context"},
     )
     change_description: Mapped[str | None] = mapped_column(
         String(1_000), default=_nothing, server_onupdate=FetchedValue()

@@ -26,7 +26,15 @@ class Fraction(Checked[decimal.Decimal]):
 
     def stored(self, value: Any, dialect: Dialect) -> decimal.Decimal:
         """Return the number, to four digits."""
-        is_number = isinstance(value, (int, float, decimal.Decimal)) and not isinstance(value, bool)
-        if not is_number or not 0 <= value <= 1:  # no NaN is, either
+        is_nan = isinstance(value, decimal.Decimal) and value.is_nan()  # it refuses to be compared
+        if not _is_number(value) or is_nan or not 0 <= value <= 1:
             raise ValueRefused("it is a number from 0 to 1", value)
         return decimal.Decimal(str(value)).quantize(_UNIT)
+
+    def coerce_compared_value(self, op: Any, value: Any) -> Any:
+        """Return the type of what a column is compared or multiplied with: any number."""
+        return Numeric() if _is_number(value) else self
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float, decimal.Decimal)) and not isinstance(value, bool)

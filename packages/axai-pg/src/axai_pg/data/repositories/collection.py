@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, ClassVar
 from sqlalchemy import select
 
 from andamios_orm.repositories import operation
-from axai_pg.data.models import Collection, Document, DocumentCollection
-from axai_pg.data.repositories.base import BaseRepository
+from axai_pg.data.models import Collection, DocumentCollection
+from axai_pg.data.repositories.sharing import SharedDocuments
 from axai_pg.data.repositories.tree import TreeRepository
+from axai_pg.data.repositories.viewing import PartRepository
 
 if TYPE_CHECKING:
     import uuid
@@ -18,7 +19,10 @@ __all__ = ["CollectionRepository"]
 
 
 class CollectionRepository(TreeRepository[Collection]):
-    """Collections, and the documents that were put in each."""
+    """Collections, and the documents that were put in each.
+
+    With ``viewer=user_id``, documents are those that the user may read.
+    """
 
     model = Collection
     parent: ClassVar[str] = "parent_id"
@@ -36,10 +40,11 @@ class CollectionRepository(TreeRepository[Collection]):
 
         Raises:
             NotFound: there is no such collection, or no such document.
+            NotPermitted: the viewer may not change the document.
         """
         await self.get(key)
-        await BaseRepository(self.session, Document).get(document_id)
-        members = BaseRepository(self.session, DocumentCollection)
+        await SharedDocuments(self.session, viewer=self.viewer).get(document_id)
+        members = PartRepository(self.session, DocumentCollection, viewer=self.viewer)
         member, _ = await members.get_or_create(collection_id=key, document_id=document_id)
         return member
 
@@ -49,15 +54,17 @@ class CollectionRepository(TreeRepository[Collection]):
 
         Raises:
             NotFound: there is no such collection.
+            NotPermitted: the viewer may not change the document.
         """
         await self.get(key)
-        members = BaseRepository(self.session, DocumentCollection)
+        members = PartRepository(self.session, DocumentCollection, viewer=self.viewer)
         return bool(await members.delete_where(collection_id=key, document_id=document_id))
 
     @operation()
     async def find_by_document(self, document_id: uuid.UUID) -> list[Collection]:
         """Return the collections that a document is in, by name."""
+        members = PartRepository(self.session, DocumentCollection, viewer=self.viewer)
         around = select(DocumentCollection.collection_id).where(
-            DocumentCollection.document_id == document_id
+            DocumentCollection.document_id == document_id, *members.scope()
         )
         return await self.list(Collection.id.in_(around), limit=None, order_by="name")

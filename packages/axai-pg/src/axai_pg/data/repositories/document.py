@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -36,6 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence
 
     from andamios_orm.bulk import Upserted
+    from andamios_orm.bulk.rows import Batch
     from andamios_orm.repositories.reading import Condition
     from axai_pg.data.repositories.search import SearchHit
 
@@ -195,6 +195,7 @@ class DocumentRepository(VersionedDocuments):
             .where(Document.id != document_id, *self._where((), {}))
             .order_by(around.c.depth, around.c.nodes.desc(), Document.id)
             .limit(limit)
+            .options(*self._sight())
         )
         rows = await self.session.execute(statement)
         return [RelatedDocument(document, depth, count) for document, depth, count in rows]
@@ -230,7 +231,7 @@ class DocumentRepository(VersionedDocuments):
             ValueRefused: a column is not the caller's to write, or a value does not fit.
         """
         document = self._new(values)
-        document.id = uuid7()
+        document.id = document.id or uuid7()
         summaries = SummaryRepository(self.session)
         made = summaries.prepare(document.id, summary)
         await self._insert(document)
@@ -269,7 +270,8 @@ class DocumentRepository(VersionedDocuments):
             StaleVersion: rows have other versions than were given.
             QueryRefused: there is a viewer, or a row has a status.
         """
-        return await super().bulk_update(_without_status(rows, schema), schema=schema)
+        batch = _without_status(rows, schema, partial=True)
+        return await super().bulk_update(batch)
 
     @operation(writes=True)
     async def bulk_upsert(
@@ -281,8 +283,8 @@ class DocumentRepository(VersionedDocuments):
             BulkRefused: some rows are wrong; nothing was written, every one is named.
             QueryRefused: there is a viewer, or a row has a status.
         """
-        rows = _without_status(rows, schema)
-        return await super().bulk_upsert(rows, match_fields=match_fields, schema=schema)
+        batch = _without_status(rows, schema, partial=False)
+        return await super().bulk_upsert(batch, match_fields=match_fields)
 
     async def _change(self, changes: Sequence[tuple[Document, dict[str, Any], Any]]) -> None:
         for document, values, _ in changes:
@@ -291,17 +293,17 @@ class DocumentRepository(VersionedDocuments):
         await super()._change(changes)
 
 
-def _without_status(rows: Any, schema: type[Any] | None) -> Any:
-    """Return rows that say nothing of a status: which one follows, a bulk does not ask.
+def _without_status(rows: Any, schema: type[Any] | None, *, partial: bool) -> Batch:
+    """Return rows, read, that say nothing of a status: which one follows, a bulk does not ask.
 
     Raises:
+        BulkRefused: the schema or the model has no use for some of them.
         QueryRefused: one of them does.
     """
-    if isinstance(rows, Iterator):
-        rows = list(rows)
-    if "status" in read_rows(rows, target_of(Document), schema, partial=True).columns:
+    batch = read_rows(rows, target_of(Document), schema, partial=partial)
+    if "status" in batch.columns:
         raise QueryRefused(
             "a status follows another, which a bulk does not look at: use set_status(), or "
             "update_many() for several documents"
         )
-    return rows
+    return batch

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 
+from andamios_orm.exceptions import QueryRefused
 from axai_pg.data.repositories.base import BaseRepository
 from axai_pg.data.repositories.collection import CollectionRepository
 from axai_pg.data.repositories.document import DocumentRepository
@@ -31,6 +32,10 @@ ModelT = TypeVar("ModelT")
 class RepositoryFactory:
     """The repositories of one session, for everybody or for a viewer.
 
+    For a viewer, documents that they may not read are not there, nor is what belongs to these:
+    summaries, topics that they are about, places in collections, nodes and relationships.
+    Names of topics and collections are for everybody in the organisation.
+
     ::
 
         async with RepositoryFactory.scope(manager, org_id, user_id) as repositories:
@@ -38,7 +43,7 @@ class RepositoryFactory:
     """
 
     def __init__(self, session: AsyncSession, *, viewer: uuid.UUID | None = None) -> None:
-        """Work on a session; documents are those that ``viewer`` may see, if there is one."""
+        """Work on a session, for everybody or for a user: ``viewer``."""
         self.session = session
         self.viewer = viewer
 
@@ -49,15 +54,20 @@ class RepositoryFactory:
         manager: DatabaseManager,
         org_id: uuid.UUID | str,
         user_id: uuid.UUID | str | None = None,
+        *,
+        viewer: uuid.UUID | None = None,
     ) -> AsyncIterator[RepositoryFactory]:
         """Yield the repositories of a scope; commit in the end, or roll back on any error.
+
+        ``user_id`` is who acts, which the audit log has; ``viewer``, mostly the same user, is
+        by whose permissions.
 
         Raises:
             OrganizationChanged: it is inside a scope of another organisation.
             ValueRefused: a key is no UUID.
         """
         async with manager.async_session_scope(org_id, user_id) as session:
-            yield cls(session)
+            yield cls(session, viewer=viewer)
 
     @cached_property
     def organizations(self) -> OrganizationRepository:
@@ -76,24 +86,33 @@ class RepositoryFactory:
 
     @cached_property
     def collections(self) -> CollectionRepository:
-        """Its collections."""
-        return CollectionRepository(self.session)
+        """Its collections, with documents that the viewer may see."""
+        return CollectionRepository(self.session, viewer=self.viewer)
 
     @cached_property
     def topics(self) -> TopicRepository:
-        """Its topics."""
-        return TopicRepository(self.session)
+        """Its topics, and what documents are about, as the viewer may see that."""
+        return TopicRepository(self.session, viewer=self.viewer)
 
     @cached_property
     def summaries(self) -> SummaryRepository:
-        """Its summaries."""
-        return SummaryRepository(self.session)
+        """Its summaries, of documents that the viewer may see."""
+        return SummaryRepository(self.session, viewer=self.viewer)
 
     @cached_property
     def graph(self) -> GraphRepository:
-        """Its graph."""
-        return GraphRepository(self.session)
+        """Its graph, of documents that the viewer may see."""
+        return GraphRepository(self.session, viewer=self.viewer)
 
     def of(self, model: type[ModelT]) -> BaseRepository[ModelT]:
-        """Return a repository of any other model, such as ``Role``."""
+        """Return a repository of any other model, such as ``Role``.
+
+        Raises:
+            QueryRefused: there is a viewer, of whom that repository would know nothing.
+        """
+        if self.viewer is not None:
+            raise QueryRefused(
+                f"a repository of {model.__name__} knows nothing of a viewer: use "
+                f"RepositoryFactory(session).of(), where that is meant"
+            )
         return BaseRepository(self.session, model)

@@ -10,12 +10,14 @@ from sqlalchemy import or_, select
 from andamios_orm.repositories import operation
 from andamios_orm.repositories.statements import window
 from axai_pg.data.models import GraphNode, GraphRelationship
-from axai_pg.data.repositories.base import BaseRepository
+from axai_pg.data.repositories.viewing import PartRepository
 from axai_pg.data.repositories.walks import NODES, Walk, way_to
 
 if TYPE_CHECKING:
     import uuid
     from collections.abc import Sequence
+
+    from sqlalchemy import ColumnElement
 
 __all__ = ["GraphPath", "GraphRepository", "Neighbourhood"]
 
@@ -40,8 +42,12 @@ class GraphPath:
     relationships: list[GraphRelationship]
 
 
-class GraphRepository(BaseRepository[GraphNode]):
-    """Nodes, the relationships between them, and walks along those that are active."""
+class GraphRepository(PartRepository[GraphNode]):
+    """Nodes, the relationships between them, and walks along those that are active.
+
+    With ``viewer=user_id``, what was found in documents that the user may not read is not
+    there, and no walk goes through it.
+    """
 
     model = GraphNode
 
@@ -70,12 +76,13 @@ class GraphRepository(BaseRepository[GraphNode]):
 
         Raises:
             NotFound: there is no such node.
+            NotPermitted: the viewer may not change the document that says so.
             UnknownField: a name is none of the model's; the error lists those.
             ValueRefused: a column is not the caller's to write, or a value does not fit.
         """
         await self.get(source_id)
         await self.get(target_id)
-        relationships = BaseRepository(self.session, GraphRelationship)
+        relationships = self._edges()
         made = relationships._new(values)  # noqa: SLF001 - it is a repository of ours
         made.source_node_id, made.target_node_id = source_id, target_id
         return await relationships.create(made)
@@ -91,12 +98,24 @@ class GraphRepository(BaseRepository[GraphNode]):
         """
         await self.get(key)
         table = GraphRelationship
-        return await BaseRepository(self.session, table).list(
+        return await self._edges().list(
             or_(table.source_node_id == key, table.target_node_id == key),
+            *self._between_seen(),
             limit=limit,
             offset=offset,
             order_by="created_at",
         )
+
+    def _edges(self) -> PartRepository[GraphRelationship]:
+        return PartRepository(self.session, GraphRelationship, viewer=self.viewer)
+
+    def _between_seen(self) -> list[ColumnElement[bool]]:
+        """Return the conditions that the viewer may see both nodes of a relationship."""
+        if self.viewer is None:
+            return []
+        nodes = select(GraphNode.id).where(*self.scope())
+        ends = (GraphRelationship.source_node_id, GraphRelationship.target_node_id)
+        return [end.in_(nodes) for end in ends]
 
     # ---- walks ---------------------------------------------------------------------------
 
@@ -125,15 +144,13 @@ class GraphRepository(BaseRepository[GraphNode]):
         depths = walk.depths(GraphNode.id == key)
         statement = select(GraphNode, depths.c.depth).join(depths, GraphNode.id == depths.c.id)
         ordered = statement.order_by(depths.c.depth, GraphNode.name, GraphNode.id).limit(limit)
-        rows = (await self.session.execute(ordered)).all()
+        rows = (await self.session.execute(ordered.options(*self._sight()))).all()
         found = {node.id: depth for node, depth in rows}
         table = GraphRelationship
         between = [table.source_node_id.in_(found), table.target_node_id.in_(found)]
         if types is not None:
             between.append(table.relationship_type.in_(types))
-        relationships = await BaseRepository(self.session, table).list(
-            *between, limit=NODES, is_active=True
-        )
+        relationships = await self._edges().list(*between, limit=NODES, is_active=True)
         return Neighbourhood([node for node, _ in rows], found, relationships)
 
     @operation()
@@ -158,16 +175,14 @@ class GraphRepository(BaseRepository[GraphNode]):
         walk = Walk(max_depth, types, is_directed)
         await self.get(source_id)
         await self.get(target_id)
-        way = (await self.session.execute(way_to(walk, source_id, target_id))).all()
+        statement = way_to(walk, source_id, target_id).options(*self._sight())
+        way = (await self.session.execute(statement)).all()
         if not way:
             return None
         passed = await self.list(GraphNode.id.in_([step.id for step in way]))
         nodes = {node.id: node for node in passed}
         keys = [step.relationship_id for step in way[:-1]]
         between = {
-            each.id: each
-            for each in await BaseRepository(self.session, GraphRelationship).list(
-                GraphRelationship.id.in_(keys)
-            )
+            each.id: each for each in await self._edges().list(GraphRelationship.id.in_(keys))
         }
         return GraphPath([nodes[step.id] for step in way], [between[key] for key in keys])

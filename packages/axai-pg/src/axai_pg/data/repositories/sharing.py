@@ -10,38 +10,24 @@ from andamios_orm.exceptions import ValueRefused
 from andamios_orm.repositories import operation
 from axai_pg.data.models import Action, Document, DocumentPermission, Permission, Role, User
 from axai_pg.data.repositories.base import BaseRepository
-from axai_pg.data.repositories.permissions import ACTIONS, acting_user, permitted
-from axai_pg.exceptions import NotPermitted
+from axai_pg.data.repositories.viewing import ViewedRepository
+from axai_pg.data.security.documents import ACTIONS, acting_user, ending, is_active, permitted
+from axai_pg.exceptions import NotPermitted, PermissionRequired
 
 if TYPE_CHECKING:
     import datetime as dt
     import uuid
     from collections.abc import Sequence
 
-    from sqlalchemy.ext.asyncio import AsyncSession
-
-    from andamios_orm.bulk import Created, LoadReport
-    from andamios_orm.core import SessionManager
     from andamios_orm.repositories.reading import Condition
 
 __all__ = ["SharedDocuments"]
 
 
-class SharedDocuments(BaseRepository[Document]):
+class SharedDocuments(ViewedRepository[Document]):
     """Documents of the organisation, all of them or those that a viewer may see."""
 
     model = Document
-
-    def __init__(
-        self, source: AsyncSession | SessionManager, *, viewer: uuid.UUID | None = None
-    ) -> None:
-        """Work on a session, for everybody or for a user: ``viewer``.
-
-        Raises:
-            ConfigurationError: ``source`` is no session.
-        """
-        super().__init__(source)
-        self.viewer = viewer
 
     def scope(self) -> Sequence[Condition]:
         """Return the condition that the viewer may see a document; none without a viewer."""
@@ -73,16 +59,19 @@ class SharedDocuments(BaseRepository[Document]):
         """Return that a user, or everybody with a role, may do something with a document.
 
         Who could until some time, can until ``expires_at`` from now on. A viewer permits
-        nothing that they may not do themselves.
+        nothing that they may not do themselves, and nothing for longer than they may.
 
         Raises:
             NotFound: there is no such document, user or role.
             NotPermitted: the viewer may not share it.
-            ValueRefused: there is no such permission; user and role were named, or neither.
+            ValueRefused: there is no such permission; user and role were named, or neither; it
+                would end later than what the viewer was permitted, which the error says.
         """
         grant = await self._grant(key, permission, user_id, role_id)
-        if self.viewer is not None:
-            await self._require(ACTIONS[grant["permission"]], [key])
+        fields = BaseRepository(self.session, DocumentPermission).fields
+        expires_at = fields.check("expires_at", expires_at)
+        for action in (Action.SHARE, ACTIONS[grant["permission"]]):
+            await self._require_no_longer(action, key, expires_at)
         by = self.viewer or await self.session.scalar(acting_user())
         grants = BaseRepository(self.session, DocumentPermission)
         given = {"granted_by_id": by, "expires_at": expires_at}
@@ -163,9 +152,11 @@ class SharedDocuments(BaseRepository[Document]):
     # ---- what a viewer changes -----------------------------------------------------------
 
     async def _insert(self, *instances: Document) -> None:
-        for instance in instances:
-            if self.viewer is not None:
-                owner = vars(instance).get("owner_id") or self.viewer
+        if self.viewer is not None:
+            if not await self.session.scalar(is_active(self.viewer)):
+                raise PermissionRequired(Document.__tablename__, Action.CREATE, self.viewer)
+            for instance in instances:
+                owner = _owner_of(instance, self.viewer)
                 if owner != self.viewer:
                     raise ValueRefused("a viewer makes documents of their own", owner, "owner_id")
                 instance.owner_id = owner
@@ -193,37 +184,32 @@ class SharedDocuments(BaseRepository[Document]):
         await self._require(Action.DELETE, [found.id])
         return await super().restore(key)
 
-    @operation(writes=True)
-    async def bulk_create(self, rows: Any, *, schema: type[Any] | None = None) -> Created[Document]:
-        """Return many new documents, as a lazy sequence.
+    async def _require_no_longer(
+        self, action: Action, key: uuid.UUID, expires_at: dt.datetime | None
+    ) -> None:
+        """Raise if there is a viewer who may not do something with a document for so long.
 
         Raises:
-            BulkRefused: some rows are wrong; nothing was written, every one is named.
-            QueryRefused: there is a viewer, who makes documents one by one.
+            NotPermitted: the viewer may not do it at all.
+            ValueRefused: they may until an earlier time.
         """
-        self._refuse_scope()
-        return await super().bulk_create(rows, schema=schema)
-
-    async def load(self, source: Any, **options: Any) -> LoadReport:
-        """Return what was created out of rows, columns or a file, read a batch at a time.
-
-        Raises:
-            BulkRefused: some rows are wrong; the error names them.
-            QueryRefused: there is a viewer, who makes documents one by one.
-        """
-        self._refuse_scope()
-        return await super().load(source, **options)
-
-    async def _require(self, action: Action, keys: Sequence[uuid.UUID]) -> None:
-        """Raise if there is a viewer who may not do something with one of these documents.
-
-        Raises:
-            NotPermitted: so it is; the error names the document.
-        """
-        if self.viewer is None or not keys:
+        if self.viewer is None:
             return
-        statement = select(Document.id).where(Document.id.in_(keys), permitted(self.viewer, action))
-        may = set(await self.session.scalars(statement))
-        for key in keys:
-            if key not in may:
+        for ends, until in await self.session.execute(ending(self.viewer, action, key)):
+            if not ends:
+                return
+            if until is None:
                 raise NotPermitted(self.viewer, action, key)
+            if expires_at is None or expires_at > until:
+                reason = (
+                    f"the viewer may {action} it until {until.isoformat()}, and permits no more"
+                )
+                raise ValueRefused(reason, expires_at, "expires_at")
+
+
+def _owner_of(document: Document, viewer: uuid.UUID) -> uuid.UUID | None:
+    """Return whose a new document is to be: the viewer's, if nobody was named."""
+    given = vars(document)
+    owner = given.get("owner")
+    named: uuid.UUID | None = owner.id if owner is not None else given.get("owner_id") or viewer
+    return named

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from andamios_orm.repositories import operation
 from axai_pg.data.models import Summary
-from axai_pg.data.repositories.base import BaseRepository
+from axai_pg.data.repositories.viewing import PartRepository
 
 if TYPE_CHECKING:
     import uuid
@@ -16,8 +16,11 @@ if TYPE_CHECKING:
 __all__ = ["SummaryRepository"]
 
 
-class SummaryRepository(BaseRepository[Summary]):
-    """Summaries; each says which tool or agent made it, and how sure that was."""
+class SummaryRepository(PartRepository[Summary]):
+    """Summaries; each says which tool or agent made it, and how sure that was.
+
+    With ``viewer=user_id``, those of documents that the user may read.
+    """
 
     model = Summary
 

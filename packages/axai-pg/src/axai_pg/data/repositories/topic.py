@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from andamios_orm.models.clock import now
 from andamios_orm.repositories import operation
-from axai_pg.data.models import Document, DocumentTopic, Topic
-from axai_pg.data.repositories.base import BaseRepository
+from axai_pg.data.models import DocumentTopic, Topic
+from axai_pg.data.repositories.sharing import SharedDocuments
 from axai_pg.data.repositories.tree import TreeRepository
+from axai_pg.data.repositories.viewing import PartRepository
 
 if TYPE_CHECKING:
     import decimal
@@ -18,7 +19,10 @@ __all__ = ["TopicRepository"]
 
 
 class TopicRepository(TreeRepository[Topic]):
-    """Topics of the organisation; each says what has found it, and so does each use of it."""
+    """Topics of the organisation; each says what has found it, and so does each use of it.
+
+    With ``viewer=user_id``, uses are those by documents that the user may read.
+    """
 
     model = Topic
     parent: ClassVar[str] = "parent_topic_id"
@@ -40,7 +44,7 @@ class TopicRepository(TreeRepository[Topic]):
         self, document_id: uuid.UUID, limit: int | None = 100, offset: int = 0
     ) -> list[DocumentTopic]:
         """Return what a document is about, the most relevant first, with each topic loaded."""
-        return await BaseRepository(self.session, DocumentTopic).list(
+        return await PartRepository(self.session, DocumentTopic, viewer=self.viewer).list(
             limit,
             offset,
             document_id=document_id,
@@ -64,17 +68,18 @@ class TopicRepository(TreeRepository[Topic]):
 
         Raises:
             NotFound: there is no such topic, or no such document.
+            NotPermitted: the viewer may not change the document.
             ValueRefused: the relevance is no number from 0 to 1.
         """
         await self.get(key)
-        await BaseRepository(self.session, Document).get(document_id)
+        await SharedDocuments(self.session, viewer=self.viewer).get(document_id)
         found = {
             "extracted_by_tool": extracted_by_tool,
             "extracted_at": now(),
             "relevance_score": relevance_score,
             "context": context,
         }
-        uses = BaseRepository(self.session, DocumentTopic)
+        uses = PartRepository(self.session, DocumentTopic, viewer=self.viewer)
         return await uses.upsert(
             {"document_id": document_id, "topic_id": key, **found},
             match_fields=["document_id", "topic_id"],
@@ -86,7 +91,8 @@ class TopicRepository(TreeRepository[Topic]):
 
         Raises:
             NotFound: there is no such topic.
+            NotPermitted: the viewer may not change the document.
         """
         await self.get(key)
-        uses = BaseRepository(self.session, DocumentTopic)
+        uses = PartRepository(self.session, DocumentTopic, viewer=self.viewer)
         return bool(await uses.delete_where(topic_id=key, document_id=document_id))

@@ -9,7 +9,7 @@ from sqlalchemy.orm import aliased
 
 from andamios_orm.exceptions import ValueRefused
 from andamios_orm.repositories import operation
-from axai_pg.data.repositories.base import BaseRepository
+from axai_pg.data.repositories.viewing import ViewedRepository
 from axai_pg.exceptions import CycleRefused
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ DEEPEST: Final = 100
 """Levels that are looked at, up and down; what is farther away is left out."""
 
 
-class TreeRepository(BaseRepository[ModelT]):
+class TreeRepository(ViewedRepository[ModelT]):
     """Rows of a model that has a key of its own: the row above."""
 
     parent: ClassVar[str]
@@ -129,10 +129,16 @@ class TreeRepository(BaseRepository[ModelT]):
     # ---- no circles ----------------------------------------------------------------------
 
     async def _insert(self, *instances: ModelT) -> None:
-        for instance in instances:
-            parent = getattr(instance, self.parent)
-            if parent is not None:
-                await self.get(parent)
+        new = {instance.id for instance in instances}  # type: ignore[attr-defined]  # rows have one
+        parents = dict.fromkeys(getattr(instance, self.parent) for instance in instances)
+        wanted = [parent for parent in parents if parent is not None and parent not in new]
+        if wanted:
+            key = self._column("id")
+            there = select(key).where(*self._where([key.in_(wanted)], {}))
+            found = set(await self.session.scalars(there))
+            for parent in wanted:
+                if parent not in found:
+                    raise self._not_found(parent)
         await super()._insert(*instances)
 
     async def _change(self, changes: Sequence[tuple[ModelT, dict[str, Any], Any]]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import difflib
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -10,6 +10,7 @@ from sqlalchemy import func, select, text
 
 from andamios_orm.exceptions import NotFound
 from andamios_orm.repositories import operation
+from andamios_orm.repositories.patches import patch
 from andamios_orm.repositories.statements import window
 from axai_pg.data.models import Document, DocumentVersion
 from axai_pg.data.repositories.sharing import SharedDocuments
@@ -107,9 +108,10 @@ class VersionedDocuments(SharedDocuments):
         await self._describe(change_description)
         try:
             await self._change([(document, changes, expected)])
-        except BaseException:
+        except Exception:
             if self.session.is_active:  # else the description went with the transaction
-                await self._describe(None)
+                with suppress(Exception):  # it would hide what went wrong first
+                    await self._describe(None)
             raise
         await self._describe(None)
         return document
@@ -160,7 +162,9 @@ class VersionedDocuments(SharedDocuments):
             if was[name] != is_[name] and name != "content"
         }
         names = [f"{document.title} (version {number})" for number in (first, last)]
-        return VersionDiff(first, last, changes, _patch(before.content, after.content, *names))
+        return VersionDiff(
+            first, last, changes, patch(before.content or "", after.content or "", *names)
+        )
 
     @operation(writes=True)
     async def restore_version(
@@ -246,14 +250,4 @@ def _current(document: Document, changed: Any) -> VersionEntry:
         changed_at=document.updated_at,
         change_description=document.change_description,
         is_current=True,
-    )
-
-
-def _patch(before: str | None, after: str | None, old: str, new: str) -> str:
-    """Return the difference of two contents, as ``diff -u`` writes it."""
-    lines = difflib.unified_diff(
-        (before or "").splitlines(keepends=True), (after or "").splitlines(keepends=True), old, new
-    )
-    return "".join(
-        line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines
     )

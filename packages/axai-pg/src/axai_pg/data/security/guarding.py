@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import functools
 import inspect
-from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final, NoReturn, TypeVar
 
-from andamios_orm.exceptions import ConfigurationError
+from andamios_orm.exceptions import ConfigurationError, QueryRefused
 from andamios_orm.repositories import BaseRepository
 from axai_pg.data.models import Action
 from axai_pg.data.security.permissions import SecurityManager, isolated, require
@@ -59,9 +59,23 @@ class SecurityQueryMiddleware:
 
 
 class SecureRepository(BaseRepository[ModelT]):
-    """A repository that does what the user of its session may do, and nothing else."""
+    """A repository that does what the user of its session may do, and nothing else.
+
+    ``without_middleware()`` and ``session`` ask nobody: they are for methods of your own.
+    """
 
     middleware: ClassVar[Sequence[Middleware]] = (SecurityQueryMiddleware(),)
+
+    def query(self) -> NoReturn:
+        """Refuse: a query builder sends what it builds by itself, and asks nobody.
+
+        Raises:
+            QueryRefused: always.
+        """
+        raise QueryRefused(
+            f"query() of {type(self).__name__} would ask for no permission: use list(), count() "
+            f"or stream() with conditions"
+        )
 
 
 def require_permission(resource: str, action: Action | str) -> Callable[[CallT], CallT]:

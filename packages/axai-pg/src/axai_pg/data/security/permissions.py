@@ -7,39 +7,24 @@ is not named: a scope without a user.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Uuid, and_, cast, exists, func, or_, select, true
+from sqlalchemy import exists, or_, select
 
 from andamios_orm.exceptions import ConfigurationError, ValueRefused
 from axai_pg.data.isolation import IsolatedSession
-from axai_pg.data.models import (
-    Action,
-    Document,
-    DocumentPermission,
-    Permission,
-    RolePermission,
-    User,
-    UserRole,
-)
+from axai_pg.data.models import Action, Document, Permission, RolePermission, User, UserRole
+from axai_pg.data.security.documents import ACTING, ACTIONS, permitted
 from axai_pg.exceptions import PermissionRequired
 
 if TYPE_CHECKING:
     import enum
     import uuid
 
-    from sqlalchemy import ColumnElement, Select
+    from sqlalchemy import Select
     from sqlalchemy.ext.asyncio import AsyncSession
 
 __all__ = ["SecurityManager", "isolated", "permits", "require"]
-
-# What the database writes into the audit log, so nobody is asked about somebody else.
-_USER: Final = cast(func.nullif(func.current_setting("axai.user_id", true()), ""), Uuid)
-_IMPLIED_BY: Final = {
-    Permission.READ: (Permission.READ, Permission.WRITE, Permission.SHARE),
-    Permission.WRITE: (Permission.WRITE,),
-    Permission.SHARE: (Permission.SHARE,),
-}
 
 
 class SecurityManager:
@@ -76,17 +61,19 @@ class SecurityManager:
     async def permits_document(self, document_id: uuid.UUID, permission: Permission | str) -> bool:
         """Return whether the user may read, write or share one document.
 
-        Its owner may, and whoever was granted it, alone or through a role; whoever may
-        write or share it may read it.
+        It is what ``DocumentRepository(session, viewer=user_id)`` goes by: of a document that
+        is deleted, or is none, nobody may do anything. An operator may do everything.
 
         Raises:
             ValueRefused: there is no such permission.
         """
+        action = ACTIONS[_one_of(Permission, permission)]
         if isolated(self._session).scope.is_system:
             return True
-        wanted = _IMPLIED_BY[_one_of(Permission, permission)]
-        found = await self._session.scalar(_document_permitted(document_id, wanted))
-        return bool(found)
+        there = [Document.id == document_id, Document.deleted_at.is_(None)]
+        return bool(
+            await self._session.scalar(select(exists().where(*there, permitted(ACTING, action))))
+        )
 
 
 def isolated(session: Any) -> IsolatedSession:
@@ -128,40 +115,7 @@ def _permitted(resource: str, action: Action) -> Select[bool]:
         RolePermission.resource == resource,
         RolePermission.action == action,
     )
-    return select(exists().where(_is_active(), or_(User.is_admin, granted)))
-
-
-def _document_permitted(
-    document_id: uuid.UUID, permissions: tuple[Permission, ...]
-) -> Select[bool]:
-    through_role = (
-        exists()
-        .where(
-            UserRole.org_id == User.org_id,
-            UserRole.user_id == User.id,
-            UserRole.role_id == DocumentPermission.role_id,
-        )
-        .correlate(User, DocumentPermission)
-    )
-    granted = exists().where(
-        DocumentPermission.org_id == User.org_id,
-        DocumentPermission.document_id == document_id,
-        DocumentPermission.permission.in_(permissions),
-        or_(
-            DocumentPermission.expires_at.is_(None),
-            DocumentPermission.expires_at > func.now(),
-        ),
-        or_(DocumentPermission.user_id == User.id, through_role),
-    )
-    owned = exists().where(
-        Document.org_id == User.org_id, Document.id == document_id, Document.owner_id == User.id
-    )
-    there = exists().where(Document.org_id == User.org_id, Document.id == document_id)
-    return select(exists().where(_is_active(), there, or_(User.is_admin, owned, granted)))
-
-
-def _is_active() -> ColumnElement[bool]:
-    return and_(User.id == _USER, User.is_active)
+    return select(exists().where(User.id == ACTING, User.is_active, or_(User.is_admin, granted)))
 
 
 def _one_of(kind: Any, value: enum.StrEnum | str) -> Any:

@@ -129,7 +129,7 @@ BEGIN
         SELECT id INTO actor FROM users WHERE org_id = NEW.org_id AND id = actor;
     END IF;
     IF TG_OP = 'INSERT' THEN
-        NEW.changed_by_id := coalesce(NEW.changed_by_id, actor);
+        NEW.changed_by_id := coalesce(actor, NEW.changed_by_id);
         RETURN NEW;
     END IF;
     IF NEW.version = OLD.version THEN
@@ -141,12 +141,14 @@ BEGIN
         (OLD.title, OLD.description, OLD.content, OLD.language, OLD.filename, OLD.file_path,
         OLD.content_type, OLD.document_type, OLD.status, OLD.metadata)
     THEN
-        IF NEW.changed_by_id IS NOT DISTINCT FROM OLD.changed_by_id THEN
+        IF actor IS NOT NULL OR NEW.changed_by_id IS NOT DISTINCT FROM OLD.changed_by_id THEN
             NEW.changed_by_id := actor;
         END IF;
         IF NEW.change_description IS NOT DISTINCT FROM OLD.change_description THEN
             NEW.change_description := nullif(current_setting('axai.change_description', true), '');
         END IF;
+    ELSIF actor IS NOT NULL AND NEW.changed_by_id IS NOT NULL THEN  -- it is when a user goes
+        NEW.changed_by_id := OLD.changed_by_id;
     END IF;
     RETURN NEW;
 END $function$
