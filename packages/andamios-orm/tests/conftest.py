@@ -1,10 +1,7 @@
 """What the tests share: databases of both systems, with the tables that a module names."""
 
-import importlib.util
 import os
-import sys
 from collections.abc import AsyncIterator, Callable, Iterator
-from pathlib import Path
 
 import pytest
 from sqlalchemy import MetaData
@@ -13,19 +10,6 @@ from andamios_orm import Database
 from andamios_orm.testing.prepared import PreparedDatabases
 
 EMPTY = MetaData()
-
-
-def _share(name: str) -> None:
-    """Make a module of this folder importable by the name that type checkers know it by."""
-    full = f"tests.{name}"
-    spec = importlib.util.spec_from_file_location(full, Path(__file__).with_name(f"{name}.py"))
-    assert spec is not None
-    assert spec.loader is not None
-    module = sys.modules[full] = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-
-
-_share("histories")
 
 
 @pytest.fixture

@@ -14,8 +14,10 @@ from sqlalchemy import insert, select, text
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
+from andamios_orm.testing.cancelling import CancelledAt
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Generator, Iterator
+    from collections.abc import Callable, Iterator
 
     from sqlalchemy.ext.asyncio import AsyncEngine
     from tests.dialect.conftest import Lab
@@ -217,37 +219,6 @@ async def test_a_closed_connection_is_not_waited_for(engine: AsyncEngine) -> Non
 
 
 # ---- every suspension point ---------------------------------------------------
-
-
-class CancelledAt:
-    """Awaits a coroutine and cancels the task at the n-th point at which it is suspended."""
-
-    def __init__(self, work: Coroutine[Any, Any, None], point: int, delay: float) -> None:
-        self.reached = False
-        self._work, self._point, self._delay = work, point, delay
-
-    def __await__(self) -> Generator[Any, Any, None]:
-        """Pass on what the coroutine waits for."""
-        task = asyncio.current_task()
-        assert task is not None
-        steps, thrown, count = self._work.__await__(), None, 0
-        while True:
-            try:
-                waited = steps.send(None) if thrown is None else steps.throw(thrown)
-            except StopIteration:
-                return
-            count += 1
-            if count == self._point:
-                self.reached = True
-                if self._delay:
-                    asyncio.get_running_loop().call_later(self._delay, task.cancel)
-                else:
-                    task.cancel()
-            thrown = None
-            try:
-                yield waited
-            except BaseException as error:  # noqa: BLE001  # it belongs to the coroutine
-                thrown = error
 
 
 async def get(sessions: async_sessionmaker[AsyncSession], number: int) -> None:

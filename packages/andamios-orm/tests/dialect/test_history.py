@@ -13,16 +13,17 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from sqlalchemy import exc as sa_exc
-from tests.histories import History as SharedHistory
-from tests.histories import Level, anomalies, parsed
 
 from andamios_orm.exceptions import ConcurrencyConflict, TransactionAborted
+from andamios_orm.testing.histories import History as SharedHistory
+from andamios_orm.testing.histories import Level, anomalies, parsed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tests.dialect.conftest import Doors, Party
-    from tests.histories import Transaction
+
+    from andamios_orm.testing.histories import Transaction
 
 pytestmark = [pytest.mark.concurrency, pytest.mark.db]
 

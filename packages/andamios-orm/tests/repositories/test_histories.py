@@ -11,7 +11,13 @@ from typing import Any
 import pytest
 from sqlalchemy import BigInteger, ForeignKey, MetaData
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
-from tests.histories import (
+
+from andamios_orm import Database, Session
+from andamios_orm.core.changes import ChangeFeed
+from andamios_orm.exceptions import StaleVersion, WriteConflict
+from andamios_orm.models import IntegerKeyMixin, Row, VersionMixin
+from andamios_orm.repositories import BaseRepository
+from andamios_orm.testing.histories import (
     Bank,
     History,
     Level,
@@ -21,12 +27,6 @@ from tests.histories import (
     anomalies,
     parsed,
 )
-
-from andamios_orm import Database, Session
-from andamios_orm.core.changes import ChangeFeed
-from andamios_orm.exceptions import StaleVersion, WriteConflict
-from andamios_orm.models import IntegerKeyMixin, Row, VersionMixin
-from andamios_orm.repositories import BaseRepository
 
 pytestmark = [pytest.mark.concurrency, pytest.mark.db]
 

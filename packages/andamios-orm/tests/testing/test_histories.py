@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
-from tests.histories import Bank, Level, Transaction, Transfer, anomalies
+
+from andamios_orm.testing.histories import (
+    Bank,
+    History,
+    Level,
+    Transaction,
+    Transfer,
+    anomalies,
+    parsed,
+)
 
 pytestmark = pytest.mark.unit
 
@@ -117,3 +127,46 @@ def test_a_right_bank_has_no_faults() -> None:
     undone = replace(MOVED, number=2, transaction=UNDONE)
 
     assert Bank({X: 5, Y: 5}, [MOVED, undone], [10]).faults({X: 2, Y: 8}, [1]) == []
+
+
+# ---- how a history is made ------------------------------------------------------------
+
+
+async def test_who_is_cancelled_while_it_commits_does_not_know_what_became_of_it() -> None:
+    history = History(0)
+
+    for committing in (False, True):
+        with pytest.raises(asyncio.CancelledError), history.transaction() as transaction:
+            transaction.committing = committing
+            raise asyncio.CancelledError
+    with history.transaction() as transaction:
+        transaction.outcome = "committed"
+
+    assert [one.outcome for one in history.transactions] == ["undone", "unknown", "committed"]
+    assert history.committed == 1
+    assert repr(history.transactions[1]) == "unknown transaction 1"
+
+
+async def test_a_client_cancels_some_of_its_units_and_raises_what_is_wrong() -> None:
+    history, ended = History(0), []
+
+    async def waits() -> None:
+        try:
+            await asyncio.sleep(0.02)
+        finally:
+            ended.append(asyncio.current_task())
+
+    async def fails() -> None:
+        raise ZeroDivisionError
+
+    await history.client([waits], 8)
+    cancelled = sum(task.cancelled() for task in ended if task is not None)
+
+    assert 0 < cancelled < len(ended)
+    with pytest.raises(ZeroDivisionError):
+        await history.client([fails], 1)
+    assert [history.new_item(), history.new_item()] == [1, 2]
+
+
+def test_a_list_is_read_as_numbers() -> None:
+    assert parsed(" 1 2") == [1, 2]

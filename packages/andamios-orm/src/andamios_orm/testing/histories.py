@@ -14,10 +14,15 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from graphlib import CycleError, TopologicalSorter
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+
+__all__ = ["Bank", "History", "Level", "Transaction", "Transfer", "Undone", "anomalies", "parsed"]
+
+_CANCELLED: Final = 0.25
+"""The share of units that are cancelled."""
 
 
 class Level(IntEnum):
@@ -65,7 +70,7 @@ class History:
     """The transactions of many tasks, which all draw from one generator."""
 
     def __init__(self, seed: int) -> None:
-        self.chance = random.Random(seed)
+        self.chance = random.Random(seed)  # noqa: S311  # nosec B311 - no secret
         self.transactions: list[Transaction] = []
         self._next_item = 0
 
@@ -94,7 +99,7 @@ class History:
         """Run units, each in a task of its own, and cancel some of them."""
         for _ in range(times):
             task = asyncio.ensure_future(self.chance.choice(units)())
-            if self.chance.random() < 0.25:
+            if self.chance.random() < _CANCELLED:
                 await asyncio.sleep(self.chance.random() * 0.01)
                 task.cancel()
             await asyncio.wait({task})
