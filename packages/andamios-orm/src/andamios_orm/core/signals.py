@@ -41,6 +41,8 @@ class Signals:
         """Wait for changes that come through ``engine``, and on PostgreSQL through any."""
         self.closed = False
         self.listening = False
+        self.beginnings = 0
+        """How often it has begun to listen; what came before each was not heard."""
         self._engine = engine
         self._waiting: set[asyncio.Future[None]] = set()
         self._listener: asyncio.Task[None] | None = None
@@ -102,8 +104,8 @@ class Signals:
             try:
                 async with self._dedicated() as driver:
                     async for _ in notifications(driver, CHANNEL):
-                        self.listening, pause = True, _FIRST_PAUSE
-                        self.wake()
+                        self._heard()
+                        pause = _FIRST_PAUSE
             except Exception as error:  # noqa: BLE001 - whatever it is, the database is asked again
                 if _cancelled():
                     return
@@ -112,6 +114,13 @@ class Signals:
                 self.listening = False
             await asyncio.sleep(pause)
             pause = min(2 * pause, _LONGEST_PAUSE)
+
+    def _heard(self) -> None:
+        """Wake everybody: something is there, or it listens from now on."""
+        if not self.listening:
+            self.listening = True
+            self.beginnings += 1
+        self.wake()
 
     @contextlib.asynccontextmanager
     async def _dedicated(self) -> AsyncIterator[Any]:

@@ -63,8 +63,8 @@ def globex(manager: DatabaseManager, new_organisation: Callable[..., uuid.UUID])
 def until() -> Callable[..., object]:
     """Return what waits until a condition holds; the time limit of a test is its limit."""
 
-    async def wait(holds: Callable[[], bool]) -> None:
+    async def wait(holds: Callable[[], bool], *, pause: float = 0.01) -> None:
         while not holds():  # noqa: ASYNC110 - what it waits for tells nobody
-            await asyncio.sleep(0.01)
+            await asyncio.sleep(pause)
 
     return wait

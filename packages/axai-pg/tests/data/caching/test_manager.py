@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import uuid
     from collections.abc import Awaitable, Callable
 
+    import psycopg
     from sqlalchemy.ext.asyncio import AsyncSession
 
 pytestmark = [pytest.mark.integration, pytest.mark.db]
@@ -368,6 +369,31 @@ async def test_while_nobody_listens_each_hit_asks(
         await session.execute(update(Topic).values(name="woods"))
 
     assert not cache.is_listening
+    assert await read(manager, cache, acme) == ["woods"]
+
+
+async def test_what_was_written_while_nobody_listened_is_seen_once_somebody_does(
+    manager: DatabaseManager,
+    cache: CacheManager,
+    acme: uuid.UUID,
+    until: Callable[..., Awaitable[None]],
+    superuser: psycopg.Connection[Any],
+    manager_of: Callable[..., DatabaseManager],
+) -> None:
+    other = manager_of(manager.conn_config.username)
+    await read(manager, cache, acme)
+    await until(lambda: cache.is_listening)
+    assert await read(manager, cache, acme) == ["trees"]
+
+    superuser.execute(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+        "WHERE datname = current_database() AND query LIKE 'LISTEN %'"
+    )
+    await until(lambda: not cache.is_listening, pause=0)
+    with other.session_scope(acme) as session:
+        session.execute(update(Topic).values(name="woods"))
+    await until(lambda: cache.is_listening, pause=0)  # in the moment in which it is
+
     assert await read(manager, cache, acme) == ["woods"]
 
 

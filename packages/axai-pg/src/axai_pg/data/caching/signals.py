@@ -54,8 +54,11 @@ class Epochs:
 
     @property
     def now(self) -> int | None:
-        """The number of signals so far; None while nobody listens."""
-        return self._epoch if self._signals.listening else None
+        """The number of signals so far; None while nobody listens.
+
+        To begin to listen is one as well, at once: what came before may have been missed.
+        """
+        return self._epoch + self._signals.beginnings if self._signals.listening else None
 
     def next(self) -> None:
         """Count a signal; from any thread."""
@@ -95,7 +98,8 @@ class Epochs:
     def _note(self, connection: Connection) -> None:
         """Note it before BEGIN: the snapshot shows every commit that is counted."""
         info: dict[Any, Any] = connection.info
-        info[self] = Began(self._epoch if self._signals.listening else -1, self._removals)
+        now = self.now
+        info[self] = Began(-1 if now is None else now, self._removals)
 
     async def _count(self) -> None:
         """Count, also now and then without a signal: a connection may be dead and not know it."""
