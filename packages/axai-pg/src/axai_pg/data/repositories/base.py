@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from andamios_orm.exceptions import DuplicateKey, WriteConflict
 from andamios_orm.models.checked import Checked
 from andamios_orm.repositories import BaseRepository as CoreRepository
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
 __all__ = ["BaseRepository"]
 
@@ -27,6 +28,25 @@ class BaseRepository(CoreRepository[ModelT]):
         for instance in instances:
             self._check(vars(instance))
         await super()._insert(*instances)
+
+    async def _insert_unmatched(self, new: Sequence[ModelT], names: Iterable[str]) -> None:
+        matched = {self.fields.columns[name].name for name in names}
+        try:
+            await super()._insert_unmatched(new, names)
+        except DuplicateKey as error:
+            # Of a table with policies, the server names the constraint and not its columns.
+            unique = self._unique(error.constraint) - {"org_id"}
+            if not unique or not unique <= matched:
+                raise
+            raise WriteConflict(
+                f"another writer made this {self.model.__name__} meanwhile: run it again"
+            ) from error
+
+    def _unique(self, constraint: str | None) -> set[str]:
+        """Return the columns that are unique together by a constraint or an index."""
+        table: Any = self.mapper.local_table
+        named = (each for each in (*table.constraints, *table.indexes) if each.name == constraint)
+        return {name for each in named for name in each.columns.keys()}  # noqa: SIM118 - no dict
 
     async def _change(self, changes: Sequence[tuple[ModelT, dict[str, Any], Any]]) -> None:
         for _, values, _ in changes:

@@ -53,12 +53,14 @@ BEGIN
 END $$;
 
 -- Rows form a tree: argument 0 is the column with the key of the parent. Writers of one
--- organisation take turns, or two moves at the same time could close a circle together.
+-- organisation take turns, or two moves at the same time could close a circle together. Who
+-- has waited may see the tree of before: what is above a row that moves is locked, which fails
+-- where another has moved or removed some of it since.
 CREATE FUNCTION axai_refuse_cycle() RETURNS trigger
 LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 DECLARE
     above uuid := to_jsonb(NEW) ->> TG_ARGV[0];
-    closes boolean;
+    path uuid[];
 BEGIN
     IF above IS NULL THEN
         RETURN NEW;
@@ -68,15 +70,21 @@ BEGIN
         'WITH RECURSIVE path(id) AS (
             SELECT $1 UNION
             SELECT parent.%1$I FROM %2$I AS parent JOIN path ON parent.id = path.id
-            WHERE parent.org_id = $3 AND parent.%1$I IS NOT NULL
-        ) SELECT EXISTS (SELECT FROM path WHERE id = $2)',
+            WHERE parent.org_id = $2 AND parent.%1$I IS NOT NULL
+        ) SELECT array_agg(id) FROM path',
         TG_ARGV[0], TG_TABLE_NAME
-    ) INTO closes USING above, NEW.id, NEW.org_id;
-    IF closes THEN
+    ) INTO path USING above, NEW.org_id;
+    IF NEW.id = ANY (path) THEN
         RAISE EXCEPTION '% % would be above itself', TG_TABLE_NAME, NEW.id USING
             ERRCODE = 'check_violation',
             SCHEMA = TG_TABLE_SCHEMA, TABLE = TG_TABLE_NAME, COLUMN = TG_ARGV[0],
             CONSTRAINT = format('ck_%s_no_cycle', TG_TABLE_NAME);
+    END IF;
+    IF TG_OP = 'UPDATE' THEN
+        EXECUTE format(
+            'SELECT FROM %I WHERE org_id = $1 AND id = ANY ($2) ORDER BY id FOR SHARE',
+            TG_TABLE_NAME
+        ) USING NEW.org_id, path;
     END IF;
     RETURN NEW;
 END $$;

@@ -413,7 +413,7 @@ CREATE OR REPLACE FUNCTION axai_refuse_cycle()
 AS $function$
 DECLARE
     above uuid := to_jsonb(NEW) ->> TG_ARGV[0];
-    closes boolean;
+    path uuid[];
 BEGIN
     IF above IS NULL THEN
         RETURN NEW;
@@ -423,15 +423,21 @@ BEGIN
         'WITH RECURSIVE path(id) AS (
             SELECT $1 UNION
             SELECT parent.%1$I FROM %2$I AS parent JOIN path ON parent.id = path.id
-            WHERE parent.org_id = $3 AND parent.%1$I IS NOT NULL
-        ) SELECT EXISTS (SELECT FROM path WHERE id = $2)',
+            WHERE parent.org_id = $2 AND parent.%1$I IS NOT NULL
+        ) SELECT array_agg(id) FROM path',
         TG_ARGV[0], TG_TABLE_NAME
-    ) INTO closes USING above, NEW.id, NEW.org_id;
-    IF closes THEN
+    ) INTO path USING above, NEW.org_id;
+    IF NEW.id = ANY (path) THEN
         RAISE EXCEPTION '% % would be above itself', TG_TABLE_NAME, NEW.id USING
             ERRCODE = 'check_violation',
             SCHEMA = TG_TABLE_SCHEMA, TABLE = TG_TABLE_NAME, COLUMN = TG_ARGV[0],
             CONSTRAINT = format('ck_%s_no_cycle', TG_TABLE_NAME);
+    END IF;
+    IF TG_OP = 'UPDATE' THEN
+        EXECUTE format(
+            'SELECT FROM %I WHERE org_id = $1 AND id = ANY ($2) ORDER BY id FOR SHARE',
+            TG_TABLE_NAME
+        ) USING NEW.org_id, path;
     END IF;
     RETURN NEW;
 END $function$
