@@ -132,7 +132,10 @@ class Signals:
                 await connection.rollback()
                 await connection.run_sync(_detach)  # does not wait: no cancellation in between
                 driver = found
-                yield driver
+                try:
+                    yield driver
+                finally:  # else it is reset, which a broken one answers with an error in the log
+                    await connection.invalidate()
         finally:
             if driver is not None:  # SQLAlchemy leaves one of psycopg open
                 await close(driver)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import subprocess
 import uuid
@@ -118,6 +119,11 @@ async def manager(server: Server, request: pytest.FixtureRequest) -> AsyncIterat
     manager.dispose()
 
 
+def errors_in(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """Return what was logged as an error: whoever is told by an exception needs no traceback."""
+    return [each.getMessage() for each in caplog.records if each.levelno >= logging.ERROR]
+
+
 async def advance(writers: Sequence[Writer], tasks: Sequence[asyncio.Task[None]]) -> None:
     """Return when each writer has been told of some more writes."""
     goals = [len(writer.acknowledged) + STEPS for writer in writers]
@@ -132,6 +138,7 @@ async def test_what_was_acknowledged_outlives_restarts_and_the_pool_recovers(
     manager: DatabaseManager,
     firms: Sequence[Firm],
     rounds: Callable[[int, int, int], int],
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     writers = [Writer(manager, firm) for firm in firms for _ in range(2)]
     tasks = [asyncio.create_task(writer.write()) for writer in writers]
@@ -157,6 +164,7 @@ async def test_what_was_acknowledged_outlives_restarts_and_the_pool_recovers(
         assert set().union(*(writer.seen for writer in mine)) == {firm.id}
     engine: Any = manager._async_engine
     assert engine.pool.checkedout() == 0
+    assert errors_in(caplog) == []
 
 
 async def names(manager: DatabaseManager, cache: CacheManager, firm: Firm) -> list[str]:
@@ -182,6 +190,7 @@ async def test_no_answer_of_before_a_restart_is_given_after_a_write(
     manager: DatabaseManager,
     firm: Firm,
     rounds: Callable[[int, int, int], int],
+    caplog: pytest.LogCaptureFixture,
     *,
     asked: bool,
 ) -> None:
@@ -206,3 +215,4 @@ async def test_no_answer_of_before_a_restart_is_given_after_a_write(
             assert before != [name]
             assert await names(manager, cache, firm) == [name]
     other.dispose()
+    assert errors_in(caplog) == []
