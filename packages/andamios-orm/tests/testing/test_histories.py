@@ -168,5 +168,18 @@ async def test_a_client_cancels_some_of_its_units_and_raises_what_is_wrong() -> 
     assert [history.new_item(), history.new_item()] == [1, 2]
 
 
+def test_a_transaction_keeps_what_it_read_and_appended_in_order() -> None:
+    transaction = Transaction(0)
+
+    transaction.reads(X, [1])
+    transaction.appends(X, 2)
+    transaction.appends(Y, 3)
+    transaction.appends(X, 4)
+
+    assert transaction.steps == [(X, (1,)), (X, 2), (Y, 3), (X, 4)]
+    assert transaction.appended(X) == [2, 4]
+    assert transaction.appended(X, 3) == [2]
+
+
 def test_a_list_is_read_as_numbers() -> None:
     assert parsed(" 1 2") == [1, 2]
