@@ -55,7 +55,8 @@ END $$;
 -- Rows form a tree: argument 0 is the column with the key of the parent. Writers of one
 -- organisation take turns, or two moves at the same time could close a circle together. Who
 -- has waited may see the tree of before: what is above a row that moves is locked, which fails
--- where another has moved or removed some of it since.
+-- where another has moved or removed some of it since. It does not wait for one who does so
+-- now: that one may wait for its turn.
 CREATE FUNCTION axai_refuse_cycle() RETURNS trigger
 LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 DECLARE
@@ -81,10 +82,15 @@ BEGIN
             CONSTRAINT = format('ck_%s_no_cycle', TG_TABLE_NAME);
     END IF;
     IF TG_OP = 'UPDATE' THEN
-        EXECUTE format(
-            'SELECT FROM %I WHERE org_id = $1 AND id = ANY ($2) ORDER BY id FOR SHARE',
-            TG_TABLE_NAME
-        ) USING NEW.org_id, path;
+        BEGIN
+            EXECUTE format(
+                'SELECT FROM %I WHERE org_id = $1 AND id = ANY ($2) ORDER BY id FOR SHARE NOWAIT',
+                TG_TABLE_NAME
+            ) USING NEW.org_id, path;
+        EXCEPTION WHEN lock_not_available THEN
+            RAISE EXCEPTION 'another transaction changes what is above % %', TG_TABLE_NAME, NEW.id
+                USING ERRCODE = 'serialization_failure';
+        END;
     END IF;
     RETURN NEW;
 END $$;

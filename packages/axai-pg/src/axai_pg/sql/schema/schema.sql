@@ -434,10 +434,15 @@ BEGIN
             CONSTRAINT = format('ck_%s_no_cycle', TG_TABLE_NAME);
     END IF;
     IF TG_OP = 'UPDATE' THEN
-        EXECUTE format(
-            'SELECT FROM %I WHERE org_id = $1 AND id = ANY ($2) ORDER BY id FOR SHARE',
-            TG_TABLE_NAME
-        ) USING NEW.org_id, path;
+        BEGIN
+            EXECUTE format(
+                'SELECT FROM %I WHERE org_id = $1 AND id = ANY ($2) ORDER BY id FOR SHARE NOWAIT',
+                TG_TABLE_NAME
+            ) USING NEW.org_id, path;
+        EXCEPTION WHEN lock_not_available THEN
+            RAISE EXCEPTION 'another transaction changes what is above % %', TG_TABLE_NAME, NEW.id
+                USING ERRCODE = 'serialization_failure';
+        END;
     END IF;
     RETURN NEW;
 END $function$
