@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 from andamios_orm.exceptions import TransactionAborted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     import duckdb
 
@@ -48,6 +48,8 @@ class Call:
     many: bool = False
     changes_schema: bool = False
     at_commit: AtCommit | None = None
+    tables: Mapping[str, Any] | None = None
+    """Tables of Arrow that the statement reads, by the names that they have for so long."""
     cancelled: bool = False
     timed_out: bool = False
 
