@@ -14,6 +14,7 @@ from sqlalchemy.sql import ClauseElement
 
 from andamios_orm.core.ledger import Ledger
 from andamios_orm.core.records import MOST_KEYS, Entity, Record, Version
+from andamios_orm.core.scans import scan_of
 from andamios_orm.core.texts import texts_of
 from andamios_orm.models.actor import current_actor
 from andamios_orm.models.base import Row, is_told_of_rows
@@ -108,8 +109,10 @@ def record_batch(  # noqa: PLR0913 - keys, and what is known of each
         _list_keys(record, entity, chosen, dialect)
         if entity.history and (before or after or kind == "bulk_purge"):
             if places is None and kind != "bulk_purge":
-                record.texts = texts_of(entity, keys, before, after, dialect)
-            if record.texts is None:
+                record.scan = scan_of(entity, keys, before, after, dialect)
+                if record.scan is None:
+                    record.texts = texts_of(entity, keys, before, after, dialect)
+            if record.texts is None and record.scan is None:
                 at = range(len(keys)) if places is None else places
                 record.versions = [
                     _version(

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Mapper
     from sqlalchemy.types import TypeEngine
 
+    from andamios_orm.core.scans import Scan
     from andamios_orm.core.texts import Texts
     from andamios_orm.models.written import WrittenRow
 
@@ -76,6 +77,7 @@ class Record(Entry):
     last_key: str | None = None
     versions: Sequence[Version] = ()
     texts: Texts | None = None
+    scan: Scan | None = None
 
     @classmethod
     def settle(cls, connection: Connection, entries: Sequence[Self]) -> None:
