@@ -1,4 +1,4 @@
-"""A person who has left something in every table, and a colleague."""
+"""A session of a new organisation, and who has left what in it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from axai_pg.data.models import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Awaitable, Callable
 
     from andamios_orm import Session
     from axai_pg.data.config.database import DatabaseManager
@@ -90,6 +90,12 @@ async def settle(session: Session, org_id: uuid.UUID) -> People:
     bos.changed_by_id = ana.id
     await session.flush()
     return People(org_id, ana.id, bo.id, anas.id, bos.id)
+
+
+@pytest.fixture(name="settle")
+def settling() -> Callable[[Session, uuid.UUID], Awaitable[People]]:
+    """Return what lets ana and bo into a new organisation."""
+    return settle
 
 
 @pytest.fixture

@@ -6,9 +6,11 @@ import uuid
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from sqlalchemy import func, select, update
+from sqlalchemy import delete, func, select, update
 
 from andamios_orm.exceptions import NotFound, ValueRefused
+from axai_pg.data.caching import CacheManager
+from axai_pg.data.config.database import DatabaseManager
 from axai_pg.data.models import (
     Base,
     Collection,
@@ -16,6 +18,7 @@ from axai_pg.data.models import (
     DocumentPermission,
     DocumentVersion,
     GraphNode,
+    Organization,
     PersonalDataRequest,
     RequestStatus,
     User,
@@ -25,9 +28,12 @@ from axai_pg.data.privacy import erase_person
 from axai_pg.exceptions import LastAdministrator
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from tests.data.privacy.conftest import People
 
     from andamios_orm import Session
+    from axai_pg.data.config.database import PostgresConnectionConfig
 
 pytestmark = [pytest.mark.integration, pytest.mark.db]
 
@@ -214,3 +220,43 @@ async def test_documents_are_not_handed_to_whoever_is_not_active(
 
     with pytest.raises(ValueRefused, match="not active"):
         await erase_person(session, people.ana, documents="reassign", reassign_to=cy.id)
+
+
+@pytest.mark.parametrize("scope", ["organisation", "operator"])
+async def test_kept_answers_of_the_organisation_are_forgotten(
+    config: PostgresConnectionConfig, settle: Callable[..., Awaitable[People]], scope: str
+) -> None:
+    manager = DatabaseManager(config)
+    manager.isolation.warned = True
+    org_id = uuid.uuid4()
+    async with CacheManager(manager) as cache:
+        async with manager.async_session_scope(org_id) as session:
+            people = await settle(session, org_id)
+        async with manager.async_session_scope(org_id) as session:
+            await cache.get(session, "names")
+            assert await cache.set(session, "names", ["ana"], reads=(User,))
+        opened = (
+            manager.async_system_scope("a test")
+            if scope == "operator"
+            else manager.async_session_scope(org_id)
+        )
+
+        async with opened as session:
+            report = await erase_person(session, people.ana, documents="erase")
+
+        assert cache.statistics().entries == 0
+        assert report.counts["users"] == 1
+        async with manager.async_session_scope(org_id) as session:
+            await session.execute(delete(Organization))
+    manager.dispose()
+
+
+async def test_a_dry_run_leaves_nothing_in_the_feed(session: Session, people: People) -> None:
+    await session.commit()
+    changes = Base.metadata.tables["andamios_changes"]
+    before = (await session.execute(select(changes))).all()
+
+    await erase_person(session, people.ana, documents="erase", dry_run=True)
+    await session.commit()
+
+    assert (await session.execute(select(changes))).all() == before

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -59,6 +60,8 @@ _ATTACHED: Final = (
     Document,
 )
 """What is erased with documents, children first: rows that go by themselves are not counted."""
+_TRACES: Final = text("SELECT current_setting('axai.erased')")
+"""Where the database says of how many entries it has removed what named a user."""
 _NOBODY: Final = text("SELECT set_config('axai.user_id', '', true)")
 
 
@@ -135,6 +138,7 @@ async def _erase(
             counts[statement.table.name] += await _changed(session, statement)
         if not was_erased:
             counts["users"] += await _changed(session, _emptied(person))
+            counts |= json.loads(await session.scalar(_TRACES))
     if not dry_run:
         _expire(session, person, counts)
         await _forget_answers(session)

@@ -72,6 +72,7 @@ ORGANISATION: Final = (
     "words of the organisation about its own subjects; no row says who wrote them: look there by "
     "hand if they name the person"
 )
+DIGEST: Final = "a digest, whose salt goes with what it was made of"
 UNUSED: Final = "no model keeps history, so the table is empty"
 
 
@@ -272,15 +273,20 @@ REGISTRY: Final[Mapping[str, TablePrivacy]] = MappingProxyType(
         "audit_log": TablePrivacy(
             _columns(
                 "org_id id occurred_at transaction_id",
-                removed="details",
-                kept={PSEUDONYM: "actor_id row_id", LOG: "login action table_name columns"},
+                removed="details details_salt",
+                kept={
+                    PSEUDONYM: "actor_id row_id",
+                    LOG: "login action table_name columns",
+                    DIGEST: "details_digest",
+                },
+                hidden="details_salt details_digest",
             ),
             rows=_by("actor_id", "row_id"),
         ),
         "audit_seals": TablePrivacy(
             _columns(
                 "org_id id number sealed_at upto entries pruned_at",
-                kept={"a digest of what the log had, from which nothing is found": "digest"},
+                kept={DIGEST: "digest"},
             )
         ),
         "andamios_changes": TablePrivacy(
