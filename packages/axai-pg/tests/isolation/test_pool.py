@@ -14,12 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
-from sqlalchemy import URL, event, text
+from sqlalchemy import URL, event, select, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 from sqlalchemy.orm import Session
 from tests.isolation.logins import made_login
 from tests.isolation.scene import fill
+
+from axai_pg import DatabaseManager, Document, PostgresConnectionConfig, PostgresPoolConfig
 
 if TYPE_CHECKING:
     import uuid
@@ -282,3 +284,29 @@ def test_a_context_of_a_session_would_cross_behind_pgbouncer(
 
         found = second.execute("SELECT id FROM documents").fetchall()
         assert found == [(theirs.keys["documents"],)]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(BOUNCER is None, reason="pgbouncer is not installed: .ci/run does it")
+def test_managers_behind_pgbouncer_share_its_connection(
+    login: Login, organisations: tuple[Organisation, Organisation], tmp_path: Path
+) -> None:
+    """Each runs its statements often enough that psycopg would give them names."""
+    pool = PostgresPoolConfig(prepare_statements=False)
+    seen: list[set[uuid.UUID]] = [set(), set()]
+    with bouncer(login, tmp_path) as place:
+        config = PostgresConnectionConfig(
+            place["host"], place["port"], place["dbname"], login.name, login.password
+        )
+        managers = [DatabaseManager(config, pool, require_unprivileged=True) for _ in seen]
+        for _ in range(8):
+            for manager, organisation, keys in zip(managers, organisations, seen, strict=True):
+                with manager.session_scope(organisation.id) as session:
+                    keys.update(session.scalars(select(Document.id)))
+        for manager in managers:
+            manager.dispose()
+
+    assert seen[0].isdisjoint(seen[1])
+    assert [
+        each.keys["documents"] in keys for each, keys in zip(organisations, seen, strict=True)
+    ] == [True, True]

@@ -131,7 +131,9 @@ class PostgresConnectionConfig:
 class PostgresPoolConfig:
     """How many connections a pool holds, and for how long; times are in seconds.
 
-    Blocking and asynchronous scopes have a pool each.
+    Blocking and asynchronous scopes have a pool each. Without ``prepare_statements`` the
+    server keeps none by a name: some poolers in between hand each transaction to another
+    connection, where the name is unknown.
     """
 
     pool_size: int = 5
@@ -139,6 +141,7 @@ class PostgresPoolConfig:
     pool_timeout: float = 30
     pool_recycle: int = 1800
     pool_pre_ping: bool = True
+    prepare_statements: bool = True
 
     def __post_init__(self) -> None:
         """Refuse what no pool could be made with."""

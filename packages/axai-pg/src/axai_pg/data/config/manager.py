@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import asynccontextmanager, contextmanager, suppress
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from sqlalchemy import event
 
@@ -54,8 +54,10 @@ class DatabaseManager:
         settings = self.pool_config.settings(conn_config.url)
         self._engine = create_blocking_engine(settings)
         self._async_engine = create_engine(settings)
-        watch(self._engine)
-        watch(self._async_engine.sync_engine)
+        for engine in (self._engine, self._async_engine.sync_engine):
+            watch(engine)
+            if not self.pool_config.prepare_statements:
+                event.listen(engine, "connect", _prepare_nothing)
 
     def __repr__(self) -> str:
         """Return where the database is, without the password."""
@@ -220,6 +222,11 @@ class DatabaseManager:
             ) as session:
                 yield session
                 await session.commit()
+
+
+def _prepare_nothing(connection: Any, _record: ConnectionPoolEntry) -> None:
+    """Let psycopg send each statement as it is, however often."""
+    getattr(connection, "driver_connection", connection).prepare_threshold = None
 
 
 def _close(_connection: object, record: ConnectionPoolEntry) -> None:
