@@ -21,12 +21,12 @@
         │   └── OrganizationUnknown
         └── AccessDenied                sqlalchemy ProgrammingError
 
-``PrivilegedLoginUsed`` is a warning.
+``PrivilegedLoginUsed`` is a warning. Each leads to its place in the documentation: ``docs``.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from sqlalchemy import exc as sa_exc
 
@@ -245,6 +245,8 @@ class LastAdministrator(AndamiosError, PermissionError):
 class PrivilegedLoginUsed(UserWarning):
     """The login could see rows of all organisations; each scope acts as another role."""
 
+    docs: ClassVar[str]
+
 
 class OrganizationUnknown(ForeignKeyViolation):
     """A row was written in an organisation that does not exist."""
@@ -269,3 +271,7 @@ def privileged(login: str, reasons: Sequence[str], commands: Sequence[str]) -> s
         f"the login {login} could see all organisations ({', '.join(reasons)}): "
         f"{'; '.join(commands)}"
     )
+
+
+for _name in __all__:
+    globals()[_name].docs = f"docs/reference/errors.md#{_name.lower()}"
