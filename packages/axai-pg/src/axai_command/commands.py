@@ -16,8 +16,10 @@ __all__ = ["COMMANDS", "PROGRAM", "main"]
 
 _DATABASE: Final = "axai_pg.cli.database"
 _MIGRATIONS: Final = "axai_pg.cli.migrations"
+_ARCHIVES: Final = "axai_pg.cli.archives"
 _ISOLATION: Final = "axai_pg.cli.isolation"
 _STATISTICS: Final = "axai_pg.cli.statistics"
+_SEEDING: Final = "axai_pg.cli.seeding"
 _SERVING: Final = "axai_pg.cli.serving"
 _EXPLAINING: Final = "andamios_orm.cli.explaining"
 
@@ -37,6 +39,9 @@ COMMANDS: Final[dict[str, dict[str, Listed]]] = {
         "check-isolation": Listed(
             "List every hole in the isolation of organisations; 1 if there is one.", _ISOLATION
         ),
+        "seed": Listed("Make up organisations, marked as samples.", _SEEDING),
+        "export-org": Listed("Write all that an organisation has to an archive.", _ARCHIVES),
+        "import-org": Listed("Read an archive of an organisation.", _ARCHIVES),
     },
     "Help": {
         "explain": Listed(

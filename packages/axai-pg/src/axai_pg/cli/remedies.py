@@ -17,12 +17,14 @@ _OF_THE_CORE: Final = {
 
 REMEDIES: Final = {
     "AccessDenied": "Open a scope of the organisation whose row it is, or act as an operator.",
+    "ArchiveRefused": "Take the archive from where it was made again; export-org makes another.",
     "CacheUnavailable": "Start Redis, and remove the answers again; until then they grow old.",
     "CycleRefused": "Choose a parent that is not the row itself, or below it.",
     "IsolationError": "The message says what is refused, and which scope would do.",
     "NotInitialized": "Call DatabaseManager.initialize(...) once, where the program starts.",
     "NotPermitted": "Let the owner, an administrator, or who may share the document permit it.",
     "OrganizationChanged": "Leave the scope first, or work in a task or thread of its own.",
+    "OrganizationNotEmpty": "Name the key of a new one: axai-pg import-org SOURCE --org-id ID.",
     "OrganizationRequired": "Pass org_id to the scope; an operator uses system_scope(reason).",
     "OrganizationUnknown": "Make the organisation first, in a scope with its own key.",
     "PermissionRequired": "Give the user a role with that permission; pass user_id to the scope.",
