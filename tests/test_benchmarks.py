@@ -353,19 +353,19 @@ def test_a_portfolio_is_not_kept_beyond_its_tables_or_its_seeding(
     fingerprint = importlib.import_module("benchmarks.project_architect_db.contenders").fingerprint
     metadata, source = MetaData(), tmp_path / "words.py"
     table = Table("projects", metadata, Column("id", Integer))
-    seen = [fingerprint(metadata, tmp_path)]
+    seen = [fingerprint(metadata, tmp_path.iterdir())]
 
     source.write_text("WORDS = 1")
-    seen.append(fingerprint(metadata, tmp_path))
+    seen.append(fingerprint(metadata, tmp_path.iterdir()))
     source.write_text("WORDS = 2")
-    seen.append(fingerprint(metadata, tmp_path))
+    seen.append(fingerprint(metadata, tmp_path.iterdir()))
     table.append_column(Column("name", String))
-    seen.append(fingerprint(metadata, tmp_path))
+    seen.append(fingerprint(metadata, tmp_path.iterdir()))
     Index("by_name", table.c.name)
-    seen.append(fingerprint(metadata, tmp_path))
+    seen.append(fingerprint(metadata, tmp_path.iterdir()))
 
     assert len(set(seen)) == 5
-    assert fingerprint(metadata, tmp_path) == seen[-1]
+    assert fingerprint(metadata, tmp_path.iterdir()) == seen[-1]
 
 
 @pytest.mark.integration

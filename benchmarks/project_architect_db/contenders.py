@@ -19,12 +19,12 @@ from sqlalchemy import make_url
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 from andamios_orm.dialect.options import default_threads
-from project_architect_db import seeding
+from project_architect_db import analytics, models, seeding
 from project_architect_db.core.engine import DatabaseEngine
 from project_architect_db.models import Base
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterable
 
     from sqlalchemy import MetaData
 
@@ -33,7 +33,12 @@ __all__ = ["LOG", "Contenders", "fingerprint", "opened", "portfolio"]
 LOG: Final = "1TB"
 """How long a log may grow: no contender writes it back before the end."""
 UNTIL: Final = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
-SEEDING: Final = Path(seeding.__file__).parent
+SOURCES: Final = tuple(
+    path
+    for part in (seeding, models, analytics)
+    for path in Path(str(part.__file__)).parent.glob("*.py")
+)
+"""What seeded rows follow from, beside the tables."""
 KEPT: Final = Path(__file__).parent.parent.parent / ".cache" / "benchmarks"
 
 
@@ -46,7 +51,7 @@ class Contenders:
     projects: range
 
 
-def fingerprint(metadata: MetaData, sources: Path) -> str:
+def fingerprint(metadata: MetaData, sources: Iterable[Path]) -> str:
     """Return what differs as soon as the tables or the files of ``sources`` do."""
     dialect = make_url("duckdb://").get_dialect()()
     found = hashlib.sha256()
@@ -55,7 +60,7 @@ def fingerprint(metadata: MetaData, sources: Path) -> str:
         found.update(str(CreateTable(table).compile(dialect=dialect)).encode())
         for index in indexes:
             found.update(str(CreateIndex(index).compile(dialect=dialect)).encode())
-    for path in sorted(sources.glob("*.py")):
+    for path in sorted(sources):
         found.update(path.name.encode() + path.read_bytes())
     return found.hexdigest()[:12]
 
@@ -65,7 +70,7 @@ async def portfolio(projects: int) -> Path:
 
     It is seeded anew, in place of the one before, when the tables or the seeding have changed.
     """
-    path = KEPT / f"portfolio-{projects}-{fingerprint(Base.metadata, SEEDING)}.duckdb"
+    path = KEPT / f"portfolio-{projects}-{fingerprint(Base.metadata, SOURCES)}.duckdb"
     if not path.exists():
         KEPT.mkdir(parents=True, exist_ok=True)
         for outdated in KEPT.glob(f"portfolio-{projects}[-.]*"):

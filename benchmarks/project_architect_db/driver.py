@@ -42,7 +42,8 @@ UNION ALL
 SELECT created_at::DATE, 'project.framework', framework, count(*) FROM projects
 WHERE id BETWEEN $first AND $last GROUP BY ALL
 UNION ALL
-SELECT created_at::DATE, 'project.complexity', complexity_score::VARCHAR, count(*) FROM projects
+SELECT created_at::DATE, 'project.complexity',
+    least(complexity_score // 10 * 10, 90)::VARCHAR, count(*) FROM projects
 WHERE id BETWEEN $first AND $last GROUP BY ALL
 """
 

@@ -52,9 +52,11 @@ def service_login(operator: PostgresConnectionConfig) -> Iterator[PostgresConnec
     name = sql.Identifier(SERVICE)
     with connect(operator) as connection:
         connection.execute(sql.SQL("CREATE ROLE {} LOGIN").format(name))
-        grant_login(connection, SERVICE)
-        yield dataclasses.replace(operator, username=SERVICE)
-        connection.execute(sql.SQL("DROP ROLE {}").format(name))
+        try:
+            grant_login(connection, SERVICE)
+            yield dataclasses.replace(operator, username=SERVICE)
+        finally:
+            connection.execute(sql.SQL("DROP ROLE {}").format(name))
 
 
 async def serve(manager: DatabaseManager) -> None:
@@ -102,8 +104,10 @@ def main() -> None:
             print("an operator's login is refused:", error.reasons)
         with service_login(operator) as service:
             manager = DatabaseManager.initialize(service, require_unprivileged=True)
-            run(serve(DatabaseManager.get_instance()))
-            manager.dispose()
+            try:
+                run(serve(DatabaseManager.get_instance()))
+            finally:
+                manager.dispose()
 
 
 if __name__ == "__main__":

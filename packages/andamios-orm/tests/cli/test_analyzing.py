@@ -62,6 +62,16 @@ def test_tables_and_indexes_are_shown_with_advice(call: Call) -> None:
     assert all(len(line) <= 80 for line in lines)
 
 
+def test_a_name_is_no_command_to_the_terminal(call: Call) -> None:
+    with duckdb.connect("shop.duckdb") as raw:
+        raw.execute('CREATE TABLE "box\x1b]0;owned\x07" (id INTEGER)')
+
+    done = call("analyze", "--url", "duckdb:///shop.duckdb")
+
+    assert "main.box ]0;owned" in done.out
+    assert not {"\x1b", "\x07"} & set(done.out)
+
+
 def test_a_server_tells_more(call: Call, postgres_url: str) -> None:
     done = call("analyze", "--url", postgres_url)
 

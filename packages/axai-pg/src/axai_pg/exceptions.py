@@ -13,6 +13,7 @@
     ├── ConfigurationError              ValueError
     │   └── NotInitialized              RuntimeError
     ├── PermissionRequired              PermissionError
+    ├── LastAdministrator               PermissionError
     ├── CacheUnavailable                ConnectionError
     ├── IsolationError
     │   ├── OrganizationRequired        ValueError
@@ -51,6 +52,7 @@ __all__ = [
     "CacheUnavailable",
     "CycleRefused",
     "IsolationError",
+    "LastAdministrator",
     "NotInitialized",
     "NotPermitted",
     "OrganizationChanged",
@@ -249,6 +251,22 @@ class PermissionRequired(AndamiosError, PermissionError):
         return (
             f"user {self.user_id} may not {self.action} {self.resource}: give the user a role "
             f"with that permission"
+        )
+
+
+class LastAdministrator(AndamiosError, PermissionError):
+    """Without this user nobody administers the organisation. Attribute: ``user_id``."""
+
+    def __init__(self, user_id: uuid.UUID) -> None:
+        """Keep who it is."""
+        self.user_id = user_id
+        super().__init__(user_id)
+
+    def __str__(self) -> str:
+        """Return who it is, and what to do first."""
+        return (
+            f"user {self.user_id} is the last active administrator of the organisation: make "
+            f"another user one first, by is_admin=True"
         )
 
 

@@ -87,7 +87,7 @@ def test_they_take_turns_on_one_database(sqitch: Any, empty_url: str, folder: Pa
     assert contents(empty_url)[0] == whole
     events = migrations.log(empty_url, folder=folder)
     assert {event.committer.name for event in events} >= {"a tester"}
-    assert len(events) == 10 + 10 + 10
+    assert len(events) == 11 + 11 + 11
 
 
 def test_a_failing_verify_leaves_the_change_before_it_with_both(

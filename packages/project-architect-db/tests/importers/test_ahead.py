@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from typing import TYPE_CHECKING
 
 import pytest
@@ -19,35 +18,22 @@ async def test_items_come_in_order_by_so_many() -> None:
     assert [each async for each in read_ahead(iter(range(7)), 3)] == [[0, 1, 2], [3, 4, 5], [6]]
 
 
-def pieces(begun: threading.Event, going_on: threading.Event, said: list[str]) -> Generator[bytes]:
-    """Yield three pieces, the last two when they may come; say what becomes of them."""
-    try:
-        yield b"a"
-        begun.set()
-        going_on.wait()
-        yield b"b"
-        said.append("c")
-        yield b"c"
-    finally:
-        said.append("closed")
-
-
 def test_all_pieces_are_there_when_they_are_asked_for() -> None:
-    begun, going_on = threading.Event(), threading.Event()
-    said: list[str] = []
-    with read_beside(pieces(begun, going_on, said)) as found:
-        going_on.set()
-
+    with read_beside(each for each in (b"a", b"b", b"c")) as found:
         assert found() == b"abc"
-    assert said == ["c", "closed"]
 
 
 def test_what_nobody_asks_for_is_not_read_to_its_end() -> None:
-    begun, going_on = threading.Event(), threading.Event()
     said: list[str] = []
-    with pytest.raises(RuntimeError), read_beside(pieces(begun, going_on, said)):
-        begun.wait()
-        threading.Timer(0.05, going_on.set).start()  # once the block has been left
+
+    def endless() -> Generator[bytes]:
+        try:
+            while True:
+                yield b"a"
+        finally:
+            said.append("closed")
+
+    with pytest.raises(RuntimeError), read_beside(endless()):
         raise RuntimeError
     assert said == ["closed"]
 

@@ -14,7 +14,7 @@ import rich_click as click
 from andamios_orm.cli import checking, drawing
 from andamios_orm.cli.running import FAILED, command
 from andamios_orm.cli.shell import shell_command
-from andamios_orm.core.lines import one_line
+from andamios_orm.core.lines import in_place
 from andamios_orm.core.reading import read
 from andamios_orm.maintenance import backup, restore
 
@@ -97,7 +97,7 @@ def _as_table(names: Sequence[str], rows: Sequence[Any]) -> str:
 
 
 def _cell(value: Any) -> str:
-    return "" if value is None else one_line(str(value))
+    return "" if value is None else in_place(str(value))
 
 
 def _write(printed: str, output: str) -> None:

@@ -17,7 +17,7 @@ import rich_click as click
 from sqlalchemy.exc import SQLAlchemyError
 
 from andamios_orm.cli.project import Project, imported
-from andamios_orm.core.lines import one_line
+from andamios_orm.core.lines import one_line, printable
 from andamios_orm.exceptions import (
     AndamiosError,
     BackupFailed,
@@ -87,7 +87,7 @@ class Context:
     def say(self, message: str) -> None:
         """Tell a person something; programs read the standard output."""
         if not self.quiet:
-            click.echo(message, err=True)
+            click.echo(printable(message), err=True)
 
     def show(self, name: str, rows: Sequence[Mapping[str, Any]], text: Iterable[str]) -> None:
         """Print the result: rows for a program, lines of text for a person."""
@@ -95,7 +95,7 @@ class Context:
             click.echo(json.dumps({"schema_version": 1, name: rows}, indent=2, default=str))
         else:
             for line in text:
-                click.echo(line)
+                click.echo(printable(line))
 
     @property
     def shows_progress(self) -> bool:

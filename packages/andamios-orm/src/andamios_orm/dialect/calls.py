@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from collections import deque
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 from andamios_orm.exceptions import TransactionAborted
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["AtCommit", "Call", "Further", "Reply", "Row", "Rows"]
 
 Row = tuple[Any, ...]
+_KEPT_AT_ONCE: Final = 2_000
 
 
 class Further(NamedTuple):
@@ -72,12 +74,22 @@ class Rows:
     def __init__(self) -> None:
         """Begin attached to the connection's open result."""
         self.abandoned = False
-        self._kept: deque[Row] | None = None
+        self._kept: deque[list[Row]] | None = None
         self._ended = False
 
     def keep(self, raw: duckdb.DuckDBPyConnection) -> None:
-        """Take what is left into memory, because DuckDB is about to drop it."""
-        self._kept = deque(() if self.abandoned else raw.fetchall())
+        """Take what is left into memory, because DuckDB is about to drop it.
+
+        If that is interrupted, what was taken goes on a thread: it may be millions of rows,
+        which nobody has to wait for.
+        """
+        self._kept = kept = deque()
+        try:
+            while not self.abandoned and (rows := raw.fetchmany(_KEPT_AT_ONCE)):
+                kept.append(rows)
+        except BaseException:
+            threading.Thread(target=_let_go, args=(kept,), name="andamios-rows").start()
+            raise
 
     def take(self, raw: duckdb.DuckDBPyConnection | None, count: int) -> list[Row]:
         """Return up to ``count`` more rows.
@@ -86,13 +98,30 @@ class Rows:
             TransactionAborted: the transaction that the rows belong to has ended.
         """
         if self._kept is not None:
-            return [self._kept.popleft() for _ in range(min(count, len(self._kept)))]
+            return self._take_kept(self._kept, count)
         if self._ended or raw is None:
             raise TransactionAborted(
                 "the transaction of this stream was rolled back before all rows were read"
             )
         return raw.fetchmany(count)
 
+    @staticmethod
+    def _take_kept(kept: deque[list[Row]], count: int) -> list[Row]:
+        found: list[Row] = []
+        while kept and len(found) < count:
+            rows = kept.popleft()
+            wanted = count - len(found)
+            found += rows[:wanted]
+            if rows[wanted:]:
+                kept.appendleft(rows[wanted:])
+        return found
+
     def end(self) -> None:
         """Note that the rest is gone with its transaction."""
         self._ended = True
+
+
+def _let_go(kept: deque[list[Row]]) -> None:
+    """Give rows back some at a time: all at once would keep every other thread waiting."""
+    while kept:
+        kept.popleft()

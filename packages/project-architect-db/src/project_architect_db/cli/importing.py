@@ -46,12 +46,12 @@ async def git_command(context: Context, paths: tuple[Path, ...], *, owner: str |
     async with AsyncExitStack() as opened:
         database: Database | None = None
         for path in paths:
-            try:
-                await asyncio.to_thread(check_clone, path)
-            except CloneRefused as error:
-                work.refuse(path, error)
-                continue
-            if database is None:
+            if database is None:  # which is not made for what is no clone
+                try:
+                    await asyncio.to_thread(check_clone, path)
+                except CloneRefused as error:
+                    work.refuse(path, error)
+                    continue
                 database = await opened.enter_async_context(context.database())
             await work.bring(database, path)
     if context.as_json:
@@ -73,7 +73,8 @@ class _Importing:
         context = self._context
         try:
             with context.progress(path.name or "commits") as progress:
-                report = await import_clone(database, path, owner=self._owner, progress=progress)
+                seen = progress if context.shows_progress else None
+                report = await import_clone(database, path, owner=self._owner, progress=seen)
         except DatabaseUnavailable:
             raise
         except AndamiosError as error:

@@ -262,7 +262,7 @@ class _Looking:
         if kind == Kind.MESSAGE.value:
             kind, key, message = Kind.CONVERSATION.value, meta["conversation_id"], key
             # The one that it had when the message was indexed may be another.
-            own = self.index.document(f"{kind}:{key}")
+            own = self.index.document(f"{kind}:{key}", self.searcher)
             title = own["title"] if own is not None else title
         return Found(
             kind, key, meta["project_id"], title, text,

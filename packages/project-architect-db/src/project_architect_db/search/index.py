@@ -134,7 +134,7 @@ class Index:
         self.state = self._state()
 
     def _state(self) -> State | None:
-        found = self.document(_STATE)
+        found = self.document(_STATE, self.searcher)
         try:
             state = None if found is None else State(**found)
         except TypeError:
@@ -179,14 +179,15 @@ class Index:
         """Return the query for entries with a word in a field."""
         return self.query.term_query(self.schema, field, value)
 
-    def document(self, uid: str) -> dict[str, Any] | None:
-        """Return what is stored under a name, without the text."""
-        hits = self.searcher.search(self.term("uid", uid), limit=1).hits
-        return None if not hits else self.stored(self.searcher, hits[0][1])[0]
+    def document(self, uid: str, searcher: Any) -> dict[str, Any] | None:
+        """Return what is stored under a name, without the text, as ``searcher`` sees it."""
+        hits = searcher.search(self.term("uid", uid), limit=1).hits
+        return None if not hits else self.stored(searcher, hits[0][1])[0]
 
     def known(self, uids: Iterable[str]) -> dict[str, dict[str, Any]]:
         """Return what is stored under those of the names that are there."""
-        found = ((uid, self.document(uid)) for uid in uids)
+        searcher = self.searcher
+        found = ((uid, self.document(uid, searcher)) for uid in uids)
         return {uid: meta for uid, meta in found if meta is not None}
 
     def between(self, kind: str, first: int, last: int) -> list[int]:
