@@ -17,6 +17,7 @@ __all__ = ["COMMANDS", "PROGRAM", "main"]
 _DATABASE: Final = "axai_pg.cli.database"
 _MIGRATIONS: Final = "axai_pg.cli.migrations"
 _ARCHIVES: Final = "axai_pg.cli.archives"
+_ERASING: Final = "axai_pg.cli.erasing"
 _ISOLATION: Final = "axai_pg.cli.isolation"
 _STATISTICS: Final = "axai_pg.cli.statistics"
 _SEEDING: Final = "axai_pg.cli.seeding"
@@ -42,6 +43,7 @@ COMMANDS: Final[dict[str, dict[str, Listed]]] = {
         "seed": Listed("Make up organisations, marked as samples.", _SEEDING),
         "export-org": Listed("Write all that an organisation has to an archive.", _ARCHIVES),
         "import-org": Listed("Read an archive of an organisation.", _ARCHIVES),
+        "erase-user": Listed("Erase what tells who a user was.", _ERASING),
     },
     "Help": {
         "explain": Listed(

@@ -69,7 +69,7 @@ def test_what_is_there_is_not_mixed_with_what_comes(on: Call) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
-        (("export-org", "Nobody", "a.zip"), 1, "Organization 'Nobody' does not exist"),
+        (("export-org", "Nobody", "a.zip"), 1, "Organization Nobody does not exist"),
         (("export-org", "Twin", "a.zip"), 2, "several organisations are called Twin: name one of"),
         (("export-org", "Acme", "a.rar"), 2, "says no form of an archive"),
         (("import-org", "a.zip"), 2, "there is no archive a.zip"),

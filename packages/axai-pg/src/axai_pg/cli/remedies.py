@@ -21,6 +21,7 @@ REMEDIES: Final = {
     "CacheUnavailable": "Start Redis, and remove the answers again; until then they grow old.",
     "CycleRefused": "Choose a parent that is not the row itself, or below it.",
     "IsolationError": "The message says what is refused, and which scope would do.",
+    "LastAdministrator": "Make another user an administrator first.",
     "NotInitialized": "Call DatabaseManager.initialize(...) once, where the program starts.",
     "NotPermitted": "Let the owner, an administrator, or who may share the document permit it.",
     "OrganizationChanged": "Leave the scope first, or work in a task or thread of its own.",
