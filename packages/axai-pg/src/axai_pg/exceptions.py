@@ -3,6 +3,9 @@
 ::
 
     AndamiosError
+    ├── BackupFailed
+    │   └── ArchiveRefused              ValueError
+    ├── OrganizationNotEmpty            ValueError
     ├── CycleRefused                    ValueError
     ├── NotPermitted                    PermissionError
     ├── ValueRefused                    ValueError
@@ -32,6 +35,7 @@ from sqlalchemy import exc as sa_exc
 
 from andamios_orm.exceptions import (
     AndamiosError,
+    BackupFailed,
     ConfigurationError,
     DatabaseFault,
     ForeignKeyViolation,
@@ -44,6 +48,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AccessDenied",
+    "ArchiveRefused",
     "CacheUnavailable",
     "CycleRefused",
     "IsolationError",
@@ -51,6 +56,7 @@ __all__ = [
     "NotInitialized",
     "NotPermitted",
     "OrganizationChanged",
+    "OrganizationNotEmpty",
     "OrganizationRequired",
     "OrganizationUnknown",
     "PermissionRequired",
@@ -74,6 +80,28 @@ class NotInitialized(ConfigurationError, RuntimeError):
     def __reduce__(self) -> Any:
         """Pickle without the message: it makes its own."""
         return type(self), ()
+
+
+class ArchiveRefused(BackupFailed, ValueError):
+    """An archive of an organisation is damaged, or is none; nothing of it was imported."""
+
+
+class OrganizationNotEmpty(AndamiosError, ValueError):
+    """One that was to be filled has rows. Attributes: ``org_id``, ``table``, ``rows``."""
+
+    def __init__(self, org_id: uuid.UUID, table: str, rows: int) -> None:
+        """Keep which it is, and what it has."""
+        self.org_id = org_id
+        self.table = table
+        self.rows = rows
+        super().__init__(org_id, table, rows)
+
+    def __str__(self) -> str:
+        """Return what it has, and what to do."""
+        return (
+            f"the organisation {self.org_id} has {self.rows} rows in {self.table}: name the key of "
+            f"a new one"
+        )
 
 
 class CycleRefused(AndamiosError, ValueError):
