@@ -145,8 +145,8 @@ def _tables(cursor: psycopg.Cursor[Any]) -> Iterator[str]:
         yield f"{_about(name, mapper)}\n"
         yield "| column | type | may be empty | default | |\n|---|---|---|---|---|"
         notes = {} if mapper is None else _notes(mapper)
-        for column in cursor.execute(_COLUMNS, [oid]).fetchall():
-            yield _column(*column, notes.get(column[0], ""))
+        for each, kind, empty, default, key in cursor.execute(_COLUMNS, [oid]).fetchall():
+            yield _column(each, kind, empty, default, key, notes.get(each, ""))
         yield ""
         for query in (_CONSTRAINTS, _INDEXES, _POLICIES, _TRIGGERS):
             yield from map(_rule, cursor.execute(query, [oid]).fetchall())

@@ -30,7 +30,7 @@ from benchmarks.axai_pg.server import running, scratch
 
 if TYPE_CHECKING:
     import uuid
-    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+    from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator
 
     from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -140,7 +140,7 @@ def _plain(config: PostgresConnectionConfig) -> str:
 
 
 def measured_on_server(
-    measure: Callable[[Scale], Awaitable[dict[str, dict[str, Values]]]], scale: Scale
+    measure: Callable[[Scale], Coroutine[Any, Any, dict[str, dict[str, Values]]]], scale: Scale
 ) -> dict[str, Places]:
     """Return what ``measure`` finds, by figure; nothing where there is no PostgreSQL."""
     try:

@@ -15,10 +15,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from axai_pg.data.repositories import DocumentRepository
 from benchmarks.axai_pg.contenders import Contenders, Place, measured_on_server, opened
-from benchmarks.measure import Bound, Figure, Places, Scale, Values, measured
+from benchmarks.measure import Bound, Code, Figure, Places, Scale, Values, measured
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from sqlalchemy import TextClause
     from sqlalchemy.ext.asyncio import AsyncEngine
@@ -80,7 +80,7 @@ async def ask(session: AsyncSession, place: Place) -> Sequence[Any]:
     return (await session.execute(GET, place._asdict())).all()
 
 
-_BOTH: Final = {"without": without, "ours": scoped}
+_BOTH: Final[Mapping[str, Code]] = {"without": without, "ours": scoped}
 _ENTERED: Final = "a scope begins with a statement of its own, which says whose rows it may see"
 _LIMIT: Final = Bound(1.2, "without", reason=_ENTERED)
 
@@ -109,19 +109,25 @@ def whole_run(scale: Scale) -> dict[str, Places]:
     return measured_on_server(_measure, scale)
 
 
+async def _both(contenders: Contenders, scale: Scale, statement: TextClause) -> dict[str, Values]:
+    engine, manager = contenders.without, contenders.manager
+    places = contenders.asked("without", "ours")
+    return await measured(
+        {
+            "without": lambda: without(engine, statement, next(places["without"])),
+            "ours": lambda: scoped(manager, statement, next(places["ours"])),
+        },
+        scale,
+    )
+
+
 async def _measure(scale: Scale) -> dict[str, dict[str, Values]]:
     async with opened(scale.documents) as contenders:
         engine, manager = contenders.without, contenders.manager
-        found = {}
-        for name, statement in STATEMENTS.items():
-            places = contenders.asked("without", "ours")
-            found[name] = await measured(
-                {
-                    "without": lambda s=statement, p=places["without"]: without(engine, s, next(p)),
-                    "ours": lambda s=statement, p=places["ours"]: scoped(manager, s, next(p)),
-                },
-                scale,
-            )
+        found = {
+            name: await _both(contenders, scale, statement)
+            for name, statement in STATEMENTS.items()
+        }
         places = contenders.asked("without", "ours")
         found["tenant_search"] = await measured(
             {

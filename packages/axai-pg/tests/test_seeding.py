@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -77,6 +77,7 @@ def test_a_sample_says_that_it_is_one(manager: DatabaseManager) -> None:
     assert name.endswith(" (sample 7-1)")
     assert document.source == "sample"
     assert document.document_metadata["sample"] is True
+    assert document.content is not None
     assert document.size == len(document.content.encode()) - 31
 
 
@@ -89,7 +90,7 @@ def test_a_sample_says_that_it_is_one(manager: DatabaseManager) -> None:
     ],
 )
 def test_a_number_that_makes_no_sense_is_refused(
-    shared_url: str, given: dict[str, int], column: str
+    shared_url: str, given: dict[str, Any], column: str
 ) -> None:
     manager = DatabaseManager(PostgresConnectionConfig.from_url(shared_url))
 

@@ -7,7 +7,7 @@ import uuid
 from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import select, text
+from sqlalchemy import insert, select, text
 
 from andamios_orm.exceptions import ValueRefused
 from axai_pg.data.models import Organization
@@ -241,7 +241,7 @@ def _organization(
             return {}
         name = f"{client} {trade} (sample {seed}-{number})"
         connection = session.connection()
-        connection.execute(Organization.__table__.insert().values(id=key, name=name))
+        connection.execute(insert(Organization).values(id=key, name=name))
         made = {"organizations": 1}
         for table, statement in _STEPS.items():
             made[table] = connection.execute(text(statement), given).rowcount

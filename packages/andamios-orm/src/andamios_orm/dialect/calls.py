@@ -85,7 +85,8 @@ class Rows:
         If that is interrupted, what was taken goes on a thread: it may be millions of rows,
         which nobody has to wait for.
         """
-        self._kept = kept = deque()
+        kept: deque[list[Row]] = deque()
+        self._kept = kept
         try:
             while not self.abandoned and (rows := raw.fetchmany(_KEPT_AT_ONCE)):
                 kept.append(rows)

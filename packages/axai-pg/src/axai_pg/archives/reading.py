@@ -94,10 +94,9 @@ def import_organization(
 
 def _make(connection: Connection, org_id: uuid.UUID, manifest: Manifest) -> None:
     """Make the organisation, or see that it has nothing."""
-    organizations = Organization.__table__
-    there = connection.execute(select(organizations.c.id)).scalar_one_or_none()
+    there = connection.execute(select(Organization.id)).scalar_one_or_none()
     if there is None:
-        connection.execute(insert_into(organizations).values(id=org_id, name=manifest.name))
+        connection.execute(insert_into(Organization).values(id=org_id, name=manifest.name))
         return
     for table in tables():
         rows = count(connection, table)

@@ -50,7 +50,7 @@ async def seed_command(
         await _remove(context)
         return
     try:
-        rows = planned_rows(organizations, documents)
+        rows: Mapping[str, int] = planned_rows(organizations, documents)
         if not dry_run:
             rows = await _made(context, organizations, documents, number)
     except ValueRefused as error:

@@ -97,7 +97,7 @@ def person(superuser: psycopg.Connection[Any]) -> Iterator[Seeded]:
         keys = {"organizations": org_id}
         for table in tenant_tables(superuser):
             within = {key: keys.get(parent) for key, parent in table.parents.items()}
-            given = {key: row for key, row in within.items() if row is not None}
+            given: dict[str, Any] = {key: row for key, row in within.items() if row is not None}
             given |= words(superuser, table, seeded)
             if table.name == "document_permissions":
                 given.pop("role_id", None)  # it is to a user

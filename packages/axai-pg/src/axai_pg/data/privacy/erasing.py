@@ -135,7 +135,7 @@ async def _erase(
     counts = dict.fromkeys(REGISTRY, 0)
     with acting_as(None):
         for statement in [*statements, *_references(person)]:
-            counts[statement.table.name] += await _changed(session, statement)
+            counts[statement.table.description] += await _changed(session, statement)
         if not was_erased:
             counts["users"] += await _changed(session, _emptied(person))
             counts |= json.loads(await session.scalar(_TRACES))
@@ -241,7 +241,7 @@ def _expire(session: AsyncSession, person: Person, counts: Mapping[str, int]) ->
     """Let instances be read anew that may have changed; others stay usable."""
     for instance in session:
         table = inspect(instance).mapper.local_table.name
-        if counts.get(table) and (table != "users" or instance.id == person.id):
+        if counts.get(table) and (not isinstance(instance, User) or instance.id == person.id):
             session.expire(instance)
 
 
