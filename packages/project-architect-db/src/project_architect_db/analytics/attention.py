@@ -122,7 +122,7 @@ def _phase_overdue(scope: Scope, last_phase: str) -> Select[Any]:
 
 
 @remembered
-def usual_stays(scope: Scope, last_phase: str) -> Select[Any]:
+def usual_stays(scope: Scope, last_phase: str) -> Select[str, float]:
     """Return the statement for the seconds that most stays in a phase take, by phase."""
     return (
         select(

@@ -21,6 +21,8 @@ from project_architect_db.models import (
 )
 
 if TYPE_CHECKING:
+    import datetime as dt
+
     from sqlalchemy import Select, Subquery
 
     from project_architect_db.analytics.scope import Scope
@@ -74,7 +76,7 @@ def times(scope: Scope, *, deployed: bool) -> Select[Any]:
     )
 
 
-def first_deployments(scope: Scope, keys: tuple[int, ...]) -> Select[Any]:
+def first_deployments(scope: Scope, keys: tuple[int, ...]) -> Select[int, dt.datetime]:
     """Return the statement for when some projects were first deployed: key and moment."""
     own = select(Repository.id).where(Repository.project_id.in_(keys))
     return (
