@@ -98,7 +98,7 @@ class Following:
         stop = self.database.observer.subscribe(lambda record: sent.append(record.statement))
         cache = ResultCache.of(session, SUM)
         fold = Fold("sales", self.follow)
-        (total, _) = (await cache.execute(session, SUM, fold=fold)).one()
+        total: int = (await cache.execute(session, SUM, fold=fold)).one()[0]
         stop()
         return total, sum("sales" in statement for statement in sent)
 
