@@ -82,7 +82,7 @@ def test_they_take_turns_on_one_database(sqitch: Any, empty_url: str, folder: Pa
     steps.append(sqitch(empty_url, "status", folder=folder))
 
     assert [(step.returncode, step.stderr) for step in steps] == [(0, "")] * len(steps)
-    assert (len(deployed), len(reverted), nothing.current) == (3, 6, None)
+    assert (len(deployed), len(reverted), nothing.current) == (3, 7, None)
     assert "up-to-date" in steps[-1].stdout
     assert contents(empty_url)[0] == whole
     events = migrations.log(empty_url, folder=folder)

@@ -30,7 +30,8 @@ _NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 def keeps_history(work: Work) -> bool:
     """Whether rows of the model are needed as they were before and after a change."""
     model = work.target.model
-    return bool(getattr(model, "__history__", False)) or is_told_of_rows(model)
+    kept = getattr(model, "__history__", False) or getattr(model, "__remembered__", ())
+    return bool(kept) or is_told_of_rows(model)
 
 
 def _listed(values: Sequence[Any]) -> Sequence[Any]:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Dialect, Engine, Executable
     from sqlalchemy.engine import RootTransaction
 
+    from andamios_orm.core.commits import Changed
     from andamios_orm.dialect.calls import AtCommit, Further, Row
 
 __all__ = [
@@ -274,12 +275,14 @@ def _tell_after(dialect: Dialect, name: str) -> None:
         changed = take_changed(info)
         commits = commits_through(dialect, connection) if changed else None
         if commits is not None:
-            commits.begin(changed)
+            commits.begin(changed.keys())
+        outcome: Changed = dict.fromkeys(changed)  # of one that fails nobody knows it
         try:
             commit(connection, *arguments, **options)
+            outcome = changed
         finally:
             if commits is not None:
-                commits.end(changed)
+                commits.end(outcome)
             info.pop(_LEDGER, None)
             if info.pop(_ANNOUNCED, False):
                 _tell(listeners)
