@@ -54,6 +54,7 @@ class Scale:
     bulk_rows: int
     seconds: float
     projects: int
+    documents: int
 
 
 FULL = Scale(
@@ -65,9 +66,18 @@ FULL = Scale(
     bulk_rows=10_000,
     seconds=1.0,
     projects=1_000_000,
+    documents=1_000_000,
 )
 QUICK = Scale(
-    runs=1, rounds=2, block=5, idle=3, rows=2_000, bulk_rows=1_000, seconds=0.1, projects=500
+    runs=1,
+    rounds=2,
+    block=5,
+    idle=3,
+    rows=2_000,
+    bulk_rows=1_000,
+    seconds=0.1,
+    projects=500,
+    documents=2_000,
 )
 
 

@@ -28,13 +28,15 @@ def main(suites: Sequence[Suite] = SUITES, arguments: Sequence[str] | None = Non
     options = parser.parse_args(arguments)
     if options.quick and options.write_pages:
         parser.error("--write-pages is for figures, and --quick has none")
+    if options.documents is not None and (options.documents < 1 or options.write_pages):
+        parser.error("--documents is at least 1, and --write-pages is for the full number")
     wanted = options.only or [module for suite in suites for module in suite.modules]
     modules = list(dict.fromkeys(each for name in wanted for each in _named(suites, name)))
     figures = figures_of(modules)
     if options.read:
         result = report.Result.read(options.read)
     else:
-        result = measure(modules, quick=options.quick)
+        result = measure(modules, quick=options.quick, documents=options.documents)
     if options.json:
         result.write(options.json)
     for line in printed(result, figures):
@@ -67,6 +69,12 @@ def _parser(suites: Sequence[Suite]) -> argparse.ArgumentParser:
     parser.add_argument(
         "--quick", action="store_true", help="one small run: does it work? (not: how fast is it?)"
     )
+    parser.add_argument(
+        "--documents",
+        type=int,
+        metavar="N",
+        help=f"how many documents axai_pg is measured with, instead of {FULL.documents:,}",
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="keep what was measured")
     parser.add_argument("--read", type=Path, metavar="FILE", help="report on what was kept")
     parser.add_argument(
@@ -83,7 +91,7 @@ def _parser(suites: Sequence[Suite]) -> argparse.ArgumentParser:
     return parser
 
 
-def measure(modules: Sequence[str], *, quick: bool) -> report.Result:
+def measure(modules: Sequence[str], *, quick: bool, documents: int | None = None) -> report.Result:
     """Return whole runs of ``modules``, each in a new process."""
     loop = "uvloop" if importlib.util.find_spec("uvloop") else "asyncio"
     runs: dict[str, list[Places]] = {}
@@ -91,16 +99,17 @@ def measure(modules: Sequence[str], *, quick: bool) -> report.Result:
     for number in range(1, count + 1):
         for module in modules:
             print(f"run {number} of {count}: {module}", file=sys.stderr, flush=True)
-            for figure, places in whole_run(module, quick=quick).items():
+            for figure, places in whole_run(module, quick=quick, documents=documents).items():
                 runs.setdefault(figure, []).append(places)
     return report.Result(report.environment(loop), runs)
 
 
-def whole_run(module: str, *, quick: bool) -> dict[str, Places]:
+def whole_run(module: str, *, quick: bool, documents: int | None = None) -> dict[str, Places]:
     """Return what one run of ``module`` in a process of its own has measured."""
-    size = "quick" if quick else "full"
+    options = ["--quick"] if quick else []
+    options += [] if documents is None else [f"--documents={documents}"]
     finished = subprocess.run(
-        [sys.executable, "-m", "benchmarks.whole_run", module, size],
+        [sys.executable, "-m", "benchmarks.whole_run", module, *options],
         stdout=subprocess.PIPE,
         check=True,
     )

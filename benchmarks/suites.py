@@ -12,7 +12,15 @@ if TYPE_CHECKING:
 
     from benchmarks.measure import Figure
 
-__all__ = ["ANDAMIOS_ORM", "PROJECT_ARCHITECT_DB", "SUITES", "Suite", "figures_of", "imported"]
+__all__ = [
+    "ANDAMIOS_ORM",
+    "AXAI_PG",
+    "PROJECT_ARCHITECT_DB",
+    "SUITES",
+    "Suite",
+    "figures_of",
+    "imported",
+]
 
 _REFERENCE: Final = Path(__file__).parent.parent / "docs" / "reference"
 
@@ -62,7 +70,12 @@ PROJECT_ARCHITECT_DB: Final = Suite(
     ),
     _REFERENCE / "performance-project-architect.md",
 )
-SUITES: Final = (ANDAMIOS_ORM, PROJECT_ARCHITECT_DB)
+AXAI_PG: Final = Suite(
+    "axai_pg",
+    ("isolation", "repository_operations", "cached_reads", "bulk_operations"),
+    _REFERENCE / "performance-axai-pg.md",
+)
+SUITES: Final = (ANDAMIOS_ORM, PROJECT_ARCHITECT_DB, AXAI_PG)
 
 
 def imported(module: str) -> Any:

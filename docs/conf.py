@@ -25,14 +25,19 @@ version = release = andamios_orm.__version__
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 root_doc = "docs/index"
-include_patterns = ["docs/**.md", "*.md", "packages/*/README.md", "changelog.d/README.md"]
+include_patterns = [
+    "docs/**.md",
+    "*.md",
+    "packages/*/README.md",
+    "packages/*/src/**.md",
+    "changelog.d/README.md",
+]
 exclude_patterns = [
     ".*",
     "benchmarks",
     "build",
     "dist",
     "examples",
-    "packages/*/src",
     "packages/*/tests",
     "scripts",
     "tests",

@@ -18,11 +18,12 @@ from docutils import nodes
 from sphinx.pycode import ModuleAnalyzer
 from sphinx.util.docutils import SphinxDirective
 from sqlalchemy.engine import Dialect
+from sqlalchemy.orm import Session
 
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
 
-OURS = ("andamios_orm", "project_architect_db")
+OURS = ("andamios_orm", "axai_pg", "project_architect_db")
 MODULES = (
     "andamios_orm",
     "andamios_orm.core",
@@ -55,6 +56,23 @@ MODULES = (
     "project_architect_db.testing.factories",
     "project_architect_db.testing.fixtures",
     "project_architect_db.exceptions",
+    "axai_pg",
+    "axai_pg.data.models",
+    "axai_pg.data.config",
+    "axai_pg.data.isolation",
+    "axai_pg.data.repositories",
+    "axai_pg.data.security",
+    "axai_pg.data.caching",
+    "axai_pg.data.metrics",
+    "axai_pg.data.privacy",
+    "axai_pg.isolation",
+    "axai_pg.migrations",
+    "axai_pg.utils",
+    "axai_pg.utils.roles",
+    "axai_pg.utils.server",
+    "axai_pg.testing.fixtures",
+    "axai_pg.testing.servers",
+    "axai_pg.exceptions",
 )
 
 
@@ -153,7 +171,7 @@ def entry(module: ModuleType, name: str) -> Iterator[str]:
         yield f".. autoclass:: {path}"
         if any(is_shown(base) for base in public.__bases__):
             yield "   :show-inheritance:"
-        if not issubclass(public, Dialect):  # what one has is SQLAlchemy's interface
+        if not issubclass(public, Dialect | Session):  # what one has is SQLAlchemy's interface
             yield "   :members:"
             if parts_of(public):
                 yield f"   :inherited-members: {', '.join(foreign_bases(public))}"

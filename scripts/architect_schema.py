@@ -4,15 +4,13 @@
 documentation.
 """
 
-import ast
 import inspect
 import sys
 from collections.abc import Iterator
-from itertools import pairwise
 from pathlib import Path
-from textwrap import dedent
 from typing import Any
 
+from model_notes import first_line, notes_of_model, notes_of_module
 from sqlalchemy import CheckConstraint, Column, Table, UniqueConstraint
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import Mapper
@@ -31,6 +29,7 @@ FEED = "andamios_"
 """How the names of tables begin that are those of the change feed."""
 MODULES = (rollups, searching)
 """Those with tables that are no entities."""
+PACKAGES = ("andamios_orm.models", "project_architect_db.models")
 DUCKDB = DuckDBDialect()
 POSTGRESQL = postgresql.dialect()  # type: ignore[no-untyped-call]  # SQLAlchemy's
 
@@ -57,7 +56,7 @@ def _tables() -> Iterator[str]:
         yield f"## {table.name}\n"
         yield f"{_about(table, mapper)}\n"
         yield "| column | DuckDB | PostgreSQL | |\n|---|---|---|---|"
-        notes = {} if mapper is None else _notes(mapper.class_)
+        notes = {} if mapper is None else notes_of_model(mapper.class_, *PACKAGES)
         for column in table.columns:
             yield _column(column, notes.get(_attribute(mapper, column), ""))
         yield ""
@@ -71,17 +70,12 @@ def _about(table: Table, mapper: Mapper[Any] | None) -> str:
         told = [
             text
             for module in MODULES
-            for name, text in _told_below(ast.parse(inspect.getsource(module)).body)
+            for name, text in notes_of_module(module).items()
             if getattr(module, name) is table
         ]
         return f"`{table.name}`: {told[0]}"
     model = mapper.class_
-    return f"`{model.__name__}`: {_first_line(inspect.getdoc(model) or '')}"
-
-
-def _first_line(text: str) -> str:
-    line = text.partition("\n")[0]
-    return line[:1].lower() + line[1:]
+    return f"`{model.__name__}`: {first_line(inspect.getdoc(model) or '')}"
 
 
 def _attribute(mapper: Mapper[Any] | None, column: Column[Any]) -> str:
@@ -119,28 +113,6 @@ def _default(argument: object) -> str:
     if isinstance(argument, str):
         return f"`{argument}`" if argument else "empty text"
     return "now"
-
-
-def _notes(model: type[Any]) -> dict[str, str]:
-    """Return what is written below the columns in the source of a model and what it is made of."""
-    found: dict[str, str] = {}
-    for each in reversed(model.__mro__):
-        if not each.__module__.startswith(("andamios_orm.models", "project_architect_db.models")):
-            continue
-        body = ast.parse(dedent(inspect.getsource(each))).body[0].body  # type: ignore[attr-defined]  # a class has one
-        found |= {name: text.rstrip(".") for name, text in _told_below(body)}
-    return found
-
-
-def _told_below(body: list[ast.stmt]) -> Iterator[tuple[str, str]]:
-    """Yield the names in a module or class below which something is written, and its first line."""
-    for above, below in pairwise(body):
-        match above, below:
-            case (
-                ast.AnnAssign(target=ast.Name(id=name)),
-                ast.Expr(value=ast.Constant(value=str(text))),
-            ):
-                yield name, _first_line(inspect.cleandoc(text))
 
 
 def _rules(table: Table) -> Iterator[str]:

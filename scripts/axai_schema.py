@@ -1,6 +1,7 @@
-"""Write, or compare, what the changes of axai_pg build: sql/schema/schema.sql in the package.
+"""Write, or compare, what the changes of axai_pg build.
 
-It starts a PostgreSQL of its own, as the tests do: scripts/axai_schema.py [--write]
+That is sql/schema/schema.sql in the package, and the page of the tables with its picture. It
+starts a PostgreSQL of its own, as the tests do: scripts/axai_schema.py [--write]
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import os
 import sys
 from pathlib import Path
 
+import axai_schema_page as tables
 import psycopg
 
 from andamios_orm.testing.databases import PostgresDatabases
@@ -22,7 +24,21 @@ SCHEMA = Path(migrations.__file__).parents[1] / "sql" / "schema" / "schema.sql"
 
 
 def main(arguments: list[str]) -> int:
-    """Return 0 if the file says what the changes build."""
+    """Return 0 if the files say what the changes build."""
+    built = _built()
+    stale = [path for path, text in built.items() if path.read_text(encoding="utf-8") != text]
+    if "--write" in arguments:
+        for path in stale:
+            path.write_text(built[path], encoding="utf-8")
+            print(f"{path}: written")
+        return 0
+    for path in stale:
+        print(f"{path} is not what the changes build: run scripts/axai_schema.py --write")
+    return 1 if stale else 0
+
+
+def _built() -> dict[Path, str]:
+    """Return what the files should hold."""
     run = Run.create()
     try:
         server = run.server(PostgresSettings.from_environment(os.environ))
@@ -31,17 +47,13 @@ def main(arguments: list[str]) -> int:
             ensure_roles(connection)
             prepare_database(connection)
             migrations.deploy(connection)
-            built = describe(connection)
+            return {
+                SCHEMA: describe(connection),
+                tables.PAGE: tables.page(connection),
+                tables.DRAWING: tables.drawing(),
+            }
     finally:
         run.close()
-    if "--write" in arguments:
-        SCHEMA.write_text(built, encoding="utf-8")
-        print(f"{SCHEMA}: written")
-        return 0
-    if SCHEMA.read_text(encoding="utf-8") == built:
-        return 0
-    print(f"{SCHEMA} is not what the changes build: run scripts/axai_schema.py --write")
-    return 1
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 
 import andamios_command
+import axai_command
 import project_architect_command
 from andamios_command.program import Program
 
@@ -18,6 +19,7 @@ REFERENCE = Path(__file__).resolve().parent.parent / "docs" / "reference"
 PAGES = {
     REFERENCE / "commands.md": andamios_command.PROGRAM,
     REFERENCE / "project-architect-commands.md": project_architect_command.PROGRAM,
+    REFERENCE / "axai-pg-commands.md": axai_command.PROGRAM,
 }
 BEGIN = "<!-- the commands: written by scripts/commands.py -->\n"
 

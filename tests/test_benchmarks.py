@@ -78,6 +78,16 @@ FIGURES = {
     "project_memory_bulk",
     "project_memory_import",
     *(f"search_word_{which}" for which in ("everywhere", "common", "uncommon", "rare")),
+    "tenant_get",
+    "tenant_get_open",
+    "tenant_page",
+    "tenant_aggregate",
+    "tenant_search",
+    "document_get",
+    "document_page_cached",
+    "document_page_cached_in_turn",
+    "document_counts_cached",
+    "documents_insert",
     "search_words",
     "search_phrase",
     "search_beginning",
@@ -272,6 +282,7 @@ def test_what_only_compares_has_a_table_of_its_own(module: ModuleType, tmp_path:
     [
         ("ANDAMIOS_ORM", "acquire", 0.4, "| 0.40 (0.40, 0.40, 0.40, 0.40, 0.40) | met |"),
         ("PROJECT_ARCHITECT_DB", "project_get", 9.0, "| 9.00 (9.00, 9.00, 9.00, 9.00, 9.00) | UN"),
+        ("AXAI_PG", "document_get", 2.5, "| 2.50 (2.50, 2.50, 2.50, 2.50, 2.50) | met |"),
     ],
 )
 def test_the_page_takes_the_figures_of_a_result(
@@ -330,6 +341,19 @@ def test_a_quick_run_is_written_into_no_page(
         program.main(arguments=["--quick", "--write-pages"])
 
     assert "--write-pages is for figures, and --quick has none" in capsys.readouterr().err
+
+
+@pytest.mark.unit
+@pytest.mark.parametrize("arguments", [["0"], ["10", "--write-pages"]])
+def test_fewer_documents_are_written_into_no_page(
+    module: ModuleType, arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    program = importlib.import_module("benchmarks.program")
+
+    with pytest.raises(SystemExit):
+        program.main(arguments=["--documents", *arguments])
+
+    assert "--documents is at least 1" in capsys.readouterr().err
 
 
 @tolerating_peers
@@ -400,5 +424,40 @@ def test_a_module_is_found_with_and_without_its_package(monkeypatch: pytest.Monk
 
     found = [list(suite.named("memory_usage")) for suite in suites.SUITES]
 
-    assert found == [["andamios_orm.memory_usage"], ["project_architect_db.memory_usage"]]
+    assert found == [["andamios_orm.memory_usage"], ["project_architect_db.memory_usage"], []]
     assert list(suites.ANDAMIOS_ORM.named("project_architect_db.memory_usage")) == []
+
+
+@pytest.mark.performance
+@pytest.mark.db
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+async def test_seeded_documents_are_those_that_the_triggers_would_make(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.syspath_prepend(str(ROOT))
+    contenders = importlib.import_module("benchmarks.axai_pg.contenders")
+    monkeypatch.setattr(contenders, "KEPT", tmp_path)
+    outdated = tmp_path / "axai-500-before"
+    outdated.mkdir()
+
+    async with contenders.opened(500) as opened:
+        places = opened.places
+        cursor = await opened.raw.execute(
+            "WITH before AS (SELECT * FROM documents), after AS ("
+            "UPDATE documents SET title = title || ' ', search_vector = NULL RETURNING *) "
+            "SELECT count(*), count(*) FILTER (WHERE after.search_vector = before.search_vector "
+            "AND after.content_hash = encode(sha256(convert_to(before.content, 'UTF8')), 'hex')) "
+            "FROM before JOIN after USING (id)"
+        )
+        found = await cursor.fetchone()
+        cursor = await opened.raw.execute(
+            "SELECT count(*) FROM documents GROUP BY org_id ORDER BY 1 DESC"
+        )
+        sizes = [size for (size,) in await cursor.fetchall()]
+
+    assert found == (500, 500)
+    assert sizes[0] > 3 * sizes[-1]
+    assert len({place.id for place in places}) == 490
+    assert [path.name for path in tmp_path.iterdir()] != [outdated.name]
+    assert not outdated.exists()

@@ -9,25 +9,34 @@ import ast
 import asyncio
 import doctest
 import importlib
-import importlib.util
 import inspect
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import fields
 from pathlib import Path
 from types import CodeType
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 
+import axai_pg.exceptions
 from andamios_orm import Settings, exceptions
 from andamios_orm.dialect import DatabaseOptions
 from andamios_orm.testing import fixtures
+from axai_pg import PostgresConnectionConfig, PostgresPoolConfig
+from axai_pg.data.caching import CacheSettings
+from axai_pg.data.config import connection
+from axai_pg.testing import fixtures as axai_fixtures
+from axai_pg.utils import DatabaseInitializerConfig
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 ROOT = Path(__file__).parent.parent
+AXAI_SETTINGS = "docs/reference/axai-pg-settings.md"
 PAGES = sorted(
     path
-    for pattern in ("*.md", "docs/**/*.md", "packages/*/README.md", "packages/*/docs/**/*.md")
+    for pattern in ("*.md", "docs/**/*.md", "packages/*/README.md", "packages/*/src/**/*.md")
     for path in ROOT.glob(pattern)
 )
 FENCE = re.compile(
@@ -183,6 +192,11 @@ def test_blocks_of_a_page_share_their_names_and_skip_with_a_reason() -> None:
     assert run_page(page, "page.md") == 2
 
 
+def names_of(settings: type["DataclassInstance"]) -> list[str]:
+    """Return the names of the fields of a class of settings."""
+    return [each.name for each in fields(settings)]
+
+
 def first_cells(page: str, heading: str | None = None) -> list[str]:
     """Return the names in the first column of the first table, or of the one under a heading."""
     text = (ROOT / page).read_text(encoding="utf-8")
@@ -202,10 +216,18 @@ def first_cells(page: str, heading: str | None = None) -> list[str]:
             "Ours",
             lambda: [f.name for f in fields(DatabaseOptions)][:-2],
         ),
-        ("docs/reference/settings.md", None, lambda: [f.name for f in fields(Settings)]),
+        ("docs/reference/settings.md", None, lambda: names_of(Settings)),
         ("docs/howto/testing.md", None, lambda: fixtures.__all__),
+        (AXAI_SETTINGS, "Connection", lambda: names_of(PostgresConnectionConfig)),
+        (AXAI_SETTINGS, "Pool", lambda: names_of(PostgresPoolConfig)),
+        (AXAI_SETTINGS, "Initializer", lambda: names_of(DatabaseInitializerConfig)),
+        (AXAI_SETTINGS, "Cache", lambda: names_of(CacheSettings)),
+        ("docs/howto/axai-pg-organisations.md", "Test with it", lambda: axai_fixtures.__all__),
     ],
-    ids=["options", "settings", "fixtures"],
+    ids=[
+        *("options", "settings", "fixtures"),
+        *("connection", "pool", "initializer", "cache", "axai fixtures"),
+    ],
 )
 def test_a_reference_names_what_there_is(
     page: str, heading: str | None, names: Callable[[], list[str]]
@@ -214,40 +236,59 @@ def test_a_reference_names_what_there_is(
 
 
 @pytest.mark.unit
+def test_the_settings_of_axai_name_each_variable_that_is_read() -> None:
+    page = (ROOT / AXAI_SETTINGS).read_text(encoding="utf-8")
+    sources = (ROOT / "packages" / "axai-pg" / "src").rglob("*.py")
+
+    named = set(re.findall(r"`(POSTGRES_\w+|AXAI_\w+)`", page))
+    read = {
+        name
+        for source in sources
+        for name in re.findall(r'"(POSTGRES_\w+|AXAI_\w+)"', source.read_text(encoding="utf-8"))
+    }
+
+    assert named == read | {f"POSTGRES_{suffix}" for suffix in connection._VARIABLES.values()}
+
+
+@pytest.mark.unit
 def test_each_error_leads_to_its_place_among_the_errors() -> None:
     page = (ROOT / "docs" / "reference" / "errors.md").read_text(encoding="utf-8")
     headings = re.findall(r"^### `(\w+)`$", page, re.MULTILINE)
 
-    led_to = [getattr(exceptions, name).docs for name in exceptions.__all__]
+    led_to = [
+        getattr(module, name).docs
+        for module in (exceptions, axai_pg.exceptions)
+        for name in module.__all__
+    ]
 
-    assert led_to == [f"docs/reference/errors.md#{name.lower()}" for name in sorted(headings)]
+    assert sorted(led_to) == sorted(f"docs/reference/errors.md#{each.lower()}" for each in headings)
 
 
-def script(name: str) -> Any:
-    """Return a script as a module."""
-    path = ROOT / "scripts" / f"{name}.py"
-    spec = importlib.util.spec_from_file_location(f"{name}_page", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+@pytest.fixture
+def script(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Any]:
+    """Return what returns a script as a module; scripts import one another by name."""
+    monkeypatch.syspath_prepend(str(ROOT / "scripts"))
+    return importlib.import_module
 
 
 @pytest.mark.unit
-def test_the_pages_of_the_commands_are_what_they_say_of_themselves() -> None:
+def test_the_pages_of_the_commands_are_what_they_say_of_themselves(
+    script: Callable[[str], Any],
+) -> None:
     module = script("commands")
 
     stale = [
         page.name for page in module.PAGES if page.read_text(encoding="utf-8") != module.page(page)
     ]
 
-    assert len(module.PAGES) == 2
+    assert len(module.PAGES) == 3
     assert stale == [], "run scripts/commands.py --write"
 
 
 @pytest.mark.unit
-def test_the_page_and_the_picture_of_the_tables_are_those_of_the_models() -> None:
+def test_the_page_and_the_picture_of_the_tables_are_those_of_the_models(
+    script: Callable[[str], Any],
+) -> None:
     module = script("architect_schema")
 
     written = [path.read_text(encoding="utf-8") for path in (module.PAGE, module.DRAWING)]
@@ -256,7 +297,7 @@ def test_the_page_and_the_picture_of_the_tables_are_those_of_the_models() -> Non
 
 
 @pytest.mark.unit
-def test_the_page_of_the_tables_tells_keys_and_tables_apart() -> None:
+def test_the_page_of_the_tables_tells_keys_and_tables_apart(script: Callable[[str], Any]) -> None:
     page = script("architect_schema").page()
     tables = {each.partition("\n")[0]: each for each in page.split("\n## ")}
 

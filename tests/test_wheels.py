@@ -41,6 +41,7 @@ def test_a_wheel_holds_the_package_and_nothing_else(package: str, wheels: Path) 
     module = package.replace("-", "_")
     beside = {
         "andamios-orm": {"andamios_command", "andamios_pytest"},
+        "axai-pg": {"axai_command"},
         "project-architect-db": {"project_architect_command"},
     }.get(package, set())
     (wheel,) = wheels.glob(f"{module}-*.whl")

@@ -65,8 +65,8 @@ _WRITTEN = (
 )
 _MADE_HERE = (
     "both write the same, but ours checks each value, works out framework and score, and makes "
-    "the texts of history and the sums in Python; the floor is given the first two, and has the "
-    "database make the others out of its rows"
+    "the sums in Python; the floor is given the first two, and has the database make the others "
+    "out of its rows"
 )
 _PYDANTIC = "; before that pydantic makes a model of each row, and after it an instance is made"
 _ENGINE = "it writes the log of 10,000 rows with two indexes"

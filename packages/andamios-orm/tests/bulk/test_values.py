@@ -405,3 +405,34 @@ def test_texts_of_arrow_that_come_again_are_one_object() -> None:
     values = arrow.ArrowColumn(pa.array(["draft", "active"] * 9)).values()
 
     assert len(set(map(id, values))) == 2
+
+
+def test_documents_of_arrow_that_come_again_are_one_object_unless_asked_for_as_ones_own() -> None:
+    read: list[str] = []
+
+    def document(text: str) -> dict[str, Any]:
+        read.append(text)
+        return {"of": text}
+
+    column = arrow.ArrowColumn(pa.array(["a", None, "b"] * 20), document)
+
+    values, own = column.values(), column.own_values()
+
+    assert values == own == [{"of": "a"}, None, {"of": "b"}] * 20
+    assert values[0] is values[3]
+    assert own[0] is not own[3]
+    assert len(read) == 2 + 40
+
+
+def test_moments_and_what_is_the_same_throughout_are_arrow_as_before() -> None:
+    moment = dt.datetime(2026, 1, 2, tzinfo=dt.UTC)
+    stamp = pa.timestamp("us", "UTC")
+
+    for values, type_ in (
+        ([moment, None, moment], stamp),
+        ([moment] * 3, stamp),
+        ([None] * 3, stamp),
+        (["a"] * 3, pa.string()),
+        ([[1]] * 3, pa.list_(pa.int64())),
+    ):
+        assert arrow.arrow_array(values, type_) == pa.array(values, type_)

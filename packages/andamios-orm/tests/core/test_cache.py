@@ -282,7 +282,7 @@ async def test_a_commit_that_fails_leaves_nothing_under_way(duckdb_database: Dat
     await read(duckdb_database)
     commits.begin(["notes"])
     await read(duckdb_database)
-    commits.end(["notes"])
+    commits.end({"notes": None})
     await read(duckdb_database)
     await read(duckdb_database)
 

@@ -19,7 +19,7 @@ def test_an_entity_is_changed_from_before_the_commit_until_a_later_number() -> N
 
     commits.begin({"notes"})
     under_way = commits.unchanged({"notes"}, before), commits.unchanged({"others"}, before)
-    commits.end({"notes"})
+    commits.end({"notes": None})
 
     assert under_way == (False, True)
     assert not commits.unchanged({"notes", "others"}, before)
@@ -30,10 +30,10 @@ def test_of_two_commits_under_way_one_ends_first() -> None:
     commits = Commits()
     commits.begin(["notes"])
     commits.begin(["notes"])
-    commits.end(["notes"])
+    commits.end({"notes": None})
 
     assert not commits.unchanged(["notes"], commits.count)
-    commits.end(["notes"])
+    commits.end({"notes": None})
     assert commits.unchanged(["notes"], commits.count)
 
 

@@ -3,6 +3,9 @@
 ::
 
     AndamiosError
+    ├── BackupFailed
+    │   └── ArchiveRefused              ValueError
+    ├── OrganizationNotEmpty            ValueError
     ├── CycleRefused                    ValueError
     ├── NotPermitted                    PermissionError
     ├── ValueRefused                    ValueError
@@ -10,6 +13,7 @@
     ├── ConfigurationError              ValueError
     │   └── NotInitialized              RuntimeError
     ├── PermissionRequired              PermissionError
+    ├── LastAdministrator               PermissionError
     ├── CacheUnavailable                ConnectionError
     ├── IsolationError
     │   ├── OrganizationRequired        ValueError
@@ -20,17 +24,18 @@
         │   └── OrganizationUnknown
         └── AccessDenied                sqlalchemy ProgrammingError
 
-``PrivilegedLoginUsed`` is a warning.
+``PrivilegedLoginUsed`` is a warning. Each leads to its place in the documentation: ``docs``.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from sqlalchemy import exc as sa_exc
 
 from andamios_orm.exceptions import (
     AndamiosError,
+    BackupFailed,
     ConfigurationError,
     DatabaseFault,
     ForeignKeyViolation,
@@ -43,12 +48,15 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AccessDenied",
+    "ArchiveRefused",
     "CacheUnavailable",
     "CycleRefused",
     "IsolationError",
+    "LastAdministrator",
     "NotInitialized",
     "NotPermitted",
     "OrganizationChanged",
+    "OrganizationNotEmpty",
     "OrganizationRequired",
     "OrganizationUnknown",
     "PermissionRequired",
@@ -72,6 +80,28 @@ class NotInitialized(ConfigurationError, RuntimeError):
     def __reduce__(self) -> Any:
         """Pickle without the message: it makes its own."""
         return type(self), ()
+
+
+class ArchiveRefused(BackupFailed, ValueError):
+    """An archive of an organisation is damaged, or is none; nothing of it was imported."""
+
+
+class OrganizationNotEmpty(AndamiosError, ValueError):
+    """One that was to be filled has rows. Attributes: ``org_id``, ``table``, ``rows``."""
+
+    def __init__(self, org_id: uuid.UUID, table: str, rows: int) -> None:
+        """Keep which it is, and what it has."""
+        self.org_id = org_id
+        self.table = table
+        self.rows = rows
+        super().__init__(org_id, table, rows)
+
+    def __str__(self) -> str:
+        """Return what it has, and what to do."""
+        return (
+            f"the organisation {self.org_id} has {self.rows} rows in {self.table}: name the key of "
+            f"a new one"
+        )
 
 
 class CycleRefused(AndamiosError, ValueError):
@@ -224,8 +254,26 @@ class PermissionRequired(AndamiosError, PermissionError):
         )
 
 
+class LastAdministrator(AndamiosError, PermissionError):
+    """Without this user nobody administers the organisation. Attribute: ``user_id``."""
+
+    def __init__(self, user_id: uuid.UUID) -> None:
+        """Keep who it is."""
+        self.user_id = user_id
+        super().__init__(user_id)
+
+    def __str__(self) -> str:
+        """Return who it is, and what to do first."""
+        return (
+            f"user {self.user_id} is the last active administrator of the organisation: make "
+            f"another user one first, by is_admin=True"
+        )
+
+
 class PrivilegedLoginUsed(UserWarning):
     """The login could see rows of all organisations; each scope acts as another role."""
+
+    docs: ClassVar[str]
 
 
 class OrganizationUnknown(ForeignKeyViolation):
@@ -251,3 +299,7 @@ def privileged(login: str, reasons: Sequence[str], commands: Sequence[str]) -> s
         f"the login {login} could see all organisations ({', '.join(reasons)}): "
         f"{'; '.join(commands)}"
     )
+
+
+for _name in __all__:
+    globals()[_name].docs = f"docs/reference/errors.md#{_name.lower()}"

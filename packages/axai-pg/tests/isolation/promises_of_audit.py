@@ -149,6 +149,85 @@ def sealed_entries_are_pruned(scene: Scene) -> Iterator[str]:
             yield f"pruned without an organisation: {tried}"
 
 
+def an_erased_user_leaves_no_trace(scene: Scene) -> Iterator[str]:
+    """Details with the name or the address go, and who acted; seals hold, and the log says so."""
+    ours, user = scene.ours, scene.ours.keys["users"]
+    scene.connection.execute(
+        "UPDATE public.users SET username = 'Dot.', email = 'Dot@example.org' WHERE id = %s", [user]
+    )
+    scene.connection.execute("UPDATE public.andamios_changes SET actor = 'dot@example.org'")
+    for said in ("to Dot. by mail", "DOT@example.org", "dotted"):
+        scene.connection.execute(
+            "INSERT INTO public.audit_log (org_id, action, details) VALUES (%s, 'told', %s)",
+            [ours.id, Jsonb({"said": [said]})],
+        )
+    _seal(scene)
+    for role, context in (("axai_app", ours.id), ("axai_system", None)):
+        with scene.acting(role, context):
+            scene.connection.execute(
+                "UPDATE public.users SET erased_at = now() WHERE id = %s", [user]
+            )
+            left = scene.run("SELECT current_setting('axai.org_id')").rows
+            if left != [(str(context or ""),)]:
+                yield f"the context of {role} is {left}"
+            scene.become()
+            yield from _traces(scene)
+            scene.connection.execute("SELECT set_config('axai.org_id', %s, true)", [str(ours.id)])
+            scene.become("axai_system")
+            if (found := scene.run("SELECT public.axai_broken_seals()")).state or found.rows:
+                yield f"broken by an erasure as {role}: {found}"
+
+
+def _traces(scene: Scene) -> Iterator[str]:
+    """Yield what is left that should have gone, or has gone that should be there."""
+    told = scene.connection.execute(
+        "SELECT details #>> '{said,0}', details_salt IS NULL FROM public.audit_log"
+        " WHERE action = 'told' ORDER BY 1 NULLS LAST"
+    ).fetchall()
+    if told != [("dotted", False), (None, True), (None, True)]:
+        yield f"what was told is {told}"
+    actors = scene.connection.execute(
+        "SELECT tenant FROM public.andamios_changes WHERE actor IS NULL"
+    ).fetchall()
+    if {tenant for (tenant,) in actors} != {str(scene.ours.id)}:
+        yield f"nobody is left as the actor of {actors}"
+    said = scene.connection.execute(
+        "SELECT org_id, jsonb_array_length(details -> 'entries') FROM public.audit_log"
+        " WHERE action = 'erase' AND table_name = 'audit_log'"
+    ).fetchall()
+    if said != [(scene.ours.id, 2)]:
+        yield f"the log says {said}"
+
+
+def the_owner_only_empties_details(scene: Scene) -> Iterator[str]:
+    """No function of the owner puts anything else into an entry, or into the feed."""
+    scene.connection.execute("UPDATE public.andamios_changes SET actor = 'dot'")
+    scene.connection.execute(
+        "INSERT INTO public.andamios_changes (position, time, entity, kind, count, tenant)"
+        " VALUES (7, now(), 'x', 'x', 1, %s)",
+        [str(scene.ours.id)],
+    )
+    scene.connection.execute(
+        "INSERT INTO public.audit_log (org_id, action, details) VALUES (%s, 'told', '{}')",
+        [scene.ours.id],
+    )
+    statements: tuple[LiteralString, ...] = (
+        "UPDATE public.audit_log SET details = '[]' WHERE action = 'told'",
+        "UPDATE public.audit_log SET details = NULL WHERE action = 'told'",
+        "UPDATE public.andamios_changes SET actor = 'eve'",
+    )
+    with scene.acting("axai_owner", scene.ours.id):
+        for statement in statements:
+            if (tried := scene.run(statement)).state != "42501":
+                yield f"{statement}: {tried}"
+        for empty in (
+            "UPDATE public.audit_log SET login = 'eve' WHERE details IS NULL",
+            "UPDATE public.andamios_changes SET kind = 'eve', actor = NULL WHERE actor IS NULL",
+        ):
+            if (tried := scene.run(empty)).state or tried.count:
+                yield f"{empty}: {tried}"
+
+
 def _seal(scene: Scene) -> None:
     """Seal what there is of ours, once, as if all of it had happened long ago."""
     scene.connection.execute("SET LOCAL session_replication_role = replica")
@@ -167,4 +246,6 @@ PROMISES: Final = (
     notes_are_taken,
     seals_find_what_was_changed,
     sealed_entries_are_pruned,
+    an_erased_user_leaves_no_trace,
+    the_owner_only_empties_details,
 )

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import importlib
+from typing import TYPE_CHECKING
+
+import psycopg
 import pytest
 from sqlalchemy import create_engine
 
 from andamios_orm.migration.comparing import differences
 from andamios_orm.migration.target import Target
 from axai_pg.data.models import Base
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 pytestmark = [pytest.mark.integration, pytest.mark.db]
 
@@ -53,3 +60,20 @@ def test_a_difference_of_models_and_changes_is_found(shared_url: str, statement:
     engine.dispose()
 
     assert found
+
+
+@pytest.mark.slow
+def test_the_page_of_the_tables_is_what_the_changes_build(
+    shared_url: str, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(root / "scripts"))
+    tables = importlib.import_module("axai_schema_page")
+    with psycopg.connect(shared_url.replace("+psycopg", "", 1)) as connection:
+        page = tables.page(connection)
+        connection.execute("ALTER TABLE topics ALTER COLUMN name SET DEFAULT 'none'")
+        other = tables.page(connection)
+        connection.rollback()
+
+    assert tables.PAGE.read_text(encoding="utf-8") == page, "run scripts/axai_schema.py --write"
+    assert tables.DRAWING.read_text(encoding="utf-8") == tables.drawing()
+    assert page != other

@@ -82,12 +82,12 @@ def test_they_take_turns_on_one_database(sqitch: Any, empty_url: str, folder: Pa
     steps.append(sqitch(empty_url, "status", folder=folder))
 
     assert [(step.returncode, step.stderr) for step in steps] == [(0, "")] * len(steps)
-    assert (len(deployed), len(reverted), nothing.current) == (3, 6, None)
+    assert (len(deployed), len(reverted), nothing.current) == (3, 7, None)
     assert "up-to-date" in steps[-1].stdout
     assert contents(empty_url)[0] == whole
     events = migrations.log(empty_url, folder=folder)
     assert {event.committer.name for event in events} >= {"a tester"}
-    assert len(events) == 10 + 10 + 10
+    assert len(events) == 11 + 11 + 11
 
 
 def test_a_failing_verify_leaves_the_change_before_it_with_both(

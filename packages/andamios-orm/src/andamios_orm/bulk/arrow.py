@@ -10,6 +10,8 @@ from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, overload
 
+from andamios_orm.core.texts import same_throughout
+from andamios_orm.dialect.binds import each_once
 from andamios_orm.exceptions import MissingExtra
 
 if TYPE_CHECKING:
@@ -95,13 +97,25 @@ class ArrowColumn(Sequence[Any]):
         return value if value is None or self.convert is None else self.convert(value)
 
     def values(self) -> list[Any]:
-        """Return all items, in a list that is not to be changed; equal texts are one object."""
+        """Return all items, in a list that is not to be changed.
+
+        Equal texts are one object, and so are the documents that equal texts say.
+        """
         if self._values is None:
             listed = _listed(self.array)
             if self.convert is not None:
-                listed = [None if value is None else self.convert(value) for value in listed]
+                listed = each_once(self._converted, listed)
             self._values = listed
         return self._values
+
+    def own_values(self) -> list[Any]:
+        """Return all items in a list of the caller's own, and no document is another's."""
+        if self.convert is None:
+            return list(self.values())
+        return list(map(self._converted, _listed(self.array)))
+
+    def _converted(self, value: Any) -> Any:
+        return None if value is None or self.convert is None else self.convert(value)
 
 
 def _listed(array: Any) -> list[Any]:
@@ -184,7 +198,21 @@ def arrow_array(values: Sequence[Any], type_: Any) -> Any:
         return pa.array(raw, pa.binary(16)).cast(type_)
     if pa.types.is_floating(type_):
         values = [float(value) if isinstance(value, Decimal) else value for value in values]
+    if not pa.types.is_nested(type_) and len(values) > 1 and same_throughout(values):
+        return pa.repeat(pa.array(values[:1], type_)[0], len(values))
+    if pa.types.is_timestamp(type_) and isinstance(values, list):
+        return _moments(values, type_)
     return pa.array(values, type_)
+
+
+def _moments(values: list[Any], type_: Any) -> Any:
+    """Return moments as an Arrow array; each object is looked at once, for that takes long."""
+    pa = pyarrow()
+    places = list(map(id, values))
+    once = dict(zip(places, values, strict=True))
+    order = dict(zip(once, range(len(once)), strict=True))
+    indices = pa.array(list(map(order.__getitem__, places)), pa.int64())
+    return pa.array(list(once.values()), type_).take(indices)
 
 
 def _bytes_of(value: uuid.UUID | str) -> bytes:

@@ -8,6 +8,7 @@ from sqlalchemy import types
 
 from andamios_orm.bulk.arrow import ArrowColumn, is_text, pyarrow
 from andamios_orm.bulk.rows import holds
+from andamios_orm.core.texts import same_throughout
 from andamios_orm.dialect import DuckDBDialect
 from andamios_orm.dialect.binds import admission, bind_column
 from andamios_orm.dialect.moments import Dates, Instants, Timestamps
@@ -69,7 +70,9 @@ class Binder:
         return sent
 
     def _sent(self, column: Column[Any], values: Sequence[Any]) -> Sequence[Any]:
-        """Return what to send for a whole column."""
+        """Return what to send for a whole column; what is the same throughout is checked once."""
+        if len(values) > 1 and same_throughout(values):
+            return [*self._sent(column, values[:1])] * len(values)
         type_ = column.type
         if has_limits(column):
             _require_limits(column, values)
@@ -134,6 +137,8 @@ class Binder:
 
 
 _REQUIRED = "the column must have a value"
+_LONGEST_CHARACTER = 4
+"""Bytes of UTF-8."""
 _NUL = "PostgreSQL's text holds no NUL character"
 
 
@@ -171,8 +176,11 @@ def _within_limits(column: Column[Any], values: ArrowColumn) -> bool:
         return bool(pa.types.is_struct(array.type) or pa.types.is_map(array.type))
     if not is_text(array.type):
         return False
-    fewest = pc.min(pc.utf8_length(array)).as_py()
-    return fewest is None or bool(fewest >= column.info["shortest"])
+    shortest = column.info["shortest"]
+    fewest = pc.min(pc.binary_length(array)).as_py()
+    if fewest is None or fewest >= shortest * _LONGEST_CHARACTER:
+        return True
+    return bool(pc.min(pc.utf8_length(array)).as_py() >= shortest)
 
 
 def _identifier(value: Any) -> Any:
@@ -196,8 +204,9 @@ def _text(rule: Text, array: Any) -> bool:
 
     if not is_text(array.type):
         return False
-    longest = None if rule.length is None else pc.max(pc.utf8_length(array)).as_py()
-    return longest is None or bool(longest <= rule.length)
+    if rule.length is None or (pc.max(pc.binary_length(array)).as_py() or 0) <= rule.length:
+        return True
+    return bool(pc.max(pc.utf8_length(array)).as_py() <= rule.length)
 
 
 def _floats(_rule: Floats, array: Any) -> bool:

@@ -18,7 +18,7 @@ from andamios_orm.bulk.target import target_of
 from andamios_orm.bulk.work import Work, dialect_of, read_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from sqlalchemy.engine import Dialect
     from sqlalchemy.ext.asyncio import AsyncSession
@@ -71,19 +71,22 @@ async def create_prepared(
     if batch.count == 0:
         return Created(target, 0, {})
     work = await Work.begin(session, target)
-    columns = await insert_batch(work, filled, sent)
-    await created(work, columns, batch.count)
+    columns, arrays = await insert_batch(work, filled, sent)
+    await created(work, columns, batch.count, arrays)
     return Created(target, batch.count, columns, batch.instances)
 
 
 async def insert_batch(
     work: Work, filled: Filled, sent: dict[str, Sequence[Any]]
-) -> dict[str, Sequence[Any]]:
-    """Write prepared rows and return their columns, with what the database made."""
+) -> tuple[dict[str, Sequence[Any]], Mapping[str, Any]]:
+    """Write prepared rows and return their columns, and those that were sent as Arrow.
+
+    What the database made is among the columns.
+    """
     await _make_awaited(work, filled, sent)
-    returned = await _insert(work, filled, sent)
+    returned, arrays = await _insert(work, filled, sent)
     written(work, filled.columns)
-    return {**_readable(filled.columns, sent), **returned}
+    return {**_readable(filled.columns, sent), **returned}, arrays
 
 
 def prepare(
@@ -129,8 +132,8 @@ async def _make_awaited(work: Work, filled: Filled, sent: dict[str, Sequence[Any
 
 async def _insert(
     work: Work, filled: Filled, sent: dict[str, Sequence[Any]]
-) -> dict[str, Sequence[Any]]:
-    """Write the rows and return the columns that the database has filled in."""
+) -> tuple[dict[str, Sequence[Any]], Mapping[str, Any]]:
+    """Write the rows and return the columns that the database has filled in, and those of Arrow."""
     target, connection = work.target, work.connection
     names = list(filled.columns)
     columns = [target.columns[name] for name in names]
@@ -138,7 +141,7 @@ async def _insert(
     places = await can_place(connection)
     if copies and places:
         await copy_rows(connection, target.table, columns, [sent[name] for name in names])
-        return {}
+        return {}, {}
     async with staged(connection, work.columns(filled.columns, sent), places=places) as stage:
         statement: Any = insert(target.table).from_select(
             [target.columns[name].name for name in names],
@@ -151,12 +154,12 @@ async def _insert(
         result = await run(connection, statement)
         rows = result.all() if wanted else []
     if not wanted:
-        return {}
+        return {}, stage.arrays
     width = len(target.key)
     by_key = {tuple(row[:width]): row[width:] for row in rows}
     keys = zip(*(_plain(filled.columns[name]) for name in target.key), strict=True)
     found = zip(*(by_key[key] for key in keys), strict=True)
-    return dict(zip(filled.returned, found, strict=True))
+    return dict(zip(filled.returned, found, strict=True)), stage.arrays
 
 
 def _plain(values: Sequence[Any]) -> Sequence[Any]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final
 
 from andamios_orm.bulk.arrow import ArrowColumn
 from andamios_orm.core.integrity import check_removed, check_values
@@ -12,7 +14,7 @@ from andamios_orm.models.base import is_told_of_rows
 from andamios_orm.models.written import ColumnRows, WrittenRows
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator
 
     from sqlalchemy import Connection
 
@@ -22,10 +24,14 @@ if TYPE_CHECKING:
 __all__ = ["created", "keeps_history", "new_rows", "record", "removed", "written"]
 
 
+_NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
+
+
 def keeps_history(work: Work) -> bool:
     """Whether rows of the model are needed as they were before and after a change."""
     model = work.target.model
-    return bool(getattr(model, "__history__", False)) or is_told_of_rows(model)
+    kept = getattr(model, "__history__", False) or getattr(model, "__remembered__", ())
+    return bool(kept) or is_told_of_rows(model)
 
 
 def _listed(values: Sequence[Any]) -> Sequence[Any]:
@@ -40,9 +46,14 @@ def _ledger_of(work: Work) -> Connection:
     return connection
 
 
-async def created(work: Work, columns: Mapping[str, Sequence[Any]], count: int) -> None:
-    """Record new rows."""
-    await record(work, "bulk_create", **new_rows(work, columns, count))
+async def created(
+    work: Work,
+    columns: Mapping[str, Sequence[Any]],
+    count: int,
+    sent: Mapping[str, Any] = _NOTHING,
+) -> None:
+    """Record new rows; ``sent`` are those of their columns that went out as Arrow."""
+    await record(work, "bulk_create", **new_rows(work, columns, count, sent))
 
 
 def written(work: Work, columns: Mapping[str, Sequence[Any]]) -> None:
@@ -62,7 +73,12 @@ def removed(work: Work, keys: Sequence[Any] | None) -> None:
     check_removed(_ledger_of(work), work.target.table, keys)
 
 
-def new_rows(work: Work, columns: Mapping[str, Sequence[Any]], count: int) -> dict[str, Any]:
+def new_rows(
+    work: Work,
+    columns: Mapping[str, Sequence[Any]],
+    count: int,
+    sent: Mapping[str, Any] = _NOTHING,
+) -> dict[str, Any]:
     """Return what to record of new rows: keys, tenants, the rows themselves."""
     found: dict[str, Any] = {"keys": work.target.keys_of(columns)}
     tenant = getattr(work.target.model, "__tenant__", None)
@@ -70,10 +86,25 @@ def new_rows(work: Work, columns: Mapping[str, Sequence[Any]], count: int) -> di
         found["tenants"] = columns.get(tenant, [None] * count)
     if keeps_history(work):
         nothing = [None] * count
-        found["after"] = ColumnRows(
-            {name: _listed(columns.get(name, nothing)) for name in work.target.columns}, count
-        )
+        given = {name: columns.get(name, nothing) for name in work.target.columns}
+        found["after"] = ColumnRows(_Listed(given), count, sent)
     return found
+
+
+class _Listed(Mapping[str, Sequence[Any]]):
+    """Columns, of which one of Arrow becomes a list when it is asked for."""
+
+    def __init__(self, columns: Mapping[str, Sequence[Any]]) -> None:
+        self._columns = columns
+
+    def __getitem__(self, name: str) -> Sequence[Any]:
+        return _listed(self._columns[name])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._columns)
+
+    def __len__(self) -> int:
+        return len(self._columns)
 
 
 async def record(

@@ -166,7 +166,7 @@ def _values(batch: Batch, name: str) -> Sequence[Any]:
     if values is None:
         return [PydanticUndefined] * batch.count
     if isinstance(values, ArrowColumn):
-        return values.values()
+        return values.own_values()
     if holds(values, MISSING):
         return [PydanticUndefined if value is MISSING else value for value in values]
     return values

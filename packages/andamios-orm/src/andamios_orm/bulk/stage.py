@@ -8,7 +8,7 @@ same transaction.
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 from zlib import crc32
@@ -52,6 +52,8 @@ class Staged:
 
     table: FromClause
     columns: Mapping[str, ColumnElement[Any]]
+    arrays: Mapping[str, Any] = field(default_factory=dict)
+    """The columns as Arrow, by attribute, where the database reads them as such."""
 
     def __getitem__(self, name: str) -> ColumnElement[Any]:
         """Return the column that holds the values of an attribute."""
@@ -124,7 +126,7 @@ async def staged(
             assert driver is not None  # noqa: S101 - a connection that is open has one
             on_thread = partial(driver.run, write=True, changes_schema=False)
             await on_thread(lambda raw: _register(raw, name, arrow))
-            yield stage
+            yield replace(stage, arrays=dict(zip(columns, arrow.columns, strict=True)))
             await on_thread(lambda raw: _unregister(raw, name))
             return
     if not (await can_place(connection) if places is None else places):

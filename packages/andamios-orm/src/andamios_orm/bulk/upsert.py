@@ -173,7 +173,8 @@ async def _create(work: Work, batch: Batch, names: list[str]) -> dict[str, Seque
     for name in target.generated & {*names}:
         del batch.columns[name]
     try:
-        return await insert_batch(work, *prepare_new(target, batch, work.connection.dialect))
+        prepared = prepare_new(target, batch, work.connection.dialect)
+        columns, _ = await insert_batch(work, *prepared)
     except DuplicateKey as duplicate:
         if {*duplicate.columns} != {target.columns[name].name for name in names}:
             raise
@@ -181,3 +182,4 @@ async def _create(work: Work, batch: Batch, names: list[str]) -> dict[str, Seque
             f"another transaction created a {target.name} that this one would have updated: "
             f"run it again"
         ) from duplicate
+    return columns

@@ -4,6 +4,7 @@ A kept result is used only if the reader would see no change that is not in it. 
 process the commits tell (``commits.py``); on PostgreSQL, where others write too, the
 database is asked (``freshness.py``). So what comes from the cache is never older than
 the same read without it. With ``ttl`` nothing is asked, and it may be that much older.
+Results that are not up to date may follow from what was changed since (``folds.py``).
 """
 
 from __future__ import annotations
@@ -20,17 +21,20 @@ from sqlalchemy import Connection
 
 from andamios_orm.core.commits import Began, began, commits_of, note_begin
 from andamios_orm.core.entries import SIZE, CacheStatistics, Entries, Entry, Key, Statement
+from andamios_orm.core.folds import followed
 from andamios_orm.core.freshness import Answer, oldest, parameters
 from andamios_orm.core.kept import Kept, is_unchangeable
 from andamios_orm.exceptions import ConfigurationError, QueryRefused
 from andamios_orm.models.clock import elapsed
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable
+    from collections.abc import Hashable, Sequence
 
     from sqlalchemy import BindParameter, Engine, Result, Select, SelectBase
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession
     from sqlalchemy.orm import Session
+
+    from andamios_orm.core.folds import Fold
 
 __all__ = ["CacheStatistics", "Caching", "ResultCache"]
 
@@ -96,11 +100,13 @@ class ResultCache:
         *,
         ttl: float | None = None,
         tenant: Hashable = None,
+        fold: Fold | None = None,
     ) -> Result[Any]:
         """Return the result of a ``select()`` of columns, from the cache if it can be.
 
         Within a transaction that has written the query runs as if there was no cache.
-        ``tenant``, or else ``session.info["tenant"]``, is part of the key.
+        ``tenant``, or else ``session.info["tenant"]``, is part of the key. With ``fold`` a
+        result that is out of date may follow what has changed.
 
         Raises:
             QueryRefused: changes of a table are not recorded, and there is no ``ttl``;
@@ -108,7 +114,7 @@ class ResultCache:
         """
         caching = Caching(ttl, tenant)
         if self.entries.size:
-            return await _Reading(self, session, statement, caching).result()
+            return await _Reading(self, session, statement, caching, fold).result()
         result: Result[Any] = await session.execute(cast("Select[Any]", statement))
         return result
 
@@ -123,9 +129,15 @@ class _Reading:
     """One read of one session: from the cache, from another's query, or by its own."""
 
     def __init__(
-        self, cache: ResultCache, session: AsyncSession, statement: Any, caching: Caching
+        self,
+        cache: ResultCache,
+        session: AsyncSession,
+        statement: Any,
+        caching: Caching,
+        fold: Fold | None,
     ) -> None:
         self.cache = cache
+        self.fold = fold
         self.session = session
         self.statement = statement
         self.ttl = caching.ttl
@@ -148,9 +160,10 @@ class _Reading:
         patient = True
         while True:
             entry, offered = offered or self.cache.entries.get(key), None
-            if entry is not None and await self._is_fresh(entry):
+            current = None if entry is None else await self._current(key, entry)
+            if current is not None:
                 self.cache.entries.count("hits")
-                return entry.kept.result()
+                return current.kept.result()
             flight = self._flight(key) if patient else None
             if self.wrote:
                 return await self._beside()
@@ -256,6 +269,24 @@ class _Reading:
 
     # ---- what is kept ----------------------------------------------------------------
 
+    async def _current(self, key: Key, entry: Entry) -> Entry | None:
+        """Return ``entry``, or what follows from it; None if neither is what one would read."""
+        if await self._is_fresh(entry):
+            return entry
+        fold, self.fold = self.fold, None  # it is tried once
+        if fold is None or self.ttl is not None or self.known.question is not None:
+            return None
+        if commits_of(self.bind.dialect) is not entry.began.commits:
+            return None
+        found = await followed(fold, entry, self.known, self.session, self._ask_others)
+        if found is not None:
+            self.cache.entries.store(key, found)
+        return found
+
+    async def _ask_others(self, statement: Any, fold: Fold | None) -> Sequence[Any]:
+        caching = Caching(self.ttl, self.tenant)
+        return (await _Reading(self.cache, self.session, statement, caching, fold).result()).all()
+
     async def _is_fresh(self, entry: Entry) -> bool:
         """Return whether ``entry`` is not older than what the session would read now."""
         commits, changed = commits_of(self.bind.dialect), self.known.dependence.entities
@@ -339,6 +370,7 @@ class _Reading:
             snapshot=answer.snapshot if answer is not None else None,
             time=found.time,
             guarded=answer is not None and answer.guarded,
+            is_exact=found.commits.unchanged(self.known.dependence.entities, found.number),
         )
 
     def _began(self) -> Began | None:

@@ -2,12 +2,13 @@
 
 An entity is *under way* from right before a COMMIT is sent until its outcome is known;
 then its number rises. So whoever noted the number of commits before a snapshot began
-can tell later whether an entity is still as that snapshot showed it.
+can tell later whether an entity is still as that snapshot showed it; and of models with
+``__remembered__``, which rows the commits since then have changed, unless these were many.
 """
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from weakref import WeakKeyDictionary
@@ -17,13 +18,19 @@ from sqlalchemy import event
 from andamios_orm.models.clock import elapsed
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping, MutableMapping, Sequence
 
     from sqlalchemy import Connection, Dialect, Engine
 
+    from andamios_orm.models.written import WrittenRow
+
+    Changed = Mapping[str, Sequence[WrittenRow] | None]
+
 __all__ = [
+    "MOST_ROWS",
     "Began",
     "Commits",
+    "Cut",
     "began",
     "commits_of",
     "commits_through",
@@ -32,20 +39,32 @@ __all__ = [
     "take_changed",
 ]
 
+MOST_ROWS: Final = 100
+"""How many rows of an entity are remembered, of its last commits."""
+
 # What is kept in the ``info`` of a connection.
 _BEGAN: Final = "andamios.began"
 _CHANGED: Final = "andamios.changed"
 
 
-class Commits:
-    """The commits to one database: how many, and the last one of each entity."""
+class Cut(NamedTuple):
+    """The rows that commits have changed, up to the one with a number."""
 
-    __slots__ = ("__weakref__", "_last", "_lock", "_under_way", "count")
+    number: int
+    rows: list[WrittenRow]
+
+
+class Commits:
+    """The commits to one database: how many, the last one of each entity, and its last rows."""
+
+    __slots__ = ("__weakref__", "_known", "_last", "_lock", "_rows", "_under_way", "count")
 
     def __init__(self) -> None:
         """Begin to count."""
         self.count = 0
         self._last: dict[str, int] = {}
+        self._known: dict[str, int] = {}  # behind which number all rows are there
+        self._rows: dict[str, deque[tuple[int, WrittenRow]]] = {}
         self._under_way: Counter[str] = Counter()
         self._lock = Lock()
 
@@ -54,14 +73,39 @@ class Commits:
         with self._lock:
             self._under_way.update(entities)
 
-    def end(self, entities: Collection[str]) -> None:
-        """Note that its outcome is known; a failure counts as well, which does no harm."""
+    def end(self, changed: Changed) -> None:
+        """Note that its outcome is known; a failure counts as well, which does no harm.
+
+        ``changed`` has the rows of each entity, or None where they are not known.
+        """
         with self._lock:
             self.count += 1
-            self._last.update(dict.fromkeys(entities, self.count))
-            for entity in entities:
+            self._last.update(dict.fromkeys(changed, self.count))
+            for entity, rows in changed.items():
                 self._under_way[entity] -= 1
+                self._remember(entity, rows)
             self._under_way = +self._under_way
+
+    def _remember(self, entity: str, rows: Sequence[WrittenRow] | None) -> None:
+        if rows is None or len(rows) > MOST_ROWS:
+            self._known[entity] = self.count
+            self._rows.pop(entity, None)
+            return
+        kept = self._rows.setdefault(entity, deque())
+        kept.extend((self.count, row) for row in rows)
+        while len(kept) > MOST_ROWS:
+            self._known[entity], _ = kept.popleft()
+
+    def rows(self, entity: str, since: int) -> Cut | None:
+        """Return the rows of ``entity`` that commits behind number ``since`` have changed.
+
+        None if one of these is not known, or under way.
+        """
+        with self._lock:
+            if entity in self._under_way or self._known.get(entity, 0) > since:
+                return None
+            kept = self._rows.get(entity, ())
+            return Cut(self.count, [row for number, row in kept if number > since])
 
     def unchanged(self, entities: Collection[str], since: int) -> bool:
         """Return whether no commit behind number ``since`` has changed, or may have changed, them.
@@ -106,14 +150,21 @@ def _commits_to(target: Any) -> Commits:
 # ---- what a transaction has changed ----------------------------------------------
 
 
-def note_changed(connection: Connection, entities: Collection[str]) -> None:
-    """Keep which entities the COMMIT of this transaction will change."""
-    connection.info.setdefault(_CHANGED, set()).update(entities)
+def note_changed(
+    connection: Connection, entity: str, rows: Sequence[WrittenRow] | None = None
+) -> None:
+    """Keep that the COMMIT of this transaction will change an entity: these rows, if known."""
+    changed = connection.info.setdefault(_CHANGED, {})
+    known = changed.setdefault(entity, [])
+    if known is None or rows is None or len(known) + len(rows) > MOST_ROWS:
+        changed[entity] = None
+    else:
+        known.extend(rows)
 
 
-def take_changed(info: Any) -> Collection[str]:
+def take_changed(info: MutableMapping[Any, Any]) -> Changed:
     """Return what was kept in the info of a connection, and forget it."""
-    changed: Collection[str] = info.pop(_CHANGED, ())
+    changed: Changed = info.pop(_CHANGED, {})
     return changed
 
 

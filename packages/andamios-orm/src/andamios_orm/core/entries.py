@@ -85,6 +85,8 @@ class Entry:
     time: float
     guarded: bool
     """Whether roles differ in what they see of it, so that each reader has to be asked."""
+    is_exact: bool = False
+    """Whether it has no change either of a commit behind the one it is as of."""
 
 
 class Entries:

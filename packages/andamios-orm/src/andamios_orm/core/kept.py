@@ -58,6 +58,15 @@ class Kept:
         self.size = sum(map(_size, self._rows))
         """About how many bytes the rows take."""
 
+    @property
+    def rows(self) -> Sequence[tuple[Any, ...]]:
+        """The rows themselves, which nobody may change."""
+        return self._rows
+
+    def with_rows(self, rows: Sequence[Any]) -> Kept:
+        """Return a result of the same columns with other rows."""
+        return Kept(self._frozen.with_new_rows(rows)())
+
     def result(self) -> Result[Any]:
         """Return a result that shares nothing changeable with another one."""
         if not self._changeable:

@@ -20,11 +20,12 @@ from andamios_orm.core.commits import commits_through, take_changed
 from andamios_orm.exceptions import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from sqlalchemy import Connection, Dialect, Engine, Executable
     from sqlalchemy.engine import RootTransaction
 
+    from andamios_orm.core.commits import Changed
     from andamios_orm.dialect.calls import AtCommit, Further, Row
 
 __all__ = [
@@ -143,17 +144,19 @@ def before_commit(
     parameters: Any = None,
     *,
     then: AtCommit | None = None,
+    tables: Mapping[str, Any] | None = None,
 ) -> None:
     """Run ``statement`` before COMMIT, and call ``then`` with its rows.
 
     A string is the driver's own SQL. On DuckDB it runs in COMMIT's hop, on another
     thread: rows are as the driver gives them, and ``then`` must not use the
     connection. It may return one more statement, or raise to undo everything.
+    ``tables`` of Arrow have their names for this statement, on DuckDB alone.
     """
     look = then or _ignore
     options: dict[str, Any] = {}
     if getattr(connection.dialect, "runs_at_commit", False):
-        options = {"at_commit": look}
+        options = {"at_commit": look, "tables": tables}
     if isinstance(statement, str):
         result = connection.exec_driver_sql(statement, parameters, execution_options=options)
     else:
@@ -272,12 +275,14 @@ def _tell_after(dialect: Dialect, name: str) -> None:
         changed = take_changed(info)
         commits = commits_through(dialect, connection) if changed else None
         if commits is not None:
-            commits.begin(changed)
+            commits.begin(changed.keys())
+        outcome: Changed = dict.fromkeys(changed)  # of one that fails nobody knows it
         try:
             commit(connection, *arguments, **options)
+            outcome = changed
         finally:
             if commits is not None:
-                commits.end(changed)
+                commits.end(outcome)
             info.pop(_LEDGER, None)
             if info.pop(_ANNOUNCED, False):
                 _tell(listeners)

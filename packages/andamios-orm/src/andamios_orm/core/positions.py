@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from sqlalchemy import CTE, Connection, Executable, Table
 
     from andamios_orm.core.records import Record
+    from andamios_orm.core.scans import Scan
     from andamios_orm.core.texts import Texts
     from andamios_orm.models.feed import FeedTables
 
@@ -67,6 +68,7 @@ _CHUNK: Final = 1_000
 _32_BITS: Final = 2**32 - 1
 _ERASING: Final = frozenset({"purge", "bulk_purge", "erase"})
 _ALIGNED: Final = "andamios.aligned"
+_SCAN: Final = "_andamios_versions"
 _STATEMENT: Final = "andamios_statement"
 _CHANGE_TYPES: Final = {
     "actor": String,
@@ -214,9 +216,34 @@ def _write_to_duckdb(connection: Connection, tables: FeedTables, records: list[R
     if history:
         before_commit(connection, insert(tables.history), _alike(history))
     for number, record in enumerate(records):
-        if record.texts is not None:
-            stamp = {"position": base + number, "time": time}
+        stamp = {"position": base + number, "time": time}
+        if record.scan is not None:
+            _write_scan(connection, tables.history, record, record.scan, stamp)
+        elif record.texts is not None:
             _write_texts(connection, tables.history, record, record.texts, stamp)
+
+
+def _write_scan(
+    connection: Connection, table: Table, record: Record, scan: Scan, stamp: dict[str, Any]
+) -> None:
+    """Write the history of many rows out of columns of Arrow."""
+    same = {**_same(record), **stamp}
+    names = ", ".join(f'"{name}"' for name in (*same, *scan.columns))
+    parts = ", ".join([*("?" for _ in same), *scan.columns.values()])
+    target = _quoted(connection, table)
+    statement = f"INSERT INTO {target} ({names}) SELECT {parts} FROM {_SCAN}"  # noqa: S608 # nosec B608 - quoted names
+    parameters = (*same.values(), *scan.parameters)
+    before_commit(connection, statement, parameters, tables={_SCAN: scan.table})
+
+
+def _same(record: Record) -> dict[str, Any]:
+    """Return what all rows of history of a record have."""
+    return {
+        "entity": record.entity,
+        "actor": record.actor,
+        "kind": record.kind,
+        "tenant": record.tenant,
+    }
 
 
 def _write_texts(
@@ -224,11 +251,7 @@ def _write_texts(
 ) -> None:
     """Write the history of many rows with a few long texts: DuckDB takes them apart itself."""
     values: dict[str, tuple[str, Any]] = {
-        "entity": ("{}", record.entity),
-        "actor": ("{}", record.actor),
-        "kind": ("{}", record.kind),
-        "tenant": ("{}", record.tenant),
-        **{name: ("{}", value) for name, value in stamp.items()},
+        **{name: ("{}", value) for name, value in (*_same(record).items(), *stamp.items())},
         "key": ("unnest({}::JSON::VARCHAR[])", orjson.dumps(texts.keys).decode()),
         "version": ("unnest({}::JSON::BIGINT[])", orjson.dumps(texts.numbers).decode()),
     }
@@ -332,13 +355,7 @@ def _texts(records: Sequence[Record]) -> Iterator[dict[str, Any]]:
     """Yield the rows of history that are text already; ``n`` is the number of their record."""
     for number, record in enumerate(records):
         if record.texts is not None:
-            same = {
-                "n": number,
-                "entity": record.entity,
-                "actor": record.actor,
-                "kind": record.kind,
-                "tenant": record.tenant,
-            }
+            same = {"n": number, **_same(record)}
             for row in record.texts.rows():
                 yield {**same, **row}
 

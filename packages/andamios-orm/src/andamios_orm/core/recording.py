@@ -12,12 +12,14 @@ from sqlalchemy import Table, event, inspect, select
 from sqlalchemy.orm import LoaderCallableStatus, PassiveFlag
 from sqlalchemy.sql import ClauseElement
 
+from andamios_orm.core.commits import MOST_ROWS
 from andamios_orm.core.ledger import Ledger
 from andamios_orm.core.records import MOST_KEYS, Entity, Record, Version
+from andamios_orm.core.scans import scan_of
 from andamios_orm.core.texts import texts_of
 from andamios_orm.models.actor import current_actor
 from andamios_orm.models.base import Row, is_told_of_rows
-from andamios_orm.models.written import WrittenRow
+from andamios_orm.models.written import WrittenRow, WrittenRows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -41,6 +43,8 @@ BatchKind = Literal[
 _BEFORE = "andamios.before"
 _EXPRESSIONS = "andamios.expressions"
 _DELETED_AT = "deleted_at"
+_CREATING = frozenset({"create", "bulk_create", "bulk_upsert"})
+"""Kinds of changes of rows that may not have been there."""
 
 
 # ---- single rows beside sessions -----------------------------------------------
@@ -64,6 +68,7 @@ def record_creation(
         record.tenant = entity.tenant_of(values, dialect)
         if entity.history:
             record.versions = [_version(entity, key, None, values, dialect)]
+        record.rows = _remembered(entity, "create", [WrittenRow(None, values)])
         ledger.add(record)
     if entity.wrote is not None:
         names = entity.names.items()
@@ -108,8 +113,10 @@ def record_batch(  # noqa: PLR0913 - keys, and what is known of each
         _list_keys(record, entity, chosen, dialect)
         if entity.history and (before or after or kind == "bulk_purge"):
             if places is None and kind != "bulk_purge":
-                record.texts = texts_of(entity, keys, before, after, dialect)
-            if record.texts is None:
+                record.scan = scan_of(entity, keys, before, after, dialect)
+                if record.scan is None:
+                    record.texts = texts_of(entity, keys, before, after, dialect)
+            if record.texts is None and record.scan is None:
                 at = range(len(keys)) if places is None else places
                 record.versions = [
                     _version(
@@ -122,7 +129,25 @@ def record_batch(  # noqa: PLR0913 - keys, and what is known of each
                     )
                     for place in at
                 ]
+        rows = WrittenRows(before, after)
+        if places is None and len(rows) == len(keys):
+            record.rows = _remembered(entity, kind, rows)
         ledger.add(record)
+
+
+def _remembered(entity: Entity, kind: str, rows: Sequence[WrittenRow]) -> list[WrittenRow] | None:
+    """Return what is remembered of rows; None if that is nothing, or one is not known."""
+    if not entity.remembered or len(rows) > MOST_ROWS:
+        return None
+    found = [WrittenRow(*(_chosen(side, entity.remembered) for side in row)) for row in rows]
+    is_known = all(
+        row.after is not None if kind in _CREATING else row.before is not None for row in found
+    )
+    return found if is_known else None
+
+
+def _chosen(values: Mapping[str, Any] | None, names: Sequence[str]) -> dict[str, Any] | None:
+    return None if values is None else {name: values.get(name) for name in names}
 
 
 def _by_tenant(
@@ -230,7 +255,7 @@ def _is_expression(value: Any) -> bool:
 def _keep_before(mapper: Mapper[Any], connection: Connection, instance: Any) -> None:
     """Keep what a row of a model with history is, before the database changes it."""
     model = type(instance)
-    needed = model.__history__ or is_told_of_rows(model)
+    needed = model.__history__ or is_told_of_rows(model) or model.__remembered__
     entity = Entity.of(mapper) if needed else None
     if entity is None:
         return
@@ -286,9 +311,10 @@ def record_flush(session: Session, context: UOWTransaction) -> None:
             continue
         connection = session.connection(bind_arguments={"mapper": state.mapper})
         record = _record(entity, state, kind, connection)
-        if entity.history or entity.wrote is not None:
+        if entity.history or entity.wrote is not None or entity.remembered:
             row = _written(entity, state, record, kept.get(state), connection)
             written.setdefault(entity, []).append(row)
+            record.rows = _remembered(entity, kind, [row])
             if entity.history:
                 record.versions = [_change(entity, record, row, connection)]
         Ledger.of(connection).add(record)

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Mapper
     from sqlalchemy.types import TypeEngine
 
+    from andamios_orm.core.scans import Scan
     from andamios_orm.core.texts import Texts
     from andamios_orm.models.written import WrittenRow
 
@@ -76,11 +77,15 @@ class Record(Entry):
     last_key: str | None = None
     versions: Sequence[Version] = ()
     texts: Texts | None = None
+    scan: Scan | None = None
+    rows: Sequence[WrittenRow] | None = None
+    """What is remembered of the rows; None if nothing is, or not of all."""
 
     @classmethod
     def settle(cls, connection: Connection, entries: Sequence[Self]) -> None:
         """Write the records, those of each feed in one statement."""
-        note_changed(connection, {entry.entity for entry in entries})
+        for entry in entries:
+            note_changed(connection, entry.entity, entry.rows)
         write_records(connection, entries)
 
 
@@ -112,6 +117,7 @@ class Entity:
             getattr(model, "__wrote__", None) if is_told_of_rows(model) else None
         )
         self.tenant_name: str | None = getattr(model, "__tenant__", None)
+        self.remembered: tuple[str, ...] = getattr(model, "__remembered__", ())
         self.soft = model is not None and issubclass(model, SoftDeleteMixin)
         self.version_name: str | None = None
         self.names = dict(names)

@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 
     from andamios_orm.core.records import Entity
 
-__all__ = ["Texts", "texts_of"]
+__all__ = ["FEW", "Texts", "converted", "same_throughout", "texts_of", "texts_of_keys"]
 
-_FEW: Final = 20
+FEW: Final = 20
 """Rows that are converted one by one: their columns would not pay."""
 _NOTHING: Final = type(None)
 _DOCUMENT: Final = (
@@ -75,7 +75,7 @@ def texts_of(
     """
     sides = [rows for rows in (before, after) if rows is not None]
     given = [None if rows is None else _columns(entity, rows) for rows in (before, after)]
-    if len(keys) < _FEW or not sides or given.count(None) != 2 - len(sides):
+    if len(keys) < FEW or not sides or given.count(None) != 2 - len(sides):
         return None
     latest: Mapping[str, Sequence[Any]] = given[1] or given[0] or {}
     numbers = latest.get(entity.version_name or "", [None] * len(keys))
@@ -84,10 +84,11 @@ def texts_of(
         None if columns is None else list(_written(columns, converters, len(keys)))
         for columns in given
     ]
-    return Texts(_keys(entity, keys, dialect), numbers, *texts)
+    return Texts(texts_of_keys(entity, keys, dialect), numbers, *texts)
 
 
-def _keys(entity: Entity, keys: Sequence[Any], dialect: Dialect) -> list[str]:
+def texts_of_keys(entity: Entity, keys: Sequence[Any], dialect: Dialect) -> list[str]:
+    """Return the keys of rows as text."""
     if set(map(type, keys)) == {int}:
         return list(map(str, keys))
     return [entity.key_text(key, dialect) for key in keys]
@@ -114,11 +115,10 @@ def _written(
     same: dict[str, Any] = {}
     varying: dict[str, Sequence[Any]] = {}
     for name, values in columns.items():
-        first = values[0]
-        if not any(map(is_not, values, repeat(first))):
-            same[name] = cut(converters[name](first))
+        if same_throughout(values):
+            same[name] = cut(converters[name](values[0]))
         else:
-            varying[name] = _converted(values, converters[name])
+            varying[name] = converted(values, converters[name])
     end = orjson.dumps(same)[1:]
     if not varying:
         yield from [b"{" + end] * count
@@ -129,7 +129,12 @@ def _written(
         yield orjson.dumps(dict(zip(names, row, strict=True)))[:-1] + end
 
 
-def _converted(values: Sequence[Any], convert: Callable[[Any], Any]) -> Sequence[Any]:
+def same_throughout(values: Sequence[Any]) -> bool:
+    """Whether all values of a column, which has some, are one object."""
+    return not any(map(is_not, values, repeat(values[0])))
+
+
+def converted(values: Sequence[Any], convert: Callable[[Any], Any]) -> Sequence[Any]:
     """Return the values of a column as JSON holds them, large ones cut."""
     kinds = set(map(type, values)) - {_NOTHING}
     if convert is not plain:

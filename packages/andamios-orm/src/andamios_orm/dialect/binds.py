@@ -175,14 +175,10 @@ def each_once(process: Processor, values: Sequence[Any]) -> list[Any]:
     """Return ``process`` of the values, of an object that comes again only once."""
     if not isinstance(values, (list, tuple)):  # whose objects may be gone when others come
         return [process(value) for value in values]
-    known: dict[int, Any] = {}
-    found = []
-    for value in values:
-        key = id(value)
-        if key not in known:
-            known[key] = process(value)
-        found.append(known[key])
-    return found
+    places = list(map(id, values))
+    once = dict(zip(places, values, strict=True))
+    known = {place: process(value) for place, value in once.items()}
+    return list(map(known.__getitem__, places))
 
 
 def as_list(type_: types.TypeEngine[Any], values: Sequence[Any], dialect: Dialect) -> Sequence[Any]:

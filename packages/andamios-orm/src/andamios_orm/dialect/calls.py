@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 from andamios_orm.exceptions import TransactionAborted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     import duckdb
 
@@ -50,6 +50,8 @@ class Call:
     many: bool = False
     changes_schema: bool = False
     at_commit: AtCommit | None = None
+    tables: Mapping[str, Any] | None = None
+    """Tables of Arrow that the statement reads, by the names that they have for so long."""
     cancelled: bool = False
     timed_out: bool = False
 
@@ -83,7 +85,8 @@ class Rows:
         If that is interrupted, what was taken goes on a thread: it may be millions of rows,
         which nobody has to wait for.
         """
-        self._kept = kept = deque()
+        kept: deque[list[Row]] = deque()
+        self._kept = kept
         try:
             while not self.abandoned and (rows := raw.fetchmany(_KEPT_AT_ONCE)):
                 kept.append(rows)

@@ -143,6 +143,12 @@ class Channel:
 
     def _send(self, raw: duckdb.DuckDBPyConnection, parsed: ParsedStatement, call: Call) -> Reply:
         self._keep_open_rows(raw)
+        if call.tables:
+            with driver.lent(raw, call.tables):
+                return self._ask(raw, parsed, call)
+        return self._ask(raw, parsed, call)
+
+    def _ask(self, raw: duckdb.DuckDBPyConnection, parsed: ParsedStatement, call: Call) -> Reply:
         self._schema_changed = self._schema_changed or parsed.changes_schema
         if parsed.checkpoint:
             with self.database.guarded_checkpoint(raw):

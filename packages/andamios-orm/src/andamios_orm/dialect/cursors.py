@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from andamios_orm.dialect.calls import Call, Reply
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from andamios_orm.dialect.adapter import Connection
     from andamios_orm.dialect.calls import AtCommit, Row, Rows
@@ -35,6 +35,7 @@ class Cursor:
         self.batch = STREAM_BATCH
         self.wants_arrow = False
         self.at_commit: AtCommit | None = None
+        self.tables: Mapping[str, Any] | None = None
         self.timeout = connection.statement_timeout
         self.hide_parameters = False
         self._rows: deque[Row] = deque()
@@ -98,6 +99,7 @@ class Cursor:
             timeout=self.timeout,
             hide_parameters=self.hide_parameters,
             at_commit=self.at_commit,
+            tables=self.tables,
         )
 
     def _take(self, reply: Reply) -> None:

@@ -103,6 +103,7 @@ class DuckDBExecutionContext(PGExecutionContext):
                 cursor.timeout = options["statement_timeout"]
             cursor.wants_arrow = bool(options.get("arrow"))
             cursor.at_commit = options.get("at_commit")
+            cursor.tables = options.get("tables")
             size = options.get("arraysize")
             if size:
                 cursor.arraysize = size

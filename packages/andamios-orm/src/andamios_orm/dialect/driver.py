@@ -15,15 +15,16 @@ from __future__ import annotations
 
 import builtins
 import sys
+from contextlib import contextmanager
 from types import FunctionType
 from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator, Mapping
 
     import duckdb
 
-__all__ = ["execute", "executemany"]
+__all__ = ["execute", "executemany", "lent"]
 
 
 def _import(name: str, *arguments: Any) -> Any:
@@ -49,3 +50,15 @@ execute = cast("Callable[[duckdb.DuckDBPyConnection, Any, Any], Any]", _spared(_
 
 executemany = cast("Callable[[duckdb.DuckDBPyConnection, Any, Any], Any]", _spared(_executemany))
 """Run a statement once for each set of values."""
+
+
+@contextmanager
+def lent(raw: duckdb.DuckDBPyConnection, tables: Mapping[str, Any]) -> Iterator[None]:
+    """Let statements of the block read tables of Arrow by name."""
+    try:
+        for name, table in tables.items():
+            raw.register(name, table)
+        yield
+    finally:
+        for name in tables:
+            raw.unregister(name)

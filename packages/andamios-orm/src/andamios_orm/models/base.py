@@ -90,6 +90,11 @@ class Row:
     """The attribute that says whose row it is."""
     __feed_name__: ClassVar[str | None] = None
     """What change records call the model; the name of its table unless set."""
+    __remembered__: ClassVar[tuple[str, ...]] = ()
+    """Attributes that are remembered of the rows of the last commits, before and after.
+
+    A kept result can then follow from them, without the database (``core.folds``).
+    """
 
     def __init_subclass__(cls, **options: Any) -> None:
         """Prepare a base; leave models as they are."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple, overload
 
 if TYPE_CHECKING:
@@ -19,13 +20,22 @@ class WrittenRow(NamedTuple):
 
 
 class ColumnRows(Sequence["dict[str, Any]"]):
-    """Rows that are kept as ``columns``; a dict is made of one when it is read."""
+    """Rows that are kept as ``columns``; a dict is made of one when it is read.
 
-    __slots__ = ("_count", "columns")
+    ``sent`` has those that went to the database as Arrow.
+    """
 
-    def __init__(self, columns: Mapping[str, Sequence[Any]], count: int) -> None:
+    __slots__ = ("_count", "columns", "sent")
+
+    def __init__(
+        self,
+        columns: Mapping[str, Sequence[Any]],
+        count: int,
+        sent: Mapping[str, Any] = MappingProxyType({}),
+    ) -> None:
         """Hold ``count`` rows."""
         self.columns = columns
+        self.sent = sent
         self._count = count
 
     def __len__(self) -> int:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Mapper
 
     from andamios_orm.core.cache import Caching
+    from andamios_orm.core.folds import Fold
 
 __all__ = ["execute", "instances"]
 
@@ -32,6 +33,8 @@ async def execute(
     statement: Select[Any],
     caching: Caching | None,
     options: Mapping[str, Any] | None = None,
+    *,
+    fold: Fold | None = None,
 ) -> Result[Any]:
     """Return the result of a statement of columns, from the cache if it may and can be."""
     if caching is None:
@@ -39,7 +42,9 @@ async def execute(
     if options:
         statement = statement.execution_options(**options)
     cache = ResultCache.of(session, statement)
-    return await cache.execute(session, statement, ttl=caching.ttl, tenant=caching.tenant)
+    return await cache.execute(
+        session, statement, ttl=caching.ttl, tenant=caching.tenant, fold=fold
+    )
 
 
 async def instances(

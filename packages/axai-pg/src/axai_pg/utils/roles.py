@@ -22,13 +22,19 @@ from psycopg import errors, sql
 from psycopg.rows import tuple_row
 
 from andamios_orm.exceptions import DatabaseUnavailable
-from axai_pg.data.isolation.login import APP, OWNER, SYSTEM
+from axai_pg.data.isolation import login as logins
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 __all__ = ["APP", "OWNER", "ROLES", "SYSTEM", "ensure_roles", "grant_login", "prepare_database"]
 
+OWNER: Final = logins.OWNER
+"""The role that owns all tables."""
+APP: Final = logins.APP
+"""The role of services."""
+SYSTEM: Final = logins.SYSTEM
+"""The role of operators."""
 ROLES: Final = {
     OWNER: False,
     "axai_migrate": False,

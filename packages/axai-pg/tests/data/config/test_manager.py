@@ -47,6 +47,24 @@ def names(manager: DatabaseManager, org_id: uuid.UUID) -> list[str]:
         return list(session.scalars(select(Topic.name)))
 
 
+# ---- the pool -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("prepared", [True, False])
+async def test_statements_have_names_in_the_server_unless_told_not_to(
+    manager_of: ManagerOf, service: str, *, prepared: bool
+) -> None:
+    manager = manager_of(service, pool=PostgresPoolConfig(prepared_statements=prepared))
+    count = text("SELECT count(*) FROM pg_prepared_statements")
+
+    with manager.session_scope() as session:
+        blocking = [session.scalar(count) for _ in range(8)]
+    async with manager.async_session_scope() as awaited:
+        waiting = [await awaited.scalar(count) for _ in range(8)]
+
+    assert [bool(blocking[-1]), bool(waiting[-1])] == [prepared, prepared]
+
+
 # ---- scopes -------------------------------------------------------------------------
 
 

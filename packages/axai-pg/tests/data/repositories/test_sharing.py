@@ -269,7 +269,8 @@ async def test_what_a_viewer_may_do_ends_with_what_ends_first(
     with pytest.raises(ValueRefused, match=re.escape(LATER.isoformat())):
         await theirs.share(document.id, "write", user_id=document.owner_id)
 
-    assert await theirs.share(document.id, "read", user_id=document.owner_id)
+    granted = await theirs.share(document.id, "read", user_id=document.owner_id)
+    assert granted.granted_by_id == other.id
 
 
 @pytest.mark.parametrize("lasts", ["role", "grant", "administrator", "owner"])

@@ -86,7 +86,7 @@ async def test_the_first_error_is_the_one_that_is_raised(
     session: Session, documents: DocumentRepository, document: Document
 ) -> None:
     async def lose_the_connection(_event: Any) -> None:
-        raw = await (await session.connection()).get_raw_connection()
+        raw: Any = await (await session.connection()).get_raw_connection()
         await raw.driver_connection.close()
         raise KeyError("first")
 

@@ -29,7 +29,7 @@ pytestmark = [pytest.mark.integration, pytest.mark.db]
 
 # Whoever chooses keys gives rows of two organisations the same.
 USER, OWNER, ROLE, DOCUMENT = (uuid.uuid4() for _ in range(4))
-WAYS = {
+WAYS: dict[str, list[tuple[type[Any], dict[str, Any]]]] = {
     "administrator": [],
     "role": [
         (UserRole, {"user_id": USER, "role_id": ROLE}),

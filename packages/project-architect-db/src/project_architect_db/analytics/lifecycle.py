@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from sqlalchemy import BigInteger, String, cast, func, literal, select, union_all
 
 from andamios_orm.queries.times import seconds_between
-from project_architect_db.analytics.quantiles import described
+from project_architect_db.analytics.quantiles import described, described_around
 from project_architect_db.analytics.scope import at_least_zero, remembered, whole
 from project_architect_db.models import (
     Build,
@@ -21,11 +21,13 @@ from project_architect_db.models import (
 )
 
 if TYPE_CHECKING:
+    import datetime as dt
+
     from sqlalchemy import Select, Subquery
 
     from project_architect_db.analytics.scope import Scope
 
-__all__ = ["AMOUNTS", "MILESTONES", "lifecycle", "top_projects"]
+__all__ = ["AMOUNTS", "MILESTONES", "first_deployments", "lifecycle", "times", "top_projects"]
 
 MILESTONES: Final = (
     *("idea", "conversation", "document", "repository", "build", "deployment", "completed"),
@@ -40,7 +42,7 @@ def lifecycle(scope: Scope) -> Select[Any]:
     """Return the statement for how many projects have reached each step, and how fast: one row.
 
     The number of projects; then for each step but the idea a distribution of the seconds since
-    the idea, and one since the step before it.
+    the idea, and one since the step before it; those of the last step with bounds.
     """
     firsts = [_first(scope, model, model.created_at) for model in (Conversation, Document)]
     firsts.append(_first(scope, Repository, Repository.created_at))
@@ -51,12 +53,38 @@ def lifecycle(scope: Scope) -> Select[Any]:
     moments = [Project.created_at, *(first.c.moment for first in firsts), Project.completed_at]
     figures: list[Any] = []
     for before, moment in pairwise(moments):
-        figures += described(at_least_zero(seconds_between(Project.created_at, moment)))
-        figures += described(at_least_zero(seconds_between(before, moment)))
+        found = described_around if moment is Project.completed_at else described
+        for earlier in (Project.created_at, before):
+            figures += found(at_least_zero(seconds_between(earlier, moment)))
     return (
         select(func.count(), *figures)
         .select_from(joined)
         .where(*scope.counts(Project), *scope.during(Project.created_at))
+    )
+
+
+def times(scope: Scope, *, deployed: bool) -> Select[Any]:
+    """Return the statement for how long projects took since the idea, or since ``deployed``."""
+    first = _first_run(scope, Deployment)
+    found = select(Project.id)
+    if deployed:
+        found = found.join(first, first.c.project_id == Project.id)
+    earlier = first.c.moment if deployed else Project.created_at
+    seconds = at_least_zero(seconds_between(earlier, Project.completed_at))
+    return found.with_only_columns(seconds.label("value"), maintain_column_froms=True).where(
+        *scope.counts(Project), *scope.during(Project.created_at), Project.completed_at.is_not(None)
+    )
+
+
+def first_deployments(scope: Scope, keys: tuple[int, ...]) -> Select[int, dt.datetime]:
+    """Return the statement for when some projects were first deployed: key and moment."""
+    own = select(Repository.id).where(Repository.project_id.in_(keys))
+    return (
+        select(Repository.project_id, func.min(Deployment.started_at))
+        .join(Deployment, Deployment.repository_id == Repository.id)
+        .where(*scope.counts(Repository), Repository.project_id.in_(keys))
+        .where(Deployment.repository_id.in_(own))
+        .group_by(Repository.project_id)
     )
 
 

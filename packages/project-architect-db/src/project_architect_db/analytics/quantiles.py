@@ -1,8 +1,8 @@
-"""Median and p90 of the same values, found in one pass."""
+"""Median and p90 of the same values, found in one pass, and what is needed to keep them."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from sqlalchemy import Double, cast, func, types
 from sqlalchemy.ext.compiler import compiles
@@ -12,7 +12,11 @@ if TYPE_CHECKING:
     from sqlalchemy.sql import ColumnElement
     from sqlalchemy.sql.compiler import SQLCompiler
 
-__all__ = ["described", "ninth_tenth", "quantiles"]
+__all__ = ["SHARES", "described", "described_around", "ninth_tenth", "quantiles"]
+
+SHARES: Final = (0.5, 0.9)
+"""Which quantiles there are."""
+_AROUND: Final = 0.0005
 
 
 class _Quantiles(FunctionElement[Any]):
@@ -21,6 +25,15 @@ class _Quantiles(FunctionElement[Any]):
     name = "quantiles"
     type = types.NullType()
     inherit_cache = True
+    shares: ClassVar[tuple[float, ...]] = SHARES
+
+
+class _Around(_Quantiles):
+    """A list of both, and of the bounds around each."""
+
+    name = "quantiles_around"
+    inherit_cache = True
+    shares = (*SHARES, *(share + by for share in SHARES for by in (-_AROUND, _AROUND)))
 
 
 class _Second(FunctionElement[Any]):
@@ -31,13 +44,18 @@ class _Second(FunctionElement[Any]):
 
 @compiles(_Quantiles, "duckdb")
 def _on_duckdb(element: _Quantiles, compiler: SQLCompiler, **options: Any) -> str:
-    return f"quantile_cont({compiler.process(element.clauses, **options)}, [0.5, 0.9])"
+    values = compiler.process(element.clauses, **options)
+    return f"quantile_cont({values}, [{_shares(element)}])"
 
 
 @compiles(_Quantiles)
 def _on_postgresql(element: _Quantiles, compiler: SQLCompiler, **options: Any) -> str:
     values = compiler.process(element.clauses, **options)
-    return f"percentile_cont(ARRAY[0.5, 0.9]) WITHIN GROUP (ORDER BY {values})"
+    return f"percentile_cont(ARRAY[{_shares(element)}]) WITHIN GROUP (ORDER BY {values})"
+
+
+def _shares(element: _Quantiles) -> str:
+    return ", ".join(f"{share:g}" for share in element.shares)
 
 
 @compiles(_Second)
@@ -58,3 +76,8 @@ def ninth_tenth(both: Any) -> ColumnElement[float]:
 def described(values: Any) -> tuple[ColumnElement[Any], ...]:
     """Return what a ``Distribution`` is made of: the count, the mean, and ``quantiles``."""
     return func.count(values), cast(func.avg(values), Double), quantiles(values)
+
+
+def described_around(values: Any) -> tuple[ColumnElement[Any], ...]:
+    """Return the same, with bounds around both quantiles, among which they stay for a while."""
+    return (*described(values)[:2], _Around(cast(values, Double)))

@@ -88,12 +88,15 @@ class Scope:
         return self.as_of.date()
 
     @property
+    def is_of_all(self) -> bool:
+        """Whether all projects count, whoever asks and however they were made."""
+        return self.viewer is None and self.with_samples
+
+    @property
     def is_summed_up(self) -> bool:
         """Whether sums by day, in UTC and over all projects, can answer."""
-        is_of_all = self.viewer is None and self.with_samples
-        return (
-            is_of_all and not self.is_behind and _is_midnight(self.start) and _is_midnight(self.end)
-        )
+        is_in_days = _is_midnight(self.start) and _is_midnight(self.end)
+        return self.is_of_all and not self.is_behind and is_in_days
 
     def within(self, start: dt.datetime | None, end: dt.datetime | None) -> Scope:
         """Return the same scope with another range."""

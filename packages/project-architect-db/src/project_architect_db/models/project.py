@@ -52,6 +52,10 @@ class Project(EntityMixin, HistoryMixin, Base):
     """What a team plans and builds."""
 
     __tablename__ = "projects"
+    __remembered__ = (
+        *("id", "name", "status", "framework", "complexity_score"),
+        *("created_at", "updated_at", "completed_at", "deleted_at"),
+    )
     __table_args__ = (
         CheckConstraint("length(name) BETWEEN 1 AND 255", name="name"),
         CheckConstraint("length(description) <= 5000", name="description"),

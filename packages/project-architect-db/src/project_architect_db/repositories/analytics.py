@@ -11,14 +11,15 @@ from andamios_orm.core.cache import Caching
 from andamios_orm.exceptions import NotFound, ValueRefused
 from andamios_orm.repositories import operation
 from andamios_orm.repositories.binding import Bound
+from project_architect_db.analytics import following_attention
 from project_architect_db.analytics.attention import REASONS, attention
+from project_architect_db.analytics.following_attention import SPARE
 from project_architect_db.analytics.metrics import METRICS, metric_of
 from project_architect_db.analytics.repositories import health
 from project_architect_db.analytics.scope import Scope
 from project_architect_db.analytics.series import compared_scope, series_of
 from project_architect_db.analytics.shapes import ratio
 from project_architect_db.analytics.steps import refuse_too_many
-from project_architect_db.analytics.sums import sums
 from project_architect_db.models import Project, Repository, rollups
 from project_architect_db.models.conversation import PHASES
 from project_architect_db.repositories import figures
@@ -241,7 +242,7 @@ class AnalyticsRepository(Bound[Project]):
         wider, back = compared_scope(granularity, scope) if compare else (scope, None)
         refuse_too_many(granularity, scope)  # before the database is asked
         asked = self._asked()
-        rows = await asked.rows(sums((counted.kind,), wider, granularity))
+        rows = await asked.sums((counted.kind,), wider, granularity)
         points, total, others = await asyncio.to_thread(
             series_of, counted, granularity, scope, rows, back
         )
@@ -283,7 +284,7 @@ class AnalyticsRepository(Bound[Project]):
     async def _recent(self, asked: Asked, scope: Scope) -> list[SeriesChange]:
         wider, back = compared_scope("day", scope)
         kinds = tuple(dict.fromkeys(METRICS[name].kind for name in _RECENT))
-        rows = await asked.rows(sums(kinds, wider, "day"))
+        rows = await asked.sums(kinds, wider, "day")
         found = []
         for name in _RECENT:
             points, total, before = series_of(METRICS[name], "day", scope, rows, back)
@@ -312,10 +313,15 @@ class AnalyticsRepository(Bound[Project]):
         return asked.answer(await self._attention(asked, await self._scope(None), limit))
 
     async def _attention(self, asked: Asked, scope: Scope, limit: int) -> Attention:
-        statement = attention(scope, self.phases[-1], limit)
+        shown, last_phase = max(limit, _USUAL), self.phases[-1]  # one list for all usual limits
+        rows = await asked.rows(
+            attention(scope, last_phase, shown + SPARE),
+            following_attention.attention(scope, last_phase, shown),
+        )
         items: dict[int, AttentionItem] = {}
-        rows = await asked.rows(statement)
         for key, name, status, code, number, since, _ in rows:
+            if key not in items and len(items) == limit:
+                break
             reason = AttentionReason(
                 code=code, text=_reason(code, number, since), count=number, since=since
             )
@@ -372,6 +378,7 @@ def _reason(code: str, number: int, since: dt.datetime) -> str:
 
 
 _SHOWN = 10
+_USUAL = 20
 _TOTALS = (
     *("conversations", "messages", "words", "tokens", "documents", "document_bytes"),
     *("accesses", "builds", "failed_builds", "deployments"),

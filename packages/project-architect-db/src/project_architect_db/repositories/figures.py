@@ -5,7 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
 
-from project_architect_db.analytics import conversations, documents, lifecycle, projects
+from project_architect_db.analytics import (
+    conversations,
+    documents,
+    following,
+    lifecycle,
+    projects,
+)
 from project_architect_db.analytics import repositories as code
 from project_architect_db.analytics.shapes import by_name, most, ratio, tens
 from project_architect_db.models import DocumentType, ProjectStatus, RepositoryType, RunStatus
@@ -65,7 +71,8 @@ async def project_figures(asked: Asked, scope: Scope) -> dict[str, Any]:
     """Return the fields of ``ProjectMetrics``."""
     kinds = ("project.status", "project.framework", "project.complexity")
     totals = await asked.totals(kinds, scope)
-    *spent, complexity = await asked.row(projects.completion(scope))
+    statement, follow = projects.completion(scope), following.completion(scope)
+    *spent, scores_sum, scored = (await asked.rows(statement, follow))[0]
     completion = _durations(spent)
     finished = completion.count
     by_status = by_name(ProjectStatus, totals["project.status"])
@@ -81,7 +88,7 @@ async def project_figures(asked: Asked, scope: Scope) -> dict[str, Any]:
         "average_completion_time": completion.mean,
         "median_completion_time": completion.median,
         "p90_completion_time": completion.p90,
-        "average_complexity": complexity,
+        "average_complexity": ratio(scores_sum, scored),
         "complexity_distribution": scores,
         "unscored_projects": total - sum(scores.values()),
         "top_frameworks": most(totals["project.framework"]),
@@ -357,10 +364,12 @@ def _contributors(rows: Sequence[Any]) -> dict[str, Any]:
 
 async def cross_entity_figures(asked: Asked, scope: Scope) -> dict[str, Any]:
     """Return the fields of ``CrossEntityMetrics``."""
-    number, *figures = await asked.row(lifecycle.lifecycle(scope))
+    statement, follow = lifecycle.lifecycle(scope), following.lifecycle(scope)
+    number, *figures = (await asked.rows(statement, follow))[0]
     owned = await ownership_figures(asked, scope)
     amounts: dict[str, list[ResourceUse]] = {name: [] for name in lifecycle.AMOUNTS}
-    for what, key, name, amount in await asked.rows(lifecycle.top_projects(scope, _MOST)):
+    most_of = await asked.rows(lifecycle.top_projects(scope, _MOST), following.top_projects(scope))
+    for what, key, name, amount in most_of:
         amounts[what].append(ResourceUse(project_id=key, name=name, amount=amount))
     names = ("conversations", "messages", "documents", "repositories")
     return {
@@ -406,5 +415,5 @@ def _durations(row: Sequence[Any]) -> DurationStatistics:
 
 def _described(row: Sequence[Any]) -> dict[str, Any]:
     count, mean, both = row
-    median, p90 = both or (None, None)
+    median, p90 = (both or (None, None))[:2]  # bounds may come after them
     return {"count": count, "mean": mean, "median": median, "p90": p90}

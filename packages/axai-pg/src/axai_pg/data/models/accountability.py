@@ -35,7 +35,8 @@ __all__ = [
 class AuditLog(TenantMixin, Base):
     """One change of one row, or one action; the database writes it, and it only grows.
 
-    ``columns`` names what an update touched; values are not kept. It is read as
+    ``columns`` names what an update touched; values are not kept. Seals are over the digest of
+    ``details``, with a salt, so that those can go and the digest stays. It is read as
     ``axai_audit_reader`` or ``axai_system``, not by services.
     """
 
@@ -60,6 +61,9 @@ class AuditLog(TenantMixin, Base):
     row_id: Mapped[uuid.UUID | None] = mapped_column(Uuid)
     columns: Mapped[list[str] | None] = mapped_column(ARRAY(Text))
     details: Mapped[dict[str, Any] | None]
+    """What was noted; nothing any more if it named a person who has been erased."""
+    details_salt: Mapped[bytes | None]
+    details_digest: Mapped[bytes | None]
 
 
 class AuditSeal(TenantMixin, Base):

@@ -231,7 +231,8 @@ class DocumentRepository(VersionedDocuments):
             ValueRefused: a column is not the caller's to write, or a value does not fit.
         """
         document = self._new(values)
-        document.id = document.id or uuid7()
+        key: uuid.UUID | None = document.id
+        document.id = key or uuid7()
         summaries = SummaryRepository(self.session)
         made = summaries.prepare(document.id, summary)
         await self._insert(document)

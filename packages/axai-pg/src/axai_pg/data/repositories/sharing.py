@@ -69,12 +69,12 @@ class SharedDocuments(ViewedRepository[Document]):
         """
         grant = await self._grant(key, permission, user_id, role_id)
         fields = BaseRepository(self.session, DocumentPermission).fields
-        expires_at = fields.check("expires_at", expires_at)
+        ends: Any = fields.check("expires_at", expires_at)
         for action in (Action.SHARE, ACTIONS[grant["permission"]]):
-            await self._require_no_longer(action, key, expires_at)
+            await self._require_no_longer(action, key, ends)
         by = self.viewer or await self.session.scalar(acting_user())
         grants = BaseRepository(self.session, DocumentPermission)
-        given = {"granted_by_id": by, "expires_at": expires_at}
+        given = {"granted_by_id": by, "expires_at": ends}
         found, is_new = await grants.get_or_create(given, **grant)
         return found if is_new else await grants.update(found.id, given)
 

@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 
     from andamios_orm.bulk import Created, LoadReport
     from andamios_orm.core import SessionManager
-    from andamios_orm.repositories.reading import Condition
 
 __all__ = ["PartRepository", "ViewedRepository", "seen"]
 
@@ -132,7 +131,7 @@ class PartRepository(ViewedRepository[ModelT]):
     Who may change a document makes, changes and deletes them.
     """
 
-    def scope(self) -> Sequence[Condition]:
+    def scope(self) -> Sequence[ColumnElement[bool]]:
         """Return the condition that the viewer may see the document; none without a viewer."""
         return () if self.viewer is None else (seen(self.model, self.viewer),)
 

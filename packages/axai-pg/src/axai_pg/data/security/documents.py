@@ -50,7 +50,7 @@ def permitted(user: Who, action: Action) -> ColumnElement[bool]:
     return and_(_in_organisation(user, User.is_active), or_(_stands(user, action), shared))
 
 
-def ending(user: Who, action: Action, document_id: uuid.UUID) -> Select[Any]:
+def ending(user: Who, action: Action, document_id: uuid.UUID) -> Select[Any, Any]:
     """Return the query for whether what a user may do with a document ends, and when.
 
     It ends with the last of what was permitted for this document, unless the user may do it
@@ -102,7 +102,7 @@ def _grants(user: Who, action: Action) -> ColumnElement[bool]:
     )
 
 
-def _held(user: Who) -> Select[Any]:
+def _held(user: Who) -> Select[Any, Any]:
     return select(UserRole.org_id, UserRole.role_id).where(UserRole.user_id == user)
 
 

@@ -68,7 +68,18 @@ AS $function$
     ), entry.occurred_at, entry.transaction_id, sha256(convert_to(jsonb_build_array(
         entry.org_id, entry.id, extract(epoch FROM entry.occurred_at), entry.transaction_id,
         entry.actor_id, entry.login, entry.action, entry.table_name, entry.row_id,
-        entry.columns, entry.details
+        entry.columns, CASE
+            WHEN entry.details_digest IS NULL THEN entry.details
+            WHEN entry.details IS NOT NULL THEN to_jsonb(encode(
+                axai_details_digest(entry.details_salt, entry.details), 'hex'
+            ))
+            WHEN EXISTS (
+                SELECT FROM audit_log AS erasure
+                WHERE erasure.org_id = entry.org_id AND erasure.action = 'erase'
+                AND erasure.table_name = 'audit_log'
+                AND erasure.details -> 'entries' ? entry.id::text
+            ) THEN to_jsonb(encode(entry.details_digest, 'hex'))
+        END
     )::text, 'UTF8'))
     FROM audit_log AS entry
     WHERE entry.org_id = nullif(current_setting('axai.org_id', true), '')::uuid
@@ -155,6 +166,27 @@ END $function$
 ;
 REVOKE ALL ON FUNCTION axai_change_document() FROM PUBLIC;
 
+CREATE OR REPLACE FUNCTION axai_details_digest(salt bytea, details jsonb)
+ RETURNS bytea
+ LANGUAGE sql
+ IMMUTABLE
+RETURN sha256((salt || convert_to((details)::text, 'UTF8'::name)))
+;
+REVOKE ALL ON FUNCTION axai_details_digest(bytea,jsonb) FROM PUBLIC;
+
+CREATE OR REPLACE FUNCTION axai_digest_details()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path FROM CURRENT
+AS $function$
+BEGIN
+    NEW.details_salt := uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid());
+    NEW.details_digest := axai_details_digest(NEW.details_salt, NEW.details);
+    RETURN NEW;
+END $function$
+;
+REVOKE ALL ON FUNCTION axai_digest_details() FROM PUBLIC;
+
 CREATE OR REPLACE FUNCTION axai_documents_with(contained jsonb)
  RETURNS SETOF uuid
  LANGUAGE sql
@@ -174,6 +206,55 @@ DO $$ BEGIN
     ALTER FUNCTION axai_documents_with(jsonb) OWNER TO axai_search;
     EXECUTE format('REVOKE CREATE ON SCHEMA %I FROM axai_search', current_schema());
 END $$;
+
+CREATE OR REPLACE FUNCTION axai_erase_traces()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path FROM CURRENT
+AS $function$
+DECLARE
+    context text := current_setting('axai.org_id', true);
+    address text := lower(trim(BOTH '"' FROM to_json(OLD.email)::text));
+    word text := '(^|[^[:alnum:]_])' || regexp_replace(
+        lower(OLD.username), '([^[:alnum:][:space:]])', '\\\1', 'g'
+    ) || '($|[^[:alnum:]_])';
+    found record;
+    changes bigint;
+BEGIN
+    PERFORM set_config('axai.org_id', NEW.org_id::text, true);
+    WITH erased AS (
+        UPDATE audit_log AS entry SET details = NULL, details_salt = NULL
+        WHERE org_id = NEW.org_id AND details_digest IS NOT NULL
+        AND NOT (action = 'erase' AND table_name IS NOT DISTINCT FROM 'audit_log') AND (
+            strpos(lower(details::text), address) > 0 OR EXISTS (
+                SELECT FROM jsonb_path_query(details, 'strict $.**') AS part
+                WHERE jsonb_typeof(part) = 'string' AND lower(part #>> '{}') ~ word
+            )
+        ) RETURNING entry.id, entry.transaction_id, entry.occurred_at
+    ) SELECT
+        coalesce(jsonb_agg(id), '[]') AS entries, count(*) AS number,
+        max(transaction_id) AS transaction_id, max(occurred_at) AS occurred_at
+    INTO found FROM erased;
+    UPDATE andamios_changes SET actor = NULL WHERE tenant = NEW.org_id::text
+    AND lower(actor) IN (lower(OLD.email), lower(OLD.username), NEW.id::text);
+    GET DIAGNOSTICS changes = ROW_COUNT;
+    INSERT INTO audit_log (
+        org_id, occurred_at, transaction_id, actor_id, action, table_name, details
+    ) VALUES (
+        NEW.org_id, greatest(clock_timestamp(), found.occurred_at),
+        greatest(pg_current_xact_id()::text::bigint, found.transaction_id),
+        nullif(current_setting('axai.user_id', true), '')::uuid, 'erase', 'audit_log',
+        jsonb_build_object('entries', found.entries)
+    );
+    PERFORM set_config('axai.erased', jsonb_build_object(
+        'audit_log', found.number, 'andamios_changes', changes
+    )::text, true);
+    PERFORM set_config('axai.org_id', coalesce(context, ''), true);
+    RETURN NULL;
+END $function$
+;
+REVOKE ALL ON FUNCTION axai_erase_traces() FROM PUBLIC;
 
 CREATE OR REPLACE FUNCTION axai_fill_organization()
  RETURNS trigger
@@ -651,6 +732,8 @@ CREATE TABLE audit_log (
     row_id uuid,
     columns text[],
     details jsonb,
+    details_salt bytea,
+    details_digest bytea,
     CONSTRAINT pk_audit_log PRIMARY KEY (org_id, id)
 );
 CREATE INDEX ix_audit_log_org_id_occurred_at ON audit_log USING btree (org_id, occurred_at DESC, id);
@@ -1087,6 +1170,11 @@ CREATE POLICY axai_append ON andamios_changes AS PERMISSIVE FOR INSERT TO axai_a
   WHERE base.name::text = 'andamios:base'::text), 0::bigint)));
 CREATE POLICY axai_base ON andamios_changes AS PERMISSIVE FOR SELECT TO axai_app
     USING (true);
+CREATE POLICY axai_erase ON andamios_changes AS PERMISSIVE FOR UPDATE TO axai_owner
+    USING (actor IS NOT NULL)
+    WITH CHECK (actor IS NULL);
+CREATE POLICY axai_read ON andamios_changes AS PERMISSIVE FOR SELECT TO axai_owner
+    USING (true);
 CREATE POLICY axai_tenant ON andamios_changes AS RESTRICTIVE FOR ALL TO PUBLIC
     USING (tenant::text = (( SELECT NULLIF(current_setting('axai.org_id'::text, true), ''::text)::uuid::text AS "nullif")))
     WITH CHECK (tenant::text = (( SELECT NULLIF(current_setting('axai.org_id'::text, true), ''::text)::uuid::text AS "nullif")));
@@ -1098,10 +1186,14 @@ CREATE POLICY axai_tenant ON andamios_followers AS RESTRICTIVE FOR ALL TO PUBLIC
 CREATE POLICY axai_tenant ON andamios_history AS RESTRICTIVE FOR ALL TO PUBLIC
     USING (tenant::text = (( SELECT NULLIF(current_setting('axai.org_id'::text, true), ''::text)::uuid::text AS "nullif")))
     WITH CHECK (tenant::text = (( SELECT NULLIF(current_setting('axai.org_id'::text, true), ''::text)::uuid::text AS "nullif")));
+CREATE TRIGGER digest_details BEFORE INSERT ON audit_log FOR EACH ROW WHEN (new.details IS NOT NULL) EXECUTE FUNCTION axai_digest_details();
 CREATE TRIGGER refuse_change BEFORE DELETE OR UPDATE ON audit_log FOR EACH ROW EXECUTE FUNCTION axai_refuse_change();
 CREATE TRIGGER refuse_truncate BEFORE TRUNCATE ON audit_log FOR EACH STATEMENT EXECUTE FUNCTION axai_refuse_change();
 CREATE POLICY axai_append ON audit_log AS PERMISSIVE FOR INSERT TO axai_owner
     WITH CHECK (true);
+CREATE POLICY axai_erase ON audit_log AS PERMISSIVE FOR UPDATE TO axai_owner
+    USING (details IS NOT NULL)
+    WITH CHECK (details IS NULL AND details_salt IS NULL);
 CREATE POLICY axai_prune ON audit_log AS PERMISSIVE FOR DELETE TO axai_owner
     USING (true);
 CREATE POLICY axai_read ON audit_log AS PERMISSIVE FOR SELECT TO axai_owner, axai_audit_reader
@@ -1286,6 +1378,7 @@ CREATE POLICY axai_tenant ON user_roles AS RESTRICTIVE FOR ALL TO PUBLIC
     WITH CHECK (org_id = (( SELECT NULLIF(current_setting('axai.org_id'::text, true), ''::text)::uuid AS "nullif")));
 ALTER TABLE users ADD CONSTRAINT fk_users_org_id_organizations FOREIGN KEY (org_id) REFERENCES organizations(id) ON DELETE CASCADE;
 CREATE TRIGGER audit AFTER INSERT OR DELETE OR UPDATE ON users FOR EACH ROW EXECUTE FUNCTION axai_audit();
+CREATE TRIGGER erase_traces AFTER UPDATE ON users FOR EACH ROW WHEN (old.erased_at IS NULL AND new.erased_at IS NOT NULL) EXECUTE FUNCTION axai_erase_traces();
 CREATE TRIGGER fill_organization BEFORE INSERT ON users FOR EACH ROW WHEN (new.org_id IS NULL) EXECUTE FUNCTION axai_fill_organization();
 CREATE TRIGGER touch BEFORE UPDATE ON users FOR EACH ROW EXECUTE FUNCTION axai_touch();
 CREATE POLICY axai_base ON users AS PERMISSIVE FOR ALL TO axai_app

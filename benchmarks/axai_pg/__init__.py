@@ -1,0 +1,1 @@
+"""Benchmarks of axai_pg: isolation, single documents, bulks, the cache."""

@@ -1,0 +1,173 @@
+"""An archive read into a database: all of it, as it was written, or nothing."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+from sqlalchemy import insert as insert_into
+from sqlalchemy import select, text
+
+from axai_pg.archives.files import opened
+from axai_pg.archives.manifest import MANIFEST, Manifest, Part
+from axai_pg.archives.tables import columns_of, count, insert, measured, tables
+from axai_pg.data.models import Organization
+from axai_pg.exceptions import ArchiveRefused, OrganizationNotEmpty
+
+if TYPE_CHECKING:
+    import uuid
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from sqlalchemy import Connection, Table
+
+    from axai_pg.archives.files import Files
+    from axai_pg.data.config import DatabaseManager
+
+__all__ = ["import_organization", "verify_archive"]
+
+_LONGEST_MANIFEST: Final = 2**20
+_LONGEST_LINE: Final = 2**28
+_BATCH_ROWS: Final = 500
+_BATCH_BYTES: Final = 2**20
+_NOTE: Final = text(
+    "SELECT axai_note('import', jsonb_build_object("
+    "'organization', CAST(:org_id AS text), 'rows', CAST(:rows AS bigint)))"
+)
+
+
+def _nobody(_done: int, _total: int) -> None:
+    """Tell nobody how far it has come."""
+
+
+def verify_archive(source: Path) -> Manifest:
+    """Return what is in an archive, after reading all of it: sizes, rows and digests.
+
+    Raises:
+        ArchiveRefused: it is damaged, or not one of ours.
+        ConfigurationError: it is not there.
+    """
+    with opened(source) as files:
+        return _verified(files)
+
+
+def import_organization(
+    manager: DatabaseManager,
+    source: Path,
+    *,
+    org_id: uuid.UUID | None = None,
+    progress: Callable[[int, int], None] = _nobody,
+) -> Manifest:
+    """Return what was imported: an archive, into the organisation that it is of or ``org_id``.
+
+    That one is made if it is not there. All is one transaction; in the end the rows are read
+    back, and have to be those of the archive to the byte. Rows keep their keys.
+
+    Raises:
+        ArchiveRefused: it is damaged or not one of ours, or the rows that came of it are others.
+        ConfigurationError: it is not there.
+        OrganizationNotEmpty: the organisation has rows.
+    """
+    with opened(source) as files:
+        manifest = _verified(files)
+        target = org_id or manifest.org_id
+        with manager.session_scope(org_id=target) as session:
+            connection = session.connection()
+            _make(connection, target, manifest)
+            known = {table.name: table for table in tables()}
+            done = 0
+            for part in _in_order(manifest):
+                table = known[part.table]
+                for batch in _batches(files, part):
+                    insert(connection, table, part.columns, batch)
+                    done += len(batch)
+                    progress(done, manifest.rows)
+                if measured(connection, table, part.columns) != part:
+                    raise ArchiveRefused(
+                        f"the rows of {part.table} are not what they were in the archive: "
+                        f"nothing was imported"
+                    )
+            session.execute(_NOTE, {"org_id": str(manifest.org_id), "rows": manifest.rows})
+    return replace(manifest, org_id=target)
+
+
+def _make(connection: Connection, org_id: uuid.UUID, manifest: Manifest) -> None:
+    """Make the organisation, or see that it has nothing."""
+    there = connection.execute(select(Organization.id)).scalar_one_or_none()
+    if there is None:
+        connection.execute(insert_into(Organization).values(id=org_id, name=manifest.name))
+        return
+    for table in tables():
+        rows = count(connection, table)
+        if rows:
+            raise OrganizationNotEmpty(org_id, table.name, rows)
+
+
+def _in_order(manifest: Manifest) -> list[Part]:
+    """Return the parts, parents first."""
+    places = [table.name for table in tables()]
+    return sorted(manifest.parts, key=lambda part: places.index(part.table))
+
+
+def _verified(files: Files) -> Manifest:
+    """Return the manifest of an archive whose files are what it says.
+
+    Raises:
+        ArchiveRefused: they are not.
+    """
+    if MANIFEST not in files.names():
+        raise ArchiveRefused(f"there is no {MANIFEST}: it is no archive of an organisation")
+    with files.open(MANIFEST) as file:
+        content = file.read(_LONGEST_MANIFEST + 1)
+    if len(content) > _LONGEST_MANIFEST:
+        raise ArchiveRefused(f"{MANIFEST} is longer than {_LONGEST_MANIFEST} bytes")
+    manifest = Manifest.read(content)
+    named = [part.file for part in manifest.parts]
+    if sorted([*named, MANIFEST]) != sorted(files.names()):
+        raise ArchiveRefused(f"the files are not those that {MANIFEST} names")
+    known = {table.name: table for table in tables()}
+    for part in manifest.parts:
+        _refuse_unknown(part, known)
+        digest, rows, size = hashlib.sha256(), 0, 0
+        for line in _lines(files, part):
+            digest.update(line)
+            rows += 1
+            size += len(line)
+        if (rows, size, digest.hexdigest()) != (part.rows, part.bytes, part.sha256):
+            raise ArchiveRefused(f"{part.file} is not what it was when the archive was made")
+    return manifest
+
+
+def _refuse_unknown(part: Part, known: dict[str, Table]) -> None:
+    if part.table not in known:
+        raise ArchiveRefused(f"there is no table {part.table} for what is in {part.file}")
+    unknown = set(part.columns) - set(columns_of(known[part.table], with_secrets=True))
+    if unknown or not part.columns:
+        named = ", ".join(sorted(unknown)) or "none"
+        raise ArchiveRefused(f"{part.file} has columns that {part.table} has not: {named}")
+
+
+def _lines(files: Files, part: Part) -> Iterator[bytes]:
+    """Yield the lines of a file; of one that is too long, no more than the manifest says."""
+    size = 0
+    with files.open(part.file) as file:
+        while line := file.readline(_LONGEST_LINE):
+            size += len(line)
+            if size > part.bytes or not line.endswith(b"\n"):
+                raise ArchiveRefused(f"{part.file} is not what it was when the archive was made")
+            yield line
+
+
+def _batches(files: Files, part: Part) -> Iterator[list[bytes]]:
+    """Yield the lines of a file, some at a time."""
+    batch: list[bytes] = []
+    size = 0
+    for line in _lines(files, part):
+        batch.append(line)
+        size += len(line)
+        if len(batch) == _BATCH_ROWS or size >= _BATCH_BYTES:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch

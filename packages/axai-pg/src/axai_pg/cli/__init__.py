@@ -1,0 +1,1 @@
+"""The command ``axai-pg``; ``axai_command`` says what it can do."""

@@ -1,0 +1,125 @@
+"""The command that erases a person."""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING, Final, Literal
+
+import rich_click as click
+from sqlalchemy import func, or_, select
+
+from andamios_orm.cli.running import command
+from andamios_orm.exceptions import NotFound, QueryRefused, ValueRefused
+from axai_pg.cli.archives import organization_id
+from axai_pg.cli.place import in_thread, place_of
+from axai_pg.data.config import DatabaseManager
+from axai_pg.data.models import User
+from axai_pg.data.privacy import erase_person
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncSession
+
+    from andamios_orm.cli.running import Context
+    from axai_pg.data.privacy import ErasureReport
+
+__all__ = ["COMMANDS"]
+
+_WAYS: Final = ("reassign", "erase")
+
+
+@command(
+    examples=[
+        "erase-user Acme ben --documents reassign --to ana --dry-run",
+        "erase-user Acme ben --documents erase --yes",
+    ],
+    destructive=True,
+)
+@click.argument("organization")
+@click.argument("user")
+@click.option(
+    "--documents",
+    type=click.Choice(_WAYS),
+    required=True,
+    help="What becomes of the user's documents and collections.",
+)
+@click.option("--to", "successor", metavar="USER", help="Who gets them, with reassign.")
+@click.option("--dry-run", is_flag=True, help="Count what would be erased; erase nothing.")
+async def erase_user_command(
+    context: Context,
+    organization: str,
+    user: str,
+    *,
+    documents: Literal["reassign", "erase"],
+    successor: str | None,
+    dry_run: bool,
+) -> None:
+    """Erase what tells who USER of ORGANIZATION was; it asks before, and cannot be undone.
+
+    Both users are named by key, user name or e-mail address. The row stays, and names nobody.
+    """
+    if (documents == "reassign") is (successor is None):
+        raise click.UsageError("--documents reassign goes with --to USER, erase without it")
+    manager = DatabaseManager(place_of(context).config)
+    manager.isolation.warned = True
+    reason = f"{context.program.name} erase-user"
+    try:
+        org_id = await in_thread(lambda: organization_id(manager, organization, reason=reason))
+
+        async def erase(*, dry_run: bool) -> ErasureReport:
+            async with manager.async_session_scope(org_id=org_id) as session:
+                return await erase_person(
+                    session,
+                    await _user_id(session, user),
+                    documents=documents,
+                    reassign_to=None if successor is None else await _user_id(session, successor),
+                    dry_run=dry_run,
+                )
+
+        try:
+            report = await erase(dry_run=True)
+            if not dry_run and not report.was_erased:
+                rows = sum(report.counts.values())
+                context.confirm(f"this erases {user} from {rows} rows, for good")
+                report = await erase(dry_run=False)
+        except ValueRefused as error:
+            raise QueryRefused(f"{error.column} {error.value!r}: {error.reason}") from error
+    finally:
+        manager.dispose()
+    _show(context, report)
+
+
+async def _user_id(session: AsyncSession, named: str) -> uuid.UUID:
+    """Return the key of a user who is named by it, by the user name or by the address.
+
+    Raises:
+        NotFound: there is none.
+    """
+    try:
+        return uuid.UUID(named)
+    except ValueError:
+        pass
+    by_name = or_(User.username == named, func.lower(User.email) == named.lower())
+    # A user name may be another's address: the name comes first.
+    statement = select(User.id).where(by_name).order_by(User.username != named).limit(1)
+    found = (await session.scalars(statement)).first()
+    if found is None:
+        raise NotFound(User.__name__, named)
+    return found
+
+
+def _show(context: Context, report: ErasureReport) -> None:
+    """Print how many rows of each table it was, or would be."""
+    rows = [{"table": name, "rows": count} for name, count in report.counts.items()]
+    lines = [f"{count:>7,} {name}" for name, count in report.counts.items() if count]
+    context.show(
+        "erased",
+        [{"user_id": str(report.user_id), "is_dry_run": report.is_dry_run, "tables": rows}],
+        [*lines, f"user {report.user_id}"],
+    )
+    if report.was_erased:
+        context.say("this user was erased before")
+    elif report.is_dry_run:
+        context.say("nothing was erased: this is what would be")
+
+
+COMMANDS: Final = {each.name: each for each in (erase_user_command,)}

@@ -1,0 +1,139 @@
+"""Where the database of a command is, and work on it that an interruption ends."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+import psycopg
+from psycopg import errors
+
+from andamios_orm.exceptions import ConfigurationError, DatabaseFault
+from axai_pg.data.config import DatabaseManager, PostgresConnectionConfig
+from axai_pg.exceptions import AccessDenied
+from axai_pg.utils.server import connect
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from andamios_orm.cli.running import Context
+
+__all__ = ["Place", "in_thread", "on_connection", "on_manager", "place_of"]
+
+T = TypeVar("T")
+
+_ENV_FILE: Final = Path(".env")
+_PREFIX: Final = "POSTGRES_"
+_SCHEMA: Final = "POSTGRES_SCHEMA"
+_PAUSE: Final = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A database, and what named it."""
+
+    config: PostgresConnectionConfig
+    origin: str
+
+    @property
+    def url(self) -> str:
+        """The URL, to be shown: the password is hidden."""
+        return shown_url(self.config)
+
+
+def shown_url(config: PostgresConnectionConfig) -> str:
+    """Return a URL for people and for psql; it hides the password."""
+    url = config.url
+    kept = {name: value for name, value in url.query.items() if name in {"host", "port"}}
+    return url.set(drivername="postgresql", query=kept).render_as_string(hide_password=True)
+
+
+def place_of(context: Context) -> Place:
+    """Return where the database is that a command is about.
+
+    Raises:
+        ConfigurationError: what names it makes no sense, or nothing does in the environment
+            that was asked for.
+    """
+    project = context.project
+    if project.url.value is not None:
+        config = PostgresConnectionConfig.from_url(project.url.value)
+        schema = os.environ.get(_SCHEMA) or config.schema
+        return Place(dataclasses.replace(config, schema=schema), project.url.origin)
+    if project.environment is not None:
+        table = f"tool.{context.program.section}.environments.{project.environment}"
+        raise ConfigurationError(
+            f'pyproject.toml names no database: write url = "postgresql://..." under [{table}]'
+        )
+    file = _ENV_FILE if _ENV_FILE.is_file() else None
+    config = PostgresConnectionConfig.from_env(file)
+    if any(name.startswith(_PREFIX) for name in os.environ):
+        return Place(config, f"{_PREFIX}...")
+    return Place(config, "default" if file is None else str(file))
+
+
+async def in_thread(work: Callable[[], T], stop: Callable[[], object] = lambda: None) -> T:
+    """Return what ``work`` returns, run beside the event loop; it is not left alone.
+
+    When this is cancelled, ``stop`` is called until ``work`` has ended.
+    """
+    future = asyncio.get_running_loop().run_in_executor(None, work)
+    try:
+        return await asyncio.shield(future)
+    except asyncio.CancelledError:
+        while not future.done():
+            stop()
+            await asyncio.wait([future], timeout=_PAUSE)
+        future.exception()  # it was asked to fail
+        raise
+
+
+async def on_connection(place: Place, work: Callable[[psycopg.Connection[Any]], T]) -> T:
+    """Return what ``work`` makes of a connection, on which each statement commits.
+
+    Raises:
+        AccessDenied: the login may not do it.
+        DatabaseFault: the database refused something else.
+        DatabaseUnavailable: it has not answered, or lets nobody in by this name.
+    """
+    with connect(place.config) as connection:
+        try:
+            return await in_thread(lambda: work(connection), connection.cancel_safe)
+        except errors.InsufficientPrivilege as error:
+            reason = str(error).splitlines()[0]
+            raise AccessDenied(
+                f"{place.config.username} may not do this ({reason}): call it with the login of "
+                f"an operator",
+                orig=error,
+            ) from error
+        except psycopg.Error as error:
+            raise DatabaseFault(str(error).splitlines()[0], orig=error) from error
+
+
+async def on_manager(place: Place, work: Callable[[DatabaseManager, Callable[[], None]], T]) -> T:
+    """Return what ``work`` makes of a manager of the database.
+
+    What it is given beside that is to be called now and then: it raises when the command is
+    interrupted.
+    """
+    interrupted = False
+
+    def stop() -> None:
+        nonlocal interrupted
+        interrupted = True
+
+    def go_on() -> None:
+        if interrupted:
+            raise InterruptedError
+
+    manager = DatabaseManager(place.config)
+    # Each scope has a role of its own, and the command says itself who has logged in.
+    manager.isolation.warned = True
+    try:
+        return await in_thread(lambda: work(manager, go_on), stop)
+    finally:
+        manager.dispose()

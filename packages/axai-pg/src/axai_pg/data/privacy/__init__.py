@@ -1,0 +1,19 @@
+"""What is held on a person: taken out for them, and removed."""
+
+from __future__ import annotations
+
+from axai_pg.data.privacy.erasing import ErasureReport, erase_person
+from axai_pg.data.privacy.exporting import PersonExport, PersonRecord, export_person
+from axai_pg.data.privacy.registry import REGISTRY, ColumnPrivacy, Erasure, TablePrivacy
+
+__all__ = [
+    "REGISTRY",
+    "ColumnPrivacy",
+    "Erasure",
+    "ErasureReport",
+    "PersonExport",
+    "PersonRecord",
+    "TablePrivacy",
+    "erase_person",
+    "export_person",
+]

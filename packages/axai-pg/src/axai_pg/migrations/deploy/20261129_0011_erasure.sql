@@ -1,0 +1,119 @@
+-- Deploy axai:20261129_0011_erasure to pg
+-- requires: 20261129_0008_accountability
+-- requires: 20261129_0009_feed
+-- What: what names an erased person goes from the audit log and the feed; seals hold all the same.
+-- Impact: two columns without a default, so no rewrite; audit_log and users are locked for a moment.
+-- Compatibility: an entry from before keeps its details until it is pruned: seals are over them.
+
+BEGIN;
+
+SET LOCAL ROLE axai_owner;
+DO $$ BEGIN
+    PERFORM set_config('search_path', quote_ident(current_schema()) || ', pg_temp', true);
+END $$;
+
+-- A seal is over the digest of details, not over them. With the salt gone, nobody can try out
+-- which details the digest may have been of.
+ALTER TABLE audit_log ADD COLUMN details_salt bytea, ADD COLUMN details_digest bytea;
+CREATE FUNCTION axai_details_digest(salt bytea, details jsonb) RETURNS bytea
+LANGUAGE sql IMMUTABLE
+RETURN sha256(salt || convert_to(details::text, 'UTF8'));
+CREATE FUNCTION axai_digest_details() RETURNS trigger
+LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+    NEW.details_salt := uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid());
+    NEW.details_digest := axai_details_digest(NEW.details_salt, NEW.details);
+    RETURN NEW;
+END $$;
+CREATE TRIGGER digest_details BEFORE INSERT ON audit_log
+    FOR EACH ROW WHEN (NEW.details IS NOT NULL) EXECUTE FUNCTION axai_digest_details();
+
+-- As before, but details that are there have to be those of the digest, and those that are not
+-- have to be listed by the entry of an erasure.
+CREATE OR REPLACE FUNCTION axai_audit_entries() RETURNS TABLE (
+    id uuid, seal integer, occurred_at timestamptz, transaction_id bigint, digest bytea
+)
+LANGUAGE sql STABLE AS $$
+    SELECT entry.id, (
+        SELECT seal.number FROM audit_seals AS seal
+        WHERE seal.org_id = entry.org_id AND seal.sealed_at >= entry.occurred_at
+        AND seal.upto > entry.transaction_id
+        ORDER BY seal.sealed_at, seal.number LIMIT 1
+    ), entry.occurred_at, entry.transaction_id, sha256(convert_to(jsonb_build_array(
+        entry.org_id, entry.id, extract(epoch FROM entry.occurred_at), entry.transaction_id,
+        entry.actor_id, entry.login, entry.action, entry.table_name, entry.row_id,
+        entry.columns, CASE
+            WHEN entry.details_digest IS NULL THEN entry.details
+            WHEN entry.details IS NOT NULL THEN to_jsonb(encode(
+                axai_details_digest(entry.details_salt, entry.details), 'hex'
+            ))
+            WHEN EXISTS (
+                SELECT FROM audit_log AS erasure
+                WHERE erasure.org_id = entry.org_id AND erasure.action = 'erase'
+                AND erasure.table_name = 'audit_log'
+                AND erasure.details -> 'entries' ? entry.id::text
+            ) THEN to_jsonb(encode(entry.details_digest, 'hex'))
+        END
+    )::text, 'UTF8'))
+    FROM audit_log AS entry
+    WHERE entry.org_id = nullif(current_setting('axai.org_id', true), '')::uuid
+$$;
+
+-- When a user is erased: details with the address or the name go, and so does who acted in the
+-- feed. The entry that says so lists entries, not the person; it is sealed no sooner than they
+-- are, so that it is not pruned before them.
+CREATE FUNCTION axai_erase_traces() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+DECLARE
+    context text := current_setting('axai.org_id', true);
+    address text := lower(trim(BOTH '"' FROM to_json(OLD.email)::text));
+    word text := '(^|[^[:alnum:]_])' || regexp_replace(
+        lower(OLD.username), '([^[:alnum:][:space:]])', '\\\1', 'g'
+    ) || '($|[^[:alnum:]_])';
+    found record;
+    changes bigint;
+BEGIN
+    PERFORM set_config('axai.org_id', NEW.org_id::text, true);
+    WITH erased AS (
+        UPDATE audit_log AS entry SET details = NULL, details_salt = NULL
+        WHERE org_id = NEW.org_id AND details_digest IS NOT NULL
+        AND NOT (action = 'erase' AND table_name IS NOT DISTINCT FROM 'audit_log') AND (
+            strpos(lower(details::text), address) > 0 OR EXISTS (
+                SELECT FROM jsonb_path_query(details, 'strict $.**') AS part
+                WHERE jsonb_typeof(part) = 'string' AND lower(part #>> '{}') ~ word
+            )
+        ) RETURNING entry.id, entry.transaction_id, entry.occurred_at
+    ) SELECT
+        coalesce(jsonb_agg(id), '[]') AS entries, count(*) AS number,
+        max(transaction_id) AS transaction_id, max(occurred_at) AS occurred_at
+    INTO found FROM erased;
+    UPDATE andamios_changes SET actor = NULL WHERE tenant = NEW.org_id::text
+    AND lower(actor) IN (lower(OLD.email), lower(OLD.username), NEW.id::text);
+    GET DIAGNOSTICS changes = ROW_COUNT;
+    INSERT INTO audit_log (
+        org_id, occurred_at, transaction_id, actor_id, action, table_name, details
+    ) VALUES (
+        NEW.org_id, greatest(clock_timestamp(), found.occurred_at),
+        greatest(pg_current_xact_id()::text::bigint, found.transaction_id),
+        nullif(current_setting('axai.user_id', true), '')::uuid, 'erase', 'audit_log',
+        jsonb_build_object('entries', found.entries)
+    );
+    PERFORM set_config('axai.erased', jsonb_build_object(
+        'audit_log', found.number, 'andamios_changes', changes
+    )::text, true);
+    PERFORM set_config('axai.org_id', coalesce(context, ''), true);
+    RETURN NULL;
+END $$;
+CREATE TRIGGER erase_traces AFTER UPDATE ON users FOR EACH ROW
+    WHEN (OLD.erased_at IS NULL AND NEW.erased_at IS NOT NULL) EXECUTE FUNCTION axai_erase_traces();
+REVOKE ALL ON FUNCTION axai_details_digest(bytea, jsonb), axai_digest_details(),
+    axai_erase_traces() FROM PUBLIC;
+
+-- The owner may empty details, and change nothing else of an entry that has some.
+CREATE POLICY axai_erase ON audit_log FOR UPDATE TO axai_owner
+    USING (details IS NOT NULL) WITH CHECK (details IS NULL AND details_salt IS NULL);
+CREATE POLICY axai_erase ON andamios_changes FOR UPDATE TO axai_owner
+    USING (actor IS NOT NULL) WITH CHECK (actor IS NULL);
+CREATE POLICY axai_read ON andamios_changes FOR SELECT TO axai_owner USING (true);
+
+COMMIT;

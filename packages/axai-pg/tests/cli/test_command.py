@@ -1,0 +1,117 @@
+"""The command as a whole: its help, its list, what it imports."""
+
+from __future__ import annotations
+
+import importlib
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import pytest
+
+from axai_command import PROGRAM
+from axai_pg import __version__, exceptions
+from axai_pg.cli.remedies import ERRORS, REMEDIES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+pytestmark = [pytest.mark.e2e, pytest.mark.sampled(5)]
+
+Call: TypeAlias = "Callable[..., Any]"
+NAMES = list(PROGRAM.listed)
+
+
+def python(program: str) -> str:
+    """Return the last line that a program prints, in a process of its own."""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
+    return (done.stdout + done.stderr).splitlines()[-1]
+
+
+def test_help_lists_every_command(call: Call) -> None:
+    done = call("--help")
+
+    assert done.code == 0
+    assert all(f"│ {name} " in done.out for name in NAMES)
+
+
+def test_help_is_told_without_the_libraries_that_do_the_work() -> None:
+    program = """
+import sys
+from axai_command import main
+try:
+    main(["--help"])
+except SystemExit:
+    pass
+heavy = {"sqlalchemy", "psycopg", "duckdb", "pydantic", "andamios_orm", "axai_pg"}
+print(sorted(heavy & set(sys.modules)))
+"""
+
+    assert python(program) == "[]"
+
+
+@pytest.mark.slow
+def test_the_extra_that_is_missing_is_named() -> None:
+    program = """
+import sys
+sys.modules["rich_click"] = None
+from axai_command import main
+main(["--help"])
+"""
+
+    assert python(program) == "axai-pg: the command needs an extra: pip install 'axai-pg[cli]'"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_each_command_begins_as_the_list_says_and_names_this_program(call: Call, name: str) -> None:
+    done = call(name, "--help")
+
+    assert done.code == 0
+    assert f"axai-pg {name}" in done.out
+    assert "andamios-orm" not in done.out
+    first, second, *_ = PROGRAM.listed[name].summary.rstrip(".").split()
+    assert f" {first} {second}" in " ".join(done.out.split())
+
+
+def test_a_module_lists_no_task_that_is_not_a_command() -> None:
+    listed = [each for each in PROGRAM.listed.values() if each.module.startswith("axai_pg")]
+
+    for module in {each.module for each in listed}:
+        assert set(importlib.import_module(module).COMMANDS) <= set(NAMES)
+
+
+def test_the_version_is_that_of_the_package(call: Call) -> None:
+    assert call("--version").out == f"axai-pg, version {__version__}\n"
+
+
+def test_a_command_that_there_is_not_is_answered_with_those_near(call: Call) -> None:
+    done = call("migrat")
+
+    assert done.code == 2
+    assert "there is no command migrat; did you mean migrate" in done.said
+
+
+def test_the_shell_completes_names(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("_AXAI_PG_COMPLETE", "bash_complete")
+    monkeypatch.setenv("COMP_WORDS", "axai-pg check")
+    monkeypatch.setenv("COMP_CWORD", "1")
+
+    assert call().out == "plain,check-isolation\n"
+
+
+def test_each_error_of_the_package_has_a_remedy() -> None:
+    there = {name for name in exceptions.__all__ if name != "privileged"}
+
+    assert there <= set(ERRORS)
+    assert set(ERRORS) == set(REMEDIES)
+
+
+@pytest.mark.parametrize("name", ["OrganizationRequired", "WriteConflict", "MissingTable"])
+def test_errors_of_both_packages_are_explained(call: Call, name: str) -> None:
+    done = call("explain", name.lower())
+
+    assert done.code == 0
+    assert done.out.startswith(f"{name}\n\n")
+    assert "andamios-orm" not in done.out

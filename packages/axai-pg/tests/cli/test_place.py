@@ -1,0 +1,188 @@
+"""The database of a command: what names it, and how work on it is interrupted."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import pytest
+
+from andamios_orm.exceptions import DatabaseFault
+from axai_pg.cli.place import Place, in_thread, on_connection, on_manager
+from axai_pg.data.config import PostgresConnectionConfig
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import psycopg
+
+    from axai_pg.data.config import DatabaseManager
+
+pytestmark = [pytest.mark.integration, pytest.mark.db]
+
+Call: TypeAlias = "Callable[..., Any]"
+
+
+@pytest.fixture
+def place(shared_url: str) -> Place:
+    """Return a database that tests share."""
+    return Place(PostgresConnectionConfig.from_url(shared_url), "test")
+
+
+def variables(url: str) -> dict[str, str]:
+    """Return the variables that name a database."""
+    config = PostgresConnectionConfig.from_url(url)
+    return {
+        "POSTGRES_HOST": config.host,
+        "POSTGRES_PORT": str(config.port),
+        "POSTGRES_DB": config.database,
+        "POSTGRES_USER": config.username,
+        "POSTGRES_PASSWORD": config.password,
+    }
+
+
+def state(done: Any) -> dict[str, Any]:
+    """Return what the status says."""
+    found: dict[str, Any] = json.loads(done.out)["status"][0]
+    return found
+
+
+def test_the_environment_names_it(
+    call: Call, shared_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in variables(shared_url).items():
+        monkeypatch.setenv(name, value)
+
+    found = state(call("--json"))
+
+    assert found["origin"] == "POSTGRES_..."
+    assert found["size"] > 0
+
+
+def test_a_file_of_the_folder_names_it_and_a_flag_comes_first(call: Call, shared_url: str) -> None:
+    lines = [f"{name}='{value}'\n" for name, value in variables(shared_url).items()]
+    Path(".env").write_text("".join(lines))
+
+    assert state(call("--json"))["origin"] == ".env"
+    assert state(call("--json", "--url", shared_url))["origin"] == "--url"
+
+
+def test_an_environment_of_pyproject_names_it_or_nothing_does(
+    call: Call, shared_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("POSTGRES_HOST", "/nowhere")
+    Path("pyproject.toml").write_text(
+        f'[tool.axai_pg.environments.live]\nurl = "{shared_url}"\n'
+        "[tool.axai_pg.environments.other]\n"
+    )
+
+    found = state(call("--json", "--env", "live"))
+    other = call("--env", "other")
+
+    assert found["origin"] == "pyproject.toml [tool.axai_pg.environments.live]"
+    assert other.code == 2
+    assert "under [tool.axai_pg.environments.other]" in other.err
+
+
+def test_where_nothing_names_one_it_is_said_how(
+    call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "axai_pg.cli.place.PostgresConnectionConfig.from_env",
+        lambda _file: PostgresConnectionConfig(host="/nowhere"),
+    )
+
+    done = call()
+
+    assert done.code == 4
+    assert "pass --url, or set AXAI_DATABASE_URL; axai-pg serve-test-db starts one" in done.err
+
+
+@pytest.mark.parametrize(
+    ("url", "code", "said"),
+    [
+        ("postgresql://ana:hidden@/x?host=/nowhere", 4, "ana"),
+        ("duckdb:///a.duckdb", 2, "is no URL of PostgreSQL"),
+        ("hidden", 1, "axai-pg: "),
+    ],
+)
+def test_a_url_that_leads_nowhere_is_refused_and_its_password_not_shown(
+    call: Call, url: str, code: int, said: str
+) -> None:
+    done = call("status", "--url", url)
+
+    assert done.code == code
+    assert said in done.err
+    assert "hidden" not in done.err + done.out
+
+
+def test_the_schema_of_the_environment_is_that_of_the_url(
+    call: Call, shared_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("POSTGRES_SCHEMA", "elsewhere")
+
+    done = call("migrate", "--check", "--url", shared_url)
+
+    assert done.code == 0  # the registry is that of the database
+    assert "public" not in call("check-isolation", "--url", shared_url).out
+
+
+async def test_what_the_database_refuses_is_our_error(place: Place) -> None:
+    with pytest.raises(DatabaseFault, match="division by zero"):
+        await on_connection(place, lambda connection: connection.execute("SELECT 1 / 0"))
+
+
+async def test_an_interruption_ends_the_statement_that_runs(place: Place) -> None:
+    begun = threading.Event()
+
+    def sleep(connection: psycopg.Connection[Any]) -> None:
+        begun.set()
+        connection.execute("SELECT pg_sleep(600)")
+
+    task = asyncio.create_task(on_connection(place, sleep))
+    await asyncio.to_thread(begun.wait)
+    task.cancel()
+
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+async def test_an_interruption_ends_work_that_asks_for_it(place: Place) -> None:
+    begun = threading.Event()
+    asked = 0
+
+    def work(_manager: DatabaseManager, go_on: Callable[[], None]) -> None:
+        nonlocal asked
+        while True:
+            begun.set()
+            go_on()
+            asked += 1
+
+    task = asyncio.create_task(on_manager(place, work))
+    await asyncio.to_thread(begun.wait)
+    task.cancel()
+
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert asked >= 0
+
+
+async def test_work_that_nothing_stops_is_waited_for() -> None:
+    begun, end = threading.Event(), threading.Event()
+    done = []
+
+    def work() -> None:
+        begun.set()
+        end.wait()
+        done.append(1)
+
+    task = asyncio.create_task(in_thread(work, end.set))
+    await asyncio.to_thread(begun.wait)
+    task.cancel()
+
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert done == [1]
