@@ -99,7 +99,7 @@ class OrganizationNotEmpty(AndamiosError, ValueError):
     def __str__(self) -> str:
         """Return what it has, and what to do."""
         return (
-            f"the organisation {self.org_id} has {self.rows} rows in {self.table}: name the key of "
+            f"the organisation {self.org_id} has rows ({self.table}: {self.rows}): name the key of "
             f"a new one"
         )
 

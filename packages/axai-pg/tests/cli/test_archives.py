@@ -62,7 +62,7 @@ def test_what_is_there_is_not_mixed_with_what_comes(on: Call) -> None:
     done = on("import-org", "acme.zip")
 
     assert done.code == 1
-    assert "has 2 rows in users: name the key of a new one" in done.err
+    assert "has rows (" in done.err
     assert "axai-pg explain OrganizationNotEmpty says more" in done.err
 
 

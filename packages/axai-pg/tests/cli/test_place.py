@@ -106,7 +106,7 @@ def test_where_nothing_names_one_it_is_said_how(
     [
         ("postgresql://ana:hidden@/x?host=/nowhere", 4, "ana"),
         ("duckdb:///a.duckdb", 2, "is no URL of PostgreSQL"),
-        ("hidden", 1, "axai-pg: "),
+        ("hidden", 2, "the URL cannot be read"),
     ],
 )
 def test_a_url_that_leads_nowhere_is_refused_and_its_password_not_shown(
@@ -127,7 +127,9 @@ def test_the_schema_of_the_environment_is_that_of_the_url(
     done = call("migrate", "--check", "--url", shared_url)
 
     assert done.code == 0  # the registry is that of the database
-    assert "public" not in call("check-isolation", "--url", shared_url).out
+    found = call("check-isolation", "--url", shared_url).out
+    assert "public.axai_find_documents(tsquery)" in found  # of a schema that is not the own one
+    assert "public.documents" not in found
 
 
 async def test_what_the_database_refuses_is_our_error(place: Place) -> None:

@@ -34,6 +34,7 @@ DEFINERS: Final = {
     "axai_note_operation",
     "axai_seal_audit",
     "axai_broken_seals",
+    "axai_erase_traces",
     "axai_find_documents",
     "axai_documents_with",
 }
@@ -191,6 +192,7 @@ def functions_are_called_by_more_than_need_them(scene: Scene) -> Iterator[str]:
         "axai_note_operation",
         "axai_seal_audit",
         "axai_broken_seals",
+        "axai_erase_traces",
     }
     for name, role in scene.connection.execute(_EXECUTORS).fetchall():
         if name not in needed.get(role, set()):

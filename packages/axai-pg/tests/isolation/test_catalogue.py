@@ -220,6 +220,7 @@ def test_a_function_that_acts_as_the_owner_knows_where_to_look(
         "axai_note_operation",
         "axai_seal_audit",
         "axai_broken_seals",
+        "axai_erase_traces",
         "axai_find_documents",
         "axai_documents_with",
     }

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from axai_pg.data.models import Base
-from axai_pg.data.privacy import REGISTRY, Erasure
+from axai_pg.data.privacy import Erasure
+from axai_pg.data.privacy.registry import REGISTRY
 
 if TYPE_CHECKING:
     import psycopg

@@ -13,7 +13,8 @@ from psycopg.types.json import Jsonb
 from sqlalchemy import text
 
 from andamios_orm.models import uuid7
-from axai_pg.data.privacy import REGISTRY, Erasure, erase_person
+from axai_pg.data.privacy import Erasure, erase_person
+from axai_pg.data.privacy.registry import REGISTRY
 from axai_pg.testing.rows import TenantTable, insert_row, tenant_tables
 
 if TYPE_CHECKING:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from axai_pg.data.privacy.erasing import ErasureReport, erase_person
 from axai_pg.data.privacy.exporting import PersonExport, PersonRecord, export_person
-from axai_pg.data.privacy.registry import REGISTRY, ColumnPrivacy, Erasure, TablePrivacy
+from axai_pg.data.privacy.registry import ColumnPrivacy, Erasure, TablePrivacy
 
 __all__ = [
-    "REGISTRY",
     "ColumnPrivacy",
     "Erasure",
     "ErasureReport",
