@@ -6,6 +6,7 @@ from andamios_orm.core.cache import CacheStatistics, ResultCache
 from andamios_orm.core.changes import Change, ChangeFeed
 from andamios_orm.core.connection import driver_connection, fetch_arrow
 from andamios_orm.core.engine import Database, GateHealth, Health, PoolHealth, create_engine
+from andamios_orm.core.folds import Ask, Fold, Follow
 from andamios_orm.core.followers import Batch, Follower, FollowerState
 from andamios_orm.core.integrity import Orphan, check_integrity
 from andamios_orm.core.observe import Observer, SlowStatement, StatementRecord, observe
@@ -18,12 +19,15 @@ from andamios_orm.core.transaction import Attempt, Transaction
 from andamios_orm.core.versions import RowVersion
 
 __all__ = [
+    "Ask",
     "Attempt",
     "Batch",
     "CacheStatistics",
     "Change",
     "ChangeFeed",
     "Database",
+    "Fold",
+    "Follow",
     "Follower",
     "FollowerState",
     "GateHealth",
