@@ -9,6 +9,7 @@ from sqlalchemy import create_engine, event
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from andamios_orm.core.commits import Commits, commits_of, note_begin
+from andamios_orm.models import WrittenRow
 
 pytestmark = pytest.mark.unit
 
@@ -35,6 +36,20 @@ def test_of_two_commits_under_way_one_ends_first() -> None:
     assert not commits.unchanged(["notes"], commits.count)
     commits.end({"notes": None})
     assert commits.unchanged(["notes"], commits.count)
+
+
+def test_rows_of_commits_that_were_under_way_at_once_are_in_no_order() -> None:
+    commits, row = Commits(), WrittenRow(None, {"id": 1})
+    commits.begin(["notes"])
+    commits.begin(["notes"])
+    commits.end({"notes": [row]})
+    commits.end({"notes": [row]})
+    together = commits.rows("notes", 0)
+    commits.begin(["notes"])
+    commits.end({"notes": [row]})
+
+    assert together is None
+    assert commits.rows("notes", 2) == (3, [row])
 
 
 def test_a_database_that_is_not_open_has_no_commits() -> None:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from sqlalchemy import func, select, update
-from sqlalchemy.orm import DeclarativeBase, Mapped
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from andamios_orm import Database
 from andamios_orm.bulk import bulk_create, bulk_delete, bulk_update
 from andamios_orm.core import ResultCache
 from andamios_orm.core.commits import MOST_ROWS, commits_of
 from andamios_orm.core.folds import Fold
-from andamios_orm.models import IntegerKeyMixin, Row
+from andamios_orm.models import IntegerKeyMixin, Row, UTCDateTime
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,6 +41,15 @@ class Sale(IntegerKeyMixin, Base):
 
     amount: Mapped[int]
     note: Mapped[str | None]
+
+
+class Visit(IntegerKeyMixin, Base):
+    """A model whose moments are remembered."""
+
+    __tablename__ = "visits"
+    __remembered__ = ("at",)
+
+    at: Mapped[dt.datetime] = mapped_column(UTCDateTime)
 
 
 class Shop(IntegerKeyMixin, Base):
@@ -131,6 +142,44 @@ async def test_it_follows_single_rows(sums: Following) -> None:
     assert sums.told[0] == (None, {"id": 3, "amount": 10})
     assert sums.told[-1] == ({"id": 1, "amount": 5}, {"id": 1, "amount": 5})
     assert len(sums.told) == 5
+
+
+@pytest.mark.parametrize("attached", [False, True])
+async def test_what_an_instance_has_not_seen_counts_as_it_is_stored(
+    sums: Following, *, attached: bool
+) -> None:
+    async with sums.database.session() as session:
+        sale = await session.get_one(Sale, 1)
+        await session.commit()
+        async with sums.database.transaction() as other:
+            await other.execute(update(Sale).where(Sale.id == 1).values(amount=50))
+        assert (await sums.read())[0] == 52
+        if attached:
+            session.expunge(sale)
+            session.add(sale)
+        sale.note = "seen before"
+        await session.commit()
+
+        assert await sums.read() == (52, 0)
+        sale.amount = 7
+        await session.commit()
+        assert await sums.read() == (9, 0)
+        assert sums.told[-1] == ({"id": 1, "amount": 50}, {"id": 1, "amount": 7})
+        await session.delete(sale)
+        await session.commit()
+        assert await sums.read() == (2, 0)
+
+
+async def test_moments_are_remembered_as_they_are_read(duckdb_database: Database) -> None:
+    midnight = dt.datetime(2026, 3, 29, tzinfo=ZoneInfo("Europe/Berlin"))
+    await duckdb_database.create(Visit, {"at": midnight})
+
+    commits = commits_of(duckdb_database.engine.sync_engine.dialect)
+    assert commits is not None
+    cut = commits.rows("visits", 0)
+
+    assert cut is not None
+    assert repr(cut.rows[0].after) == repr({"at": midnight.astimezone(dt.UTC)})
 
 
 async def test_it_follows_small_bulks(sums: Following) -> None:

@@ -1,8 +1,10 @@
 """History that DuckDB makes out of the columns of a bulk is that of single rows."""
 
+import array
 import datetime as dt
 import decimal
 import enum
+import json
 import uuid
 from collections.abc import Sequence
 from typing import Any, ClassVar
@@ -236,6 +238,36 @@ async def test_history_of_arrow_is_that_of_its_values(duckdb_database: Database)
     found = await kept(duckdb_database)
 
     assert all(said(found[f"{row}"]) == said(found[f"{row + 100}"]) for row in range(60))
+
+
+@pytest.mark.integration
+@pytest.mark.db
+async def test_history_of_arrow_is_what_was_sent(duckdb_database: Database) -> None:
+    pa = pyarrow()
+    numbers = array.array("q", range(30))
+    column = pa.Array.from_buffers(pa.int64(), 30, [None, pa.py_buffer(numbers)])
+    table = pa.table({"key": column, "number": column})
+    async with duckdb_database.transaction() as session:
+        await bulk_create(session, Thing, table)
+        numbers[5] = -1
+
+    assert b'"number":5' in said((await kept(duckdb_database))["5"])
+
+
+@pytest.mark.integration
+@pytest.mark.db
+async def test_large_numbers_in_documents_are_those_of_a_flush(duckdb_database: Database) -> None:
+    document = '{"a": 9223372036854775813}'
+    table = pyarrow().table({"key": range(30), "options": [document] * 30})
+    async with duckdb_database.transaction() as session:
+        await bulk_create(session, Thing, table)
+        given = [{"key": key, "options": json.loads(document)} for key in range(30, 60)]
+        await bulk_create(session, Thing, given)
+        session.add(Thing(key=100, options=json.loads(document)))
+
+    found = await kept(duckdb_database)
+    assert b'"options":{"a":"9223372036854775813"}' in said(found["0"])
+    assert said(found["0"]) == said(found["30"]) == said(found["100"])
 
 
 @pytest.mark.integration

@@ -50,6 +50,18 @@ def test_rows_that_nobody_will_read_are_not_kept(raw: duckdb.DuckDBPyConnection)
     assert raw.fetchall() == [(0,), (1,), (2,), (3,)]
 
 
+def test_rows_that_could_not_all_be_kept_are_lost(raw: duckdb.DuckDBPyConnection) -> None:
+    rows = Rows()
+    last = 5_000_000
+    raw.execute(f"SELECT if(i < {last}, i, error('no')) FROM range({last + 1}) AS numbers(i)")
+    rows.take(raw, 1)
+
+    with pytest.raises(duckdb.Error):
+        rows.keep(raw)
+    with pytest.raises(TransactionAborted):
+        rows.take(raw, 1)
+
+
 def test_rows_are_lost_with_their_connection() -> None:
     with pytest.raises(TransactionAborted):
         Rows().take(None, 1)

@@ -506,6 +506,20 @@ async def test_a_deleted_project_is_among_none_of_those_with_most(
     assert answer.top_projects.messages == []
 
 
+async def test_a_project_that_changes_needs_no_stays_for_its_reasons(database: Database) -> None:
+    long_ago = dt.datetime(2020, 1, 1, tzinfo=dt.UTC)
+    project = await database.create(
+        Project, {"name": "a", "project_idea": "an idea of ten letters", "created_at": long_ago}
+    )
+    analytics = AnalyticsRepository(database)
+    before = await analytics.needs_attention()
+    await ProjectRepository(database).update(project.id, {"name": "b"})
+    after = await analytics.needs_attention()
+
+    assert [item.name for item in before.items] == ["a"]
+    assert [item.name for item in after.items] == ["b"]
+
+
 # ---- what is exactly so in every time zone, and with every blank ------------------------------
 
 

@@ -57,7 +57,9 @@ class Cut(NamedTuple):
 class Commits:
     """The commits to one database: how many, the last one of each entity, and its last rows."""
 
-    __slots__ = ("__weakref__", "_known", "_last", "_lock", "_rows", "_under_way", "count")
+    __slots__ = (
+        "__weakref__", "_known", "_last", "_lock", "_rows", "_under_way", "_unordered", "count",
+    )  # fmt: skip
 
     def __init__(self) -> None:
         """Begin to count."""
@@ -66,11 +68,13 @@ class Commits:
         self._known: dict[str, int] = {}  # behind which number all rows are there
         self._rows: dict[str, deque[tuple[int, WrittenRow]]] = {}
         self._under_way: Counter[str] = Counter()
+        self._unordered: set[str] = set()  # of which commits were under way at the same time
         self._lock = Lock()
 
     def begin(self, entities: Collection[str]) -> None:
         """Note that a COMMIT which changes ``entities`` is about to be sent."""
         with self._lock:
+            self._unordered |= self._under_way.keys() & set(entities)
             self._under_way.update(entities)
 
     def end(self, changed: Changed) -> None:
@@ -83,8 +87,9 @@ class Commits:
             self._last.update(dict.fromkeys(changed, self.count))
             for entity, rows in changed.items():
                 self._under_way[entity] -= 1
-                self._remember(entity, rows)
+                self._remember(entity, None if entity in self._unordered else rows)
             self._under_way = +self._under_way
+            self._unordered &= self._under_way.keys()
 
     def _remember(self, entity: str, rows: Sequence[WrittenRow] | None) -> None:
         if rows is None or len(rows) > MOST_ROWS:

@@ -6,6 +6,7 @@ many rows. Both wait in the ledger of their connection until COMMIT.
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import TYPE_CHECKING, Any, Literal
 
 from sqlalchemy import Table, event, inspect, select
@@ -42,6 +43,8 @@ BatchKind = Literal[
 
 _BEFORE = "andamios.before"
 _EXPRESSIONS = "andamios.expressions"
+_EARLIER = "andamios.earlier"
+_BELIEVED = "andamios.believed"
 _DELETED_AT = "deleted_at"
 _CREATING = frozenset({"create", "bulk_create", "bulk_upsert"})
 """Kinds of changes of rows that may not have been there."""
@@ -147,7 +150,13 @@ def _remembered(entity: Entity, kind: str, rows: Sequence[WrittenRow]) -> list[W
 
 
 def _chosen(values: Mapping[str, Any] | None, names: Sequence[str]) -> dict[str, Any] | None:
-    return None if values is None else {name: values.get(name) for name in names}
+    return None if values is None else {name: _as_read(values.get(name)) for name in names}
+
+
+def _as_read(value: Any) -> Any:
+    """Return a moment as the database gives it back, which is in UTC."""
+    is_aware = isinstance(value, dt.datetime) and value.tzinfo is not None
+    return value.astimezone(dt.UTC) if is_aware else value
 
 
 def _by_tenant(
@@ -262,7 +271,12 @@ def _keep_before(mapper: Mapper[Any], connection: Connection, instance: Any) -> 
     state: InstanceState[Any] = inspect(instance)
     session: Any = state.session
     kept = session.info.setdefault(_BEFORE, {})
-    kept[state] = _before(entity, mapper, state, connection)
+    follows = entity.remembered or entity.wrote is not None
+    if follows and state in session.info.get(_EARLIER, ()):
+        session.info.setdefault(_BELIEVED, {})[state] = dict(state.dict)
+        kept[state] = _read(entity, mapper, state, connection)
+    else:
+        kept[state] = _before(entity, mapper, state, connection)
 
 
 def _before(
@@ -295,6 +309,7 @@ def _read(
 def record_flush(session: Session, context: UOWTransaction) -> None:
     """Record every row that a flush has changed; listens to ``after_flush``."""
     kept = session.info.pop(_BEFORE, {})
+    believed = session.info.pop(_BELIEVED, {})
     expressions = session.info.pop(_EXPRESSIONS, {})
     replaced = _replaced(context)
     written: dict[Entity, list[WrittenRow]] = {}
@@ -313,6 +328,8 @@ def record_flush(session: Session, context: UOWTransaction) -> None:
         record = _record(entity, state, kind, connection)
         if entity.history or entity.wrote is not None or entity.remembered:
             row = _written(entity, state, record, kept.get(state), connection)
+            if state in believed and None not in row:
+                row = _corrected(row, state, believed[state])
             written.setdefault(entity, []).append(row)
             record.rows = _remembered(entity, kind, [row])
             if entity.history:
@@ -327,7 +344,23 @@ def record_flush(session: Session, context: UOWTransaction) -> None:
 def forget_flush(session: Session) -> None:
     """Forget what a flush noted that did not come to its end; listens to ``after_rollback``."""
     session.info.pop(_BEFORE, None)
+    session.info.pop(_BELIEVED, None)
     session.info.pop(_EXPRESSIONS, None)
+    if not session.in_nested_transaction():  # the end of a savepoint is not that of all
+        session.info.pop(_EARLIER, None)
+
+
+def note_earlier(session: Session, _transaction: object, _connection: Connection) -> None:
+    """Note the instances of earlier transactions: their rows may have been changed since.
+
+    Listens to ``after_begin``.
+    """
+    session.info[_EARLIER] = set(session.identity_map.all_states())
+
+
+def note_attached(session: Session, instance: object) -> None:
+    """Note an instance of another session; listens to ``detached_to_persistent``."""
+    session.info.setdefault(_EARLIER, set()).add(inspect(instance, raiseerr=True))
 
 
 def _turn(item: tuple[InstanceState[Any], tuple[bool, bool]]) -> tuple[bool, int]:
@@ -405,6 +438,21 @@ def _written(
     if gone or record.kind == "purge":
         return WrittenRow(before, None)
     return WrittenRow(before, _after(entity, state, before, connection))
+
+
+def _corrected(
+    row: WrittenRow, state: InstanceState[Any], believed: Mapping[str, Any]
+) -> WrittenRow:
+    """Return a row of which the instance knows only what it has set itself, or was told since."""
+    before, after = dict(row.before or {}), row.after or {}
+    new = {
+        name: value
+        for name, value in after.items()
+        if name in state.committed_state
+        or name not in before
+        or value is not believed.get(name, LoaderCallableStatus.NO_VALUE)
+    }
+    return WrittenRow(before, {name: {**before, **new}[name] for name in after})
 
 
 def _change(entity: Entity, record: Record, row: WrittenRow, connection: Connection) -> Version:

@@ -32,8 +32,9 @@ __all__ = ["Scan", "scan_of"]
 
 _NAME: Final = {b"ARROW:extension:name": b"arrow.json", b"ARROW:extension:metadata": b""}
 """What marks texts of Arrow as JSON, which DuckDB need not check again."""
-_OFFSET: Final = r"[0-9]T[0-9:.]+[+-]"
-"""Found in JSON that says a moment with an offset, of which ``plain()`` says that in UTC."""
+_ODD: Final = r"[0-9]T[0-9:.]+[+-]|[0-9]{19}|NaN|Infinity"
+"""Found in JSON of which ``plain()`` may make something else: moments with an offset, which it
+says in UTC, numbers that are too large, and what is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +105,12 @@ def _of_new(entity: Entity, keys: Sequence[Any], rows: ColumnRows, dialect: Dial
     return Scan(table.made(), columns, parameters)
 
 
+def _own(array: Any) -> Any:
+    """Return a copy: until COMMIT the caller may write to what a column was made of."""
+    arrow = importlib.import_module("pyarrow")
+    return arrow.concat_arrays([arrow.array([], array.type), *getattr(array, "chunks", [array])])
+
+
 @dataclass(slots=True)
 class _Columns:
     """Columns of a table that is being made; each is added under a name of SQL."""
@@ -143,7 +150,7 @@ def _key(
     if len(entity.key_names) == 1:
         array = rows.sent.get(entity.key_names[0])
         if array is not None and table.arrow.types.is_integer(array.type):
-            return f"{table.add(array)}::VARCHAR"
+            return f"{table.add(_own(array))}::VARCHAR"
     return table.add(texts_of_keys(entity, keys, dialect))
 
 
@@ -170,11 +177,11 @@ def _implementation(type_: TypeEngine[Any]) -> TypeEngine[Any] | None:
 
 
 def _plain(table: _Columns, array: Any, _dialect: Dialect) -> str | None:
-    return table.add(array)
+    return table.add(_own(array))
 
 
 def _texts(table: _Columns, array: Any, _dialect: Dialect) -> str | None:
-    return table.add(array) if _are_short(array) else None
+    return table.add(_own(array)) if _are_short(array) else None
 
 
 def _are_short(array: Any) -> bool:
@@ -195,8 +202,8 @@ def _documents(table: _Columns, array: Any, dialect: Any) -> str | None:
     compute = importlib.import_module("pyarrow.compute")
     if dialect._json_serializer is not None or not _are_short(array):  # noqa: SLF001 - SQLAlchemy's types ask the same
         return None
-    odd = compute.any(compute.match_substring_regex(array, _OFFSET)).as_py()
-    return None if odd else table.add(array, _NAME)
+    odd = compute.any(compute.match_substring_regex(array, _ODD)).as_py()
+    return None if odd else table.add(_own(array), _NAME)
 
 
 _KINDS: Final[tuple[tuple[Any, Callable[[_Columns, Any, Dialect], str | None]], ...]] = (

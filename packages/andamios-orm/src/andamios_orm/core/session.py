@@ -15,7 +15,13 @@ from sqlalchemy.orm import Session as SyncSession
 from sqlalchemy.orm.exc import StaleDataError
 
 from andamios_orm.core.integrity import watch_session
-from andamios_orm.core.recording import forget_flush, record_flush, record_statement
+from andamios_orm.core.recording import (
+    forget_flush,
+    note_attached,
+    note_earlier,
+    record_flush,
+    record_statement,
+)
 from andamios_orm.core.seen import SeenVersions, sees_changes
 from andamios_orm.core.transaction import Transaction
 from andamios_orm.exceptions import StaleVersion, UncommittedChanges
@@ -88,6 +94,8 @@ def _note_flush(session: _Session, _context: Any) -> None:
 
 event.listen(_Session, "after_flush", record_flush)
 event.listen(_Session, "after_rollback", forget_flush)
+event.listen(_Session, "after_begin", note_earlier)
+event.listen(_Session, "detached_to_persistent", note_attached)
 
 
 @event.listens_for(_Session, "do_orm_execute")

@@ -34,6 +34,7 @@ _DOCUMENT: Final = (
     orjson.OPT_PASSTHROUGH_DATACLASS
     | orjson.OPT_PASSTHROUGH_DATETIME
     | orjson.OPT_PASSTHROUGH_SUBCLASS
+    | orjson.OPT_STRICT_INTEGER
 )
 """What ``plain()`` would write in another way raises, and is left to it."""
 _write: Final = partial(orjson.dumps, option=_DOCUMENT)

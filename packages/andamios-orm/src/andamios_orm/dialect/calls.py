@@ -82,17 +82,18 @@ class Rows:
     def keep(self, raw: duckdb.DuckDBPyConnection) -> None:
         """Take what is left into memory, because DuckDB is about to drop it.
 
-        If that is interrupted, what was taken goes on a thread: it may be millions of rows,
-        which nobody has to wait for.
+        If that is interrupted, the stream ends there, and what was taken goes on a thread: it
+        may be millions of rows, which nobody has to wait for.
         """
         kept: deque[list[Row]] = deque()
-        self._kept = kept
         try:
             while not self.abandoned and (rows := raw.fetchmany(_KEPT_AT_ONCE)):
                 kept.append(rows)
         except BaseException:
+            self.end()
             threading.Thread(target=_let_go, args=(kept,), name="andamios-rows").start()
             raise
+        self._kept = kept
 
     def take(self, raw: duckdb.DuckDBPyConnection | None, count: int) -> list[Row]:
         """Return up to ``count`` more rows.

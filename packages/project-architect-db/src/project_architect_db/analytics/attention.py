@@ -222,14 +222,13 @@ def reasons_around(
     Key, reason, number and since when; ``busy`` is one against another reason. ``usual`` are
     the rows of ``usual_stays``.
     """
-    seconds = case(
-        *((Conversation.phase == phase, longest) for phase, longest in usual), else_=None
-    )
+    stays = [(Conversation.phase == phase, longest) for phase, longest in usual]
+    waiting = [_waiting(scope, case(*stays, else_=None), keys)] if stays else []
     at_work = _busy(quiet_since(scope), keys).subquery()
     busy = _reason("busy", at_work.c.project_id, func.count(), literal(scope.as_of))
     return union_all(
         _build_failed(scope, keys),
-        _waiting(scope, seconds, keys),
+        *waiting,
         busy.group_by(at_work.c.project_id),
     )
 

@@ -1,7 +1,7 @@
 """The values around a median and a p90, by which these can be told when a few values change.
 
 All other values are only counted, by the ranges they are in. As long as a quantile stays among
-those that are known one by one, it is exact.
+those that are known one by one, it is exact, but for the last digit of what is between two.
 """
 
 from __future__ import annotations
