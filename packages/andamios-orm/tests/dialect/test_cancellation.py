@@ -14,6 +14,7 @@ from sqlalchemy import insert, select, text
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
+from andamios_orm.exceptions import DatabaseClosed
 from andamios_orm.testing.cancelling import CancelledAt
 
 if TYPE_CHECKING:
@@ -216,6 +217,20 @@ async def test_a_closed_connection_is_not_waited_for(engine: AsyncEngine) -> Non
         with pytest.raises(Exception, match="closed"):
             async with asyncio.timeout(2):
                 await driver.run(lambda raw: raw.execute("SELECT 1").fetchall())
+
+
+async def test_a_stream_whose_connection_was_lost_is_not_waited_for(engine: AsyncEngine) -> None:
+    async with engine.connect() as connection:
+        stream = await connection.stream(text("SELECT * FROM range(100000000000)"))
+        await stream.fetchmany(10)
+        statement = asyncio.create_task(connection.execute(text(ENDLESS)))
+        await asyncio.sleep(0.01)
+        statement.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await statement
+
+        with pytest.raises(DatabaseClosed):
+            await stream.fetchmany(10_000)
 
 
 # ---- every suspension point ---------------------------------------------------

@@ -21,6 +21,7 @@ from andamios_orm.dialect.channel import Channel
 from andamios_orm.dialect.cursors import Cursor
 from andamios_orm.dialect.gate import Owner
 from andamios_orm.dialect.greenlets import await_
+from andamios_orm.exceptions import DatabaseClosed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -246,6 +247,8 @@ class AsyncConnection(Connection, AdaptedConnection):
 
     def _run(self, call: Call, function: Callable[..., T], *arguments: Any) -> T:
         self._check_process()
+        if self.closed:  # its worker has gone, or works for another
+            raise DatabaseClosed("the connection was closed", path=self.database.path)
         try:
             return await_(self._worker.submit(function, *arguments))
         except asyncio.CancelledError:
