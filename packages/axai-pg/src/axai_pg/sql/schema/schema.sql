@@ -820,6 +820,7 @@ CREATE TABLE document_permissions (
     CONSTRAINT ck_document_permissions_valid_permission CHECK (permission::text = ANY (ARRAY['read'::text, 'write'::text, 'share'::text])),
     CONSTRAINT uq_document_permissions_grant UNIQUE NULLS NOT DISTINCT (org_id, document_id, user_id, role_id, permission)
 );
+CREATE INDEX ix_document_permissions_org_id_expires_at ON document_permissions USING btree (org_id, expires_at) WHERE expires_at IS NOT NULL;
 CREATE INDEX ix_document_permissions_org_id_role_id ON document_permissions USING btree (org_id, role_id) WHERE role_id IS NOT NULL;
 CREATE INDEX ix_document_permissions_org_id_user_id ON document_permissions USING btree (org_id, user_id) WHERE user_id IS NOT NULL;
 ALTER TABLE document_permissions ENABLE ROW LEVEL SECURITY;
