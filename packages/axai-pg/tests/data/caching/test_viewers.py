@@ -124,8 +124,9 @@ async def test_an_answer_is_not_kept_if_a_permission_has_expired_since_the_trans
     people: Acme, cache: CacheManager
 ) -> None:
     async with people.manager.async_session_scope(people.org_id) as session:
-        await session.connection(execution_options={"isolation_level": "READ COMMITTED"})
-        began = (await session.execute(select(func.now()))).scalar_one()
+        level = {"isolation_level": "READ COMMITTED"}
+        connection = await session.connection(execution_options=level)
+        began = (await connection.execute(select(func.now()))).scalar_one()
         async with people.manager.async_session_scope(people.org_id) as other:
             await DocumentRepository(other).share(
                 people.plan,

@@ -26,7 +26,10 @@ if TYPE_CHECKING:
 __all__ = ["cache_query"]
 
 FunctionT = TypeVar("FunctionT", bound=Callable[..., Awaitable[Any]])
-_DECIDING: Final = (Document, DocumentPermission, RolePermission, User, UserRole)
+_DECIDING: Final[tuple[type[Any], ...]] = (
+    *(Document, DocumentPermission),
+    *(RolePermission, User, UserRole),
+)
 """What decides which documents a viewer may see."""
 
 
@@ -83,7 +86,7 @@ def cache_query(
                 return adapter().validate_json(found)
             value = await function(first, *arguments, **named)
             encoded = _encoded(adapter(), value, function)
-            read = reads if viewer is None else {*reads, *_DECIDING}
+            read = reads if viewer is None else (*reads, *_DECIDING)
             await cache.set_json(session, key, encoded, reads=read, ttl=ttl, tags=tags)
             return value
 
