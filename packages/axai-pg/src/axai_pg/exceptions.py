@@ -123,21 +123,27 @@ class CycleRefused(AndamiosError, ValueError):
 
 
 class NotPermitted(AndamiosError, PermissionError):
-    """A user may not do this with a row. Attributes: ``user_id``, ``action``, ``key``."""
+    """A user may not do this with a row.
 
-    def __init__(self, user_id: uuid.UUID, action: str, key: uuid.UUID) -> None:
+    Attributes: ``user_id``, ``action``, ``key``, ``resource`` (document or collection).
+    """
+
+    def __init__(
+        self, user_id: uuid.UUID, action: str, key: uuid.UUID, resource: str = "document"
+    ) -> None:
         """Keep who wanted what."""
         self.user_id = user_id
         self.action = action
         self.key = key
-        super().__init__(user_id, action, key)
+        self.resource = resource
+        super().__init__(user_id, action, key, resource)
 
     def __str__(self) -> str:
         """Return who may not do what, and who could permit it."""
-        return (
-            f"user {self.user_id} may not {self.action} document {self.key}: its owner, an "
-            f"administrator, or who may share it can permit that"
-        )
+        refused = f"user {self.user_id} may not {self.action} {self.resource} {self.key}"
+        if self.resource == "document":
+            return f"{refused}: its owner, an administrator, or who may share it can permit that"
+        return f"{refused}: its owner or an administrator can do that"
 
 
 class StatusRefused(ValueRefused):

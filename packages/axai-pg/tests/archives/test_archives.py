@@ -177,6 +177,39 @@ def test_an_organisation_with_rows_is_not_mixed_with_others(
         import_organization(manager, archive, org_id=GLOBEX)
 
 
+def test_of_two_imports_into_an_empty_organisation_the_second_is_refused(
+    manager: DatabaseManager, contents: Contents, archive: Path, other: uuid.UUID
+) -> None:
+    with manager.session_scope(org_id=other) as session:
+        session.add(Organization(id=other, name="Mine"))
+    done = []
+
+    def second(_done: int, _total: int) -> None:
+        if not threads:
+            threads.append(threading.Thread(target=refused))
+            threads[0].start()
+            _until_somebody_waits(manager, other)
+
+    def refused() -> None:
+        with pytest.raises(OrganizationNotEmpty):
+            import_organization(manager, archive, org_id=other)
+        done.append(True)
+
+    threads: list[threading.Thread] = []
+    import_organization(manager, archive, org_id=other, progress=second)
+    threads[0].join()
+
+    assert done == [True]
+    assert len(contents(other)["users"]) == 2
+
+
+def _until_somebody_waits(manager: DatabaseManager, org_id: uuid.UUID) -> None:
+    waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted"
+    with manager.session_scope(org_id=org_id) as session:
+        while not session.connection().exec_driver_sql(waiting).scalar():
+            pass
+
+
 def test_what_cannot_be_written_leaves_nothing(manager: DatabaseManager, tmp_path: Path) -> None:
     def stop(_done: int, _total: int) -> None:
         raise InterruptedError

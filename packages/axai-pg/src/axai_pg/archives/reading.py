@@ -31,6 +31,8 @@ _LONGEST_MANIFEST: Final = 2**20
 _LONGEST_LINE: Final = 2**28
 _BATCH_ROWS: Final = 500
 _BATCH_BYTES: Final = 2**20
+_LATEST: Final = {"isolation_level": "READ COMMITTED"}
+"""Who has waited for a lock sees what was committed meanwhile."""
 _NOTE: Final = text(
     "SELECT axai_note('import', jsonb_build_object("
     "'organization', CAST(:org_id AS text), 'rows', CAST(:rows AS bigint)))"
@@ -73,7 +75,7 @@ def import_organization(
         manifest = _verified(files)
         target = org_id or manifest.org_id
         with manager.session_scope(org_id=target) as session:
-            connection = session.connection()
+            connection = session.connection(execution_options=_LATEST)
             _make(connection, target, manifest)
             known = {table.name: table for table in tables()}
             done = 0
@@ -93,8 +95,8 @@ def import_organization(
 
 
 def _make(connection: Connection, org_id: uuid.UUID, manifest: Manifest) -> None:
-    """Make the organisation, or see that it has nothing."""
-    there = connection.execute(select(Organization.id)).scalar_one_or_none()
+    """Make the organisation, or see that it has nothing; nobody else writes to it meanwhile."""
+    there = connection.execute(select(Organization.id).with_for_update()).scalar_one_or_none()
     if there is None:
         connection.execute(insert_into(Organization).values(id=org_id, name=manifest.name))
         return

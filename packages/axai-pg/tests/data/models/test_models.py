@@ -528,7 +528,20 @@ def test_a_user_who_owns_documents_is_not_deleted(
         session.execute(text("DELETE FROM users"))
 
 
-def test_what_points_to_a_document_that_goes_stays_in_its_organisation(
+@pytest.mark.usefixtures("user")
+def test_what_points_to_a_topic_that_goes_stays_in_its_organisation(session: Session) -> None:
+    above = Topic(name="a")
+    below = Topic(name="b", parent=above)
+    session.add_all([above, below])
+    session.flush()
+
+    session.execute(text("DELETE FROM topics WHERE name = 'a'"))
+    session.refresh(below)
+
+    assert (below.parent_topic_id, below.org_id) == (None, session.info["org_id"])
+
+
+def test_what_was_found_in_a_document_that_goes_goes_with_it(
     session: Session, document: Document
 ) -> None:
     node = GraphNode(name="a", node_type="person", created_by_tool="t", document=document)
@@ -536,9 +549,8 @@ def test_what_points_to_a_document_that_goes_stays_in_its_organisation(
     session.flush()
 
     session.execute(text("DELETE FROM documents"))
-    session.refresh(node)
 
-    assert (node.document_id, node.org_id) == (None, session.info["org_id"])
+    assert session.scalar(select(func.count()).select_from(GraphNode)) == 0
 
 
 def test_no_secret_of_a_user_is_in_the_feed() -> None:

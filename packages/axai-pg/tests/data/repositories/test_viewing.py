@@ -239,3 +239,23 @@ async def test_a_viewer_makes_nothing_of_documents_by_thousands(
 async def test_other_models_know_of_no_viewer(archive: Archive) -> None:
     with pytest.raises(QueryRefused, match="a repository of Role knows nothing of a viewer"):
         archive.seen.of(Role)
+
+
+async def test_what_was_found_in_a_document_goes_with_it(
+    session: Session, archive: Archive
+) -> None:
+    its = archive.parts["hidden"]
+    private = {
+        "relationship_type": "private",
+        "created_by_tool": "t",
+        "document_id": its["document"].id,
+    }
+    await archive.everybody.graph.relate(archive.node.id, archive.node.id, private)
+
+    await archive.everybody.documents.purge(its["document"].id)
+    session.expunge_all()
+
+    assert await archive.seen.graph.find_by_name("hidden") == []
+    assert not await archive.everybody.graph.exists(id=its["node"].id)
+    left = await archive.seen.graph.relationships(archive.node.id)
+    assert [each.relationship_type for each in left] == ["near"]

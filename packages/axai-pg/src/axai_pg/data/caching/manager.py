@@ -20,12 +20,13 @@ from andamios_orm.core.ledger import Ledger
 from andamios_orm.core.records import Entity, Record
 from andamios_orm.exceptions import ConfigurationError, ValueRefused
 from axai_pg.data.caching.keys import cache_key
-from axai_pg.data.caching.reading import ask, entities_of
+from axai_pg.data.caching.reading import ask, entities_of, until_expiry
 from axai_pg.data.caching.redis import RedisStore
 from axai_pg.data.caching.settings import CacheSettings, QueryKind
 from axai_pg.data.caching.signals import Began, Epochs
 from axai_pg.data.caching.stores import PARTS, Entry, MemoryStore, Selection, Store
 from axai_pg.data.isolation import IsolatedSession
+from axai_pg.data.models import DocumentPermission
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -154,7 +155,8 @@ class CacheManager:
         """Keep ``value``, which comes from rows of ``reads``; return whether it is kept.
 
         It has to be read in the transaction in which ``get()`` missed it. It is kept for
-        ``ttl`` seconds, or as long as the settings say for such a kind of query.
+        ``ttl`` seconds, or as long as the settings say for such a kind of query; one that comes
+        from ``DocumentPermission``, until the next of these expires at most.
 
         Raises:
             ConfigurationError: the session is of another manager; ``ttl`` is no time or kind.
@@ -212,6 +214,10 @@ class CacheManager:
         answer = await ask(session, frozenset(), None)
         # It may have written by SQL that nobody but the server knows of.
         if answer.wrote or self._epochs.is_before_removal(reading.began):
+            return False
+        if DocumentPermission in reads:
+            seconds = min(seconds, await until_expiry(session))
+        if seconds <= 0:
             return False
         entry = Entry(value, entities, frozenset(tags), reading.snapshot)
         return await self._store.put(org_id, key, entry, seconds)

@@ -7,7 +7,7 @@ import inspect
 import types
 import typing
 from collections.abc import Awaitable, Callable, Collection
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from pydantic import TypeAdapter
 from pydantic.errors import PydanticSchemaGenerationError, PydanticUserError
@@ -18,6 +18,7 @@ from axai_pg.data.caching.keys import cache_key
 from axai_pg.data.caching.manager import CacheManager
 from axai_pg.data.caching.settings import CacheSettings
 from axai_pg.data.isolation import IsolatedSession
+from axai_pg.data.models import Document, DocumentPermission, RolePermission, User, UserRole
 
 if TYPE_CHECKING:
     from axai_pg.data.caching.settings import QueryKind
@@ -25,6 +26,11 @@ if TYPE_CHECKING:
 __all__ = ["cache_query"]
 
 FunctionT = TypeVar("FunctionT", bound=Callable[..., Awaitable[Any]])
+_DECIDING: Final[tuple[type[Any], ...]] = (
+    *(Document, DocumentPermission),
+    *(RolePermission, User, UserRole),
+)
+"""What decides which documents a viewer may see."""
 
 
 def cache_query(
@@ -38,10 +44,11 @@ def cache_query(
 
     The function takes an async session first, or is a method of what has one as ``session``;
     its answer follows from its other arguments and from rows of ``reads``. It is kept for the
-    organisation, and for the user, unless it is the same ``for_all_users``. Its return type is
-    annotated: an answer comes back as that type. ``ttl`` is seconds, or a kind of query, for
-    which the settings of the cache have a time. Where the session's manager has no cache, the
-    function is called each time.
+    organisation, and for the user, unless it is the same ``for_all_users``. What a repository
+    with a viewer answers is kept for the viewer and the user, always, and reads permissions as
+    well. Its return type is annotated: an answer comes back as that type. ``ttl`` is seconds, or
+    a kind of query, for which the settings of the cache have a time. Where the session's manager
+    has no cache, the function is called each time.
 
     Raises:
         ConfigurationError: ``ttl`` is no time or kind; from the function, if its return type is not
@@ -66,14 +73,21 @@ def cache_query(
                 return await function(first, *arguments, **named)
             given = signature.bind(first, *arguments, **named)
             given.apply_defaults()
-            user = None if for_all_users else _user_of(session)
-            key = cache_key(_name(function, first), *list(given.arguments.values())[1:], user=user)
+            viewer = getattr(first, "viewer", None)
+            key = cache_key(
+                _name(function, first),
+                *list(given.arguments.values())[1:],
+                user=None if for_all_users and viewer is None else _user_of(session),
+                viewer=viewer,
+                with_deleted=getattr(first, "_with_deleted", False),
+            )
             found = await cache.get_json(session, key)
             if found is not None:
                 return adapter().validate_json(found)
             value = await function(first, *arguments, **named)
             encoded = _encoded(adapter(), value, function)
-            await cache.set_json(session, key, encoded, reads=reads, ttl=ttl, tags=tags)
+            read = reads if viewer is None else (*reads, *_DECIDING)
+            await cache.set_json(session, key, encoded, reads=read, ttl=ttl, tags=tags)
             return value
 
         return answer  # type: ignore[return-value]  # it takes and gives what the function does

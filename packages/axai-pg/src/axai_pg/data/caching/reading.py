@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
+import math
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import inspect, select
+from sqlalchemy import Double, cast, extract, func, inspect, select
 
 from andamios_orm.core.dependence import Dependence, depends_on
 from andamios_orm.core.freshness import Answer, parameters, question
 from andamios_orm.exceptions import QueryRefused
 from andamios_orm.models.feed import feed_tables
-from axai_pg.data.models import Base
+from axai_pg.data.models import Base, DocumentPermission
 
 if TYPE_CHECKING:
     from sqlalchemy import Dialect, Select
     from sqlalchemy.ext.asyncio import AsyncSession
 
-__all__ = ["ask", "entities_of"]
+__all__ = ["ask", "entities_of", "until_expiry"]
 
 
 async def ask(session: AsyncSession, entities: frozenset[str], snapshot: str | None) -> Answer:
@@ -29,6 +30,17 @@ async def ask(session: AsyncSession, entities: frozenset[str], snapshot: str | N
     connection = await session.connection()
     row = (await connection.execute(asked, parameters(snapshot))).one()
     return Answer(*row)
+
+
+async def until_expiry(session: AsyncSession) -> float:
+    """Return for how many seconds no permission of the organisation for a document expires.
+
+    Below 0, one has since the transaction began, in which it holds to the end.
+    """
+    until = DocumentPermission.expires_at
+    left = cast(extract("epoch", func.min(until) - func.clock_timestamp()), Double)
+    found = await session.scalar(select(left).where(until > func.now()))
+    return math.inf if found is None else found
 
 
 def entities_of(models: frozenset[type[Any]], dialect: Dialect) -> frozenset[str]:

@@ -25,7 +25,7 @@ class GraphNode(TenantMixin, TimestampMixin, Base):
     __tablename__ = "graph_nodes"
     __table_args__ = (
         tenant_key(),
-        refers_to("documents", "document_id", ondelete="SET NULL"),
+        refers_to("documents", "document_id", ondelete="CASCADE"),
         CheckConstraint("btrim(name) <> ''", name="name_not_empty"),
         CheckConstraint("btrim(node_type) <> ''", name="node_type_not_empty"),
         Index("ix_graph_nodes_org_id_document_id", "org_id", "document_id"),
@@ -72,7 +72,7 @@ class GraphRelationship(TenantMixin, TimestampMixin, Base):
     __table_args__ = (
         refers_to("graph_nodes", "source_node_id", ondelete="CASCADE"),
         refers_to("graph_nodes", "target_node_id", ondelete="CASCADE"),
-        refers_to("documents", "document_id", ondelete="SET NULL"),
+        refers_to("documents", "document_id", ondelete="CASCADE"),
         CheckConstraint("btrim(relationship_type) <> ''", name="relationship_type_not_empty"),
         CheckConstraint("weight > 0", name="valid_weight"),
         CheckConstraint("confidence_score BETWEEN 0 AND 1", name="valid_confidence"),

@@ -158,6 +158,12 @@ class DocumentPermission(TenantMixin, _CreatedAt, Base):
             "role_id",
             postgresql_where=text("role_id IS NOT NULL"),
         ),
+        Index(
+            "ix_document_permissions_org_id_expires_at",
+            "org_id",
+            "expires_at",
+            postgresql_where=text("expires_at IS NOT NULL"),
+        ),
     )
 
     document_id: Mapped[uuid.UUID] = mapped_column(Uuid)

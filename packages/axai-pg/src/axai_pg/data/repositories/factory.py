@@ -34,7 +34,7 @@ class RepositoryFactory:
 
     For a viewer, documents that they may not read are not there, nor is what belongs to these:
     summaries, topics that they are about, places in collections, nodes and relationships.
-    Names of topics and collections are for everybody in the organisation.
+    Topics and names of collections are for everybody who is active in the organisation.
 
     ::
 

@@ -11,15 +11,14 @@ from andamios_orm.repositories import operation
 from axai_pg.data.models import Action, Document, DocumentPermission, Permission, Role, User
 from axai_pg.data.repositories.base import BaseRepository
 from axai_pg.data.repositories.viewing import ViewedRepository
-from axai_pg.data.security.documents import ACTIONS, acting_user, ending, is_active, permitted
-from axai_pg.exceptions import NotPermitted, PermissionRequired
+from axai_pg.data.security.documents import ACTIONS, acting_user, ending, permitted
+from axai_pg.exceptions import NotPermitted
 
 if TYPE_CHECKING:
     import datetime as dt
     import uuid
     from collections.abc import Sequence
 
-    from andamios_orm.repositories.reading import Condition
 
 __all__ = ["SharedDocuments"]
 
@@ -28,10 +27,6 @@ class SharedDocuments(ViewedRepository[Document]):
     """Documents of the organisation, all of them or those that a viewer may see."""
 
     model = Document
-
-    def scope(self) -> Sequence[Condition]:
-        """Return the condition that the viewer may see a document; none without a viewer."""
-        return () if self.viewer is None else (permitted(self.viewer, Action.READ),)
 
     # ---- sharing -----------------------------------------------------------------------
 
@@ -152,14 +147,7 @@ class SharedDocuments(ViewedRepository[Document]):
     # ---- what a viewer changes -----------------------------------------------------------
 
     async def _insert(self, *instances: Document) -> None:
-        if self.viewer is not None:
-            if not await self.session.scalar(is_active(self.viewer)):
-                raise PermissionRequired(Document.__tablename__, Action.CREATE, self.viewer)
-            for instance in instances:
-                owner = _owner_of(instance, self.viewer)
-                if owner != self.viewer:
-                    raise ValueRefused("a viewer makes documents of their own", owner, "owner_id")
-                instance.owner_id = owner
+        self._claim(*instances)
         await super()._insert(*instances)
 
     async def _change(self, changes: Sequence[tuple[Document, dict[str, Any], Any]]) -> None:
@@ -205,11 +193,3 @@ class SharedDocuments(ViewedRepository[Document]):
                     f"the viewer may {action} it until {until.isoformat()}, and permits no more"
                 )
                 raise ValueRefused(reason, expires_at, "expires_at")
-
-
-def _owner_of(document: Document, viewer: uuid.UUID) -> uuid.UUID | None:
-    """Return whose a new document is to be: the viewer's, if nobody was named."""
-    given = vars(document)
-    owner = given.get("owner")
-    named: uuid.UUID | None = owner.id if owner is not None else given.get("owner_id") or viewer
-    return named

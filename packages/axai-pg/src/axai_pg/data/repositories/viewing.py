@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from sqlalchemy import exists, or_, select
+from sqlalchemy import and_, exists, or_, select
 from sqlalchemy.orm import with_loader_criteria
 
+from andamios_orm.exceptions import ValueRefused
 from andamios_orm.repositories import operation
 from axai_pg.data.models import (
     Action,
@@ -19,8 +20,8 @@ from axai_pg.data.models import (
     Summary,
 )
 from axai_pg.data.repositories.base import BaseRepository
-from axai_pg.data.security.documents import permitted
-from axai_pg.exceptions import NotPermitted
+from axai_pg.data.security.documents import active_in, is_active, permitted
+from axai_pg.exceptions import NotPermitted, PermissionRequired
 
 if TYPE_CHECKING:
     import uuid
@@ -46,16 +47,19 @@ _PARTS: Final[Sequence[Any]] = (
 def seen(model: Any, viewer: uuid.UUID) -> ColumnElement[bool]:
     """Return the condition that a user may read a document, or what belongs to one.
 
-    What was found in no document is for everybody in the organisation.
+    What belongs to no document is for everybody who is active in the organisation.
     """
     may = permitted(viewer, Action.READ)
     if model is Document:
         return may
+    active = active_in(model, viewer)
+    if model not in _PARTS:
+        return active
     document = exists().where(
         Document.org_id == model.org_id, Document.id == model.document_id, may
     )
     visible = document.where(Document.deleted_at.is_(None)).correlate_except(Document)
-    return or_(model.document_id.is_(None), visible)
+    return or_(and_(model.document_id.is_(None), active), visible)
 
 
 class ViewedRepository(BaseRepository[ModelT]):
@@ -76,6 +80,10 @@ class ViewedRepository(BaseRepository[ModelT]):
         super().__init__(source, model)
         self.viewer = viewer
 
+    def scope(self) -> Sequence[ColumnElement[bool]]:
+        """Return the condition that the viewer may see a row; none without a viewer."""
+        return () if self.viewer is None else (seen(self.model, self.viewer),)
+
     def _sight(self) -> list[ORMOption]:
         """Return the options by which a statement finds what the viewer may see, and no more."""
         if self.viewer is None:
@@ -87,6 +95,31 @@ class ViewedRepository(BaseRepository[ModelT]):
 
     def _select(self, *arguments: Any, **options: Any) -> Select[ModelT]:
         return super()._select(*arguments, **options).options(*self._sight())
+
+    async def _insert(self, *instances: ModelT) -> None:
+        if self.viewer is not None:
+            with self.session.no_autoflush:  # of an instance that is yet to be added
+                active = await self.session.scalar(is_active(self.viewer))
+            if not active:
+                raise PermissionRequired(self.model.__tablename__, Action.CREATE, self.viewer)  # type: ignore[attr-defined]  # a model has one
+        await super()._insert(*instances)
+
+    def _claim(self, *instances: Any) -> None:
+        """Let new rows be the viewer's, if there is one.
+
+        Raises:
+            ValueRefused: somebody else was named.
+        """
+        if self.viewer is None:
+            return
+        for instance in instances:
+            given = vars(instance)
+            owner = given.get("owner")
+            named = owner.id if owner is not None else given.get("owner_id") or self.viewer
+            if named != self.viewer:
+                reason = f"a viewer makes {instance.__tablename__} of their own"
+                raise ValueRefused(reason, named, "owner_id")
+            instance.owner_id = named
 
     async def _require(self, action: Action, keys: Sequence[uuid.UUID]) -> None:
         """Raise if there is a viewer who may not do something with one of these documents.
@@ -130,10 +163,6 @@ class PartRepository(ViewedRepository[ModelT]):
 
     Who may change a document makes, changes and deletes them.
     """
-
-    def scope(self) -> Sequence[ColumnElement[bool]]:
-        """Return the condition that the viewer may see the document; none without a viewer."""
-        return () if self.viewer is None else (seen(self.model, self.viewer),)
 
     async def _insert(self, *instances: ModelT) -> None:
         await self._require_change(*map(_document_of, instances))

@@ -24,7 +24,17 @@ if TYPE_CHECKING:
 
     Who: TypeAlias = uuid.UUID | ColumnElement[uuid.UUID]
 
-__all__ = ["ACTING", "ACTIONS", "RESOURCE", "acting_user", "ending", "is_active", "permitted"]
+__all__ = [
+    "ACTING",
+    "ACTIONS",
+    "RESOURCE",
+    "acting_user",
+    "active_in",
+    "administrator_in",
+    "ending",
+    "is_active",
+    "permitted",
+]
 
 RESOURCE: Final = "documents"
 """What documents are called in the permissions of a role."""
@@ -47,7 +57,17 @@ def permitted(user: Who, action: Action) -> ColumnElement[bool]:
     """
     granted = select(DocumentPermission.org_id, DocumentPermission.document_id)
     shared = tuple_(Document.org_id, Document.id).in_(granted.where(_grants(user, action)))
-    return and_(_in_organisation(user, User.is_active), or_(_stands(user, action), shared))
+    return and_(active_in(Document, user), or_(_stands(user, action), shared))
+
+
+def active_in(model: Any, user: Who) -> ColumnElement[bool]:
+    """Return the condition that a user is an active one of the organisation of a row."""
+    return _in_organisation(model, user, User.is_active)
+
+
+def administrator_in(model: Any, user: Who) -> ColumnElement[bool]:
+    """Return the condition that a user is an administrator of the organisation of a row."""
+    return _in_organisation(model, user, User.is_admin)
 
 
 def ending(user: Who, action: Action, document_id: uuid.UUID) -> Select[Any, Any]:
@@ -88,7 +108,7 @@ def _stands(user: Who, action: Action) -> ColumnElement[bool]:
     return or_(
         Document.owner_id == user,
         Document.org_id.in_(by_role),
-        _in_organisation(user, User.is_admin),
+        administrator_in(Document, user),
     )
 
 
@@ -106,5 +126,8 @@ def _held(user: Who) -> Select[Any, Any]:
     return select(UserRole.org_id, UserRole.role_id).where(UserRole.user_id == user)
 
 
-def _in_organisation(user: Who, condition: Any) -> ColumnElement[bool]:
-    return Document.org_id.in_(select(User.org_id).where(User.id == user, condition))
+def _in_organisation(model: Any, user: Who, condition: Any) -> ColumnElement[bool]:
+    found: ColumnElement[bool] = model.org_id.in_(
+        select(User.org_id).where(User.id == user, condition)
+    )
+    return found

@@ -28,7 +28,7 @@ CREATE TABLE graph_nodes (
     CONSTRAINT fk_graph_nodes_org_id_organizations FOREIGN KEY (org_id)
         REFERENCES organizations (id) ON DELETE CASCADE,
     CONSTRAINT fk_graph_nodes_org_id_document_id_documents FOREIGN KEY (org_id, document_id)
-        REFERENCES documents (org_id, id) ON DELETE SET NULL (document_id),
+        REFERENCES documents (org_id, id) ON DELETE CASCADE,
     CONSTRAINT ck_graph_nodes_name_not_empty CHECK (btrim(name) <> ''),
     CONSTRAINT ck_graph_nodes_node_type_not_empty CHECK (btrim(node_type) <> '')
 );
@@ -59,8 +59,7 @@ CREATE TABLE graph_relationships (
     CONSTRAINT fk_graph_relationships_org_id_target_node_id_graph_nodes
         FOREIGN KEY (org_id, target_node_id) REFERENCES graph_nodes (org_id, id) ON DELETE CASCADE,
     CONSTRAINT fk_graph_relationships_org_id_document_id_documents
-        FOREIGN KEY (org_id, document_id) REFERENCES documents (org_id, id)
-        ON DELETE SET NULL (document_id),
+        FOREIGN KEY (org_id, document_id) REFERENCES documents (org_id, id) ON DELETE CASCADE,
     CONSTRAINT ck_graph_relationships_relationship_type_not_empty
         CHECK (btrim(relationship_type) <> ''),
     CONSTRAINT ck_graph_relationships_valid_weight CHECK (weight > 0),

@@ -90,6 +90,8 @@ CREATE INDEX ix_document_permissions_org_id_user_id ON document_permissions (org
     WHERE user_id IS NOT NULL;
 CREATE INDEX ix_document_permissions_org_id_role_id ON document_permissions (org_id, role_id)
     WHERE role_id IS NOT NULL;
+CREATE INDEX ix_document_permissions_org_id_expires_at ON document_permissions (org_id, expires_at)
+    WHERE expires_at IS NOT NULL;
 CALL axai_isolate('document_permissions', 'documents', 'document_id');
 
 COMMIT;

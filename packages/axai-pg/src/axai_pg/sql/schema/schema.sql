@@ -820,6 +820,7 @@ CREATE TABLE document_permissions (
     CONSTRAINT ck_document_permissions_valid_permission CHECK (permission::text = ANY (ARRAY['read'::text, 'write'::text, 'share'::text])),
     CONSTRAINT uq_document_permissions_grant UNIQUE NULLS NOT DISTINCT (org_id, document_id, user_id, role_id, permission)
 );
+CREATE INDEX ix_document_permissions_org_id_expires_at ON document_permissions USING btree (org_id, expires_at) WHERE expires_at IS NOT NULL;
 CREATE INDEX ix_document_permissions_org_id_role_id ON document_permissions USING btree (org_id, role_id) WHERE role_id IS NOT NULL;
 CREATE INDEX ix_document_permissions_org_id_user_id ON document_permissions USING btree (org_id, user_id) WHERE user_id IS NOT NULL;
 ALTER TABLE document_permissions ENABLE ROW LEVEL SECURITY;
@@ -1284,7 +1285,7 @@ CREATE POLICY axai_base ON documents AS PERMISSIVE FOR ALL TO axai_app
 CREATE POLICY axai_tenant ON documents AS RESTRICTIVE FOR ALL TO PUBLIC
     USING (org_id = (( SELECT NULLIF(current_setting('axai.org_id'::text, true), ''::text)::uuid AS "nullif")))
     WITH CHECK (org_id = (( SELECT NULLIF(current_setting('axai.org_id'::text, true), ''::text)::uuid AS "nullif")));
-ALTER TABLE graph_nodes ADD CONSTRAINT fk_graph_nodes_org_id_document_id_documents FOREIGN KEY (org_id, document_id) REFERENCES documents(org_id, id) ON DELETE SET NULL (document_id);
+ALTER TABLE graph_nodes ADD CONSTRAINT fk_graph_nodes_org_id_document_id_documents FOREIGN KEY (org_id, document_id) REFERENCES documents(org_id, id) ON DELETE CASCADE;
 ALTER TABLE graph_nodes ADD CONSTRAINT fk_graph_nodes_org_id_organizations FOREIGN KEY (org_id) REFERENCES organizations(id) ON DELETE CASCADE;
 CREATE TRIGGER audit AFTER INSERT OR DELETE OR UPDATE ON graph_nodes FOR EACH ROW EXECUTE FUNCTION axai_audit();
 CREATE TRIGGER fill_organization BEFORE INSERT ON graph_nodes FOR EACH ROW WHEN (new.org_id IS NULL) EXECUTE FUNCTION axai_fill_organization();
@@ -1295,7 +1296,7 @@ CREATE POLICY axai_base ON graph_nodes AS PERMISSIVE FOR ALL TO axai_app
 CREATE POLICY axai_tenant ON graph_nodes AS RESTRICTIVE FOR ALL TO PUBLIC
     USING (org_id = (( SELECT NULLIF(current_setting('axai.org_id'::text, true), ''::text)::uuid AS "nullif")))
     WITH CHECK (org_id = (( SELECT NULLIF(current_setting('axai.org_id'::text, true), ''::text)::uuid AS "nullif")));
-ALTER TABLE graph_relationships ADD CONSTRAINT fk_graph_relationships_org_id_document_id_documents FOREIGN KEY (org_id, document_id) REFERENCES documents(org_id, id) ON DELETE SET NULL (document_id);
+ALTER TABLE graph_relationships ADD CONSTRAINT fk_graph_relationships_org_id_document_id_documents FOREIGN KEY (org_id, document_id) REFERENCES documents(org_id, id) ON DELETE CASCADE;
 ALTER TABLE graph_relationships ADD CONSTRAINT fk_graph_relationships_org_id_source_node_id_graph_nodes FOREIGN KEY (org_id, source_node_id) REFERENCES graph_nodes(org_id, id) ON DELETE CASCADE;
 ALTER TABLE graph_relationships ADD CONSTRAINT fk_graph_relationships_org_id_target_node_id_graph_nodes FOREIGN KEY (org_id, target_node_id) REFERENCES graph_nodes(org_id, id) ON DELETE CASCADE;
 CREATE TRIGGER audit AFTER INSERT OR DELETE OR UPDATE ON graph_relationships FOR EACH ROW EXECUTE FUNCTION axai_audit();
