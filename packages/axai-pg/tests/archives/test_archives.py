@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import os
 import tarfile
 import threading
 import uuid
@@ -186,6 +187,36 @@ def test_what_cannot_be_written_leaves_nothing(manager: DatabaseManager, tmp_pat
             export_organization(manager, ACME, tmp_path / form, progress=stop)
 
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_nobody_but_the_owner_may_read_an_archive(
+    manager: DatabaseManager, tmp_path: Path, form: str
+) -> None:
+    modes: set[tuple[bool, int]] = set()
+
+    def look(_done: int, _total: int) -> None:
+        modes.update((path.is_dir(), path.stat().st_mode & 0o777) for path in tmp_path.rglob("*"))
+
+    before = os.umask(0o022)
+    try:
+        export_organization(manager, ACME, tmp_path / form, progress=look)
+    finally:
+        os.umask(before)
+    look(0, 0)
+
+    assert modes == ({(True, 0o700), (False, 0o600)} if form == "acme" else {(False, 0o600)})
+
+
+def test_what_is_unpacked_is_the_owners_as_well(manager: DatabaseManager, tmp_path: Path) -> None:
+    export_organization(manager, ACME, tmp_path / "acme.tar.gz")
+    export_organization(manager, ACME, tmp_path / "acme.zip")
+
+    with tarfile.open(tmp_path / "acme.tar.gz") as tar, zipfile.ZipFile(tmp_path / "acme.zip") as z:
+        found = {entry.mode for entry in tar} | {
+            entry.external_attr >> 16 for entry in z.infolist()
+        }
+    assert {mode & 0o777 for mode in found} == {0o600}
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import re
 import secrets
 import shutil
@@ -28,6 +29,7 @@ __all__ = ["Files", "opened", "written"]
 
 _NAME: Final = re.compile(r"[a-z_]+\.(?:json|ndjson)")
 _FORMS: Final = "a folder, FILE.zip or FILE.tar.gz"
+_PRIVATE: Final = 0o600
 _BROKEN: Final = (
     zipfile.BadZipFile,
     tarfile.TarError,
@@ -59,6 +61,8 @@ class Files(Protocol):
 def written(target: Path) -> Iterator[Callable[[str], AbstractContextManager[IO[bytes]]]]:
     """Yield what adds a file; the archive has its name when all are, or is removed.
 
+    Nobody but the owner may read it, at any time.
+
     Raises:
         ConfigurationError: there is something of that name; its end says no form.
     """
@@ -68,12 +72,15 @@ def written(target: Path) -> Iterator[Callable[[str], AbstractContextManager[IO[
         raise ConfigurationError(f"there is no folder {target.parent}")
     if target.name.endswith(".zip"):
         with (
-            complete_file(target) as file,
+            complete_file(target, mode=_PRIVATE) as file,
             zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as zip_,
         ):
             yield lambda name: zip_.open(name, "w", force_zip64=True)
     elif target.name.endswith((".tar.gz", ".tgz")):
-        with complete_file(target) as file, tarfile.open(fileobj=file, mode="w:gz") as tar:
+        with (
+            complete_file(target, mode=_PRIVATE) as file,
+            tarfile.open(fileobj=file, mode="w:gz") as tar,
+        ):
             yield lambda name: _spooled(tar, name, target.absolute().parent)
     elif target.suffix:
         raise ConfigurationError(f"{target} says no form of an archive: name {_FORMS}")
@@ -83,13 +90,18 @@ def written(target: Path) -> Iterator[Callable[[str], AbstractContextManager[IO[
 
 def _folder(target: Path) -> Iterator[Callable[[str], AbstractContextManager[IO[bytes]]]]:
     partial = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
-    partial.mkdir()
+    partial.mkdir(0o700)
     try:
-        yield lambda name: (partial / name).open("xb")
+        yield lambda name: _private_file(partial / name)
         partial.rename(target)
     except BaseException:
         shutil.rmtree(partial)
         raise
+
+
+def _private_file(path: Path) -> BinaryIO:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, _PRIVATE)
+    return os.fdopen(descriptor, "wb")
 
 
 @contextmanager
@@ -98,6 +110,7 @@ def _spooled(tar: tarfile.TarFile, name: str, folder: Path) -> Iterator[IO[bytes
     with tempfile.TemporaryFile(dir=folder) as file:
         yield file
         entry = tarfile.TarInfo(name)
+        entry.mode = _PRIVATE
         entry.size = file.tell()
         file.seek(0)
         tar.addfile(entry, file)
