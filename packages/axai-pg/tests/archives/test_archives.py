@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import io
+import itertools
 import json
 import os
 import tarfile
 import threading
+import tracemalloc
 import uuid
 import zipfile
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -283,7 +285,7 @@ def rename_first(folder: Path, table: str) -> None:
 
 DAMAGE: dict[str, tuple[Callable[[Path], Any], str]] = {
     "a file less": (lambda at: (at / "users.ndjson").unlink(), "are not those that manifest"),
-    "a file more": (lambda at: (at / "x.ndjson").touch(), "are not those that manifest"),
+    "a file more": (lambda at: (at / "x.ndjson").touch(), "has more than"),
     "a strange file": (lambda at: (at / "run.sh").touch(), "'run.sh', which is none of ours"),
     "a folder": (lambda at: (at / "x.ndjson").mkdir(), "is no ordinary file"),
     "a link": (lambda at: (at / "x.ndjson").symlink_to("/etc/passwd"), "is no ordinary file"),
@@ -374,6 +376,46 @@ def test_two_files_of_one_name_are_refused(tmp_path: Path) -> None:
         made.writestr(MANIFEST, "2")
 
     with pytest.raises(ArchiveRefused, match=r"has manifest\.json twice"):
+        verify_archive(tmp_path / "a")
+
+
+def test_the_files_are_counted_no_further_than_ours_go(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "a", "w") as made:
+        for letters in itertools.islice(itertools.product("abcdef", repeat=3), 100):
+            made.writestr(f"{''.join(letters)}.ndjson", "")
+
+    with pytest.raises(ArchiveRefused, match=f"more than {len(tables()) + 1} files"):
+        verify_archive(tmp_path / "a")
+
+
+@pytest.mark.parametrize("name", ["x" * 2**22, "\u00fc" * 2**20])
+def test_a_header_is_not_read_that_is_longer_than_all_of_ours(tmp_path: Path, name: str) -> None:
+    with tarfile.open(tmp_path / "a", "w:gz") as tar:
+        tar.addfile(tarfile.TarInfo(name))
+    tracemalloc.start()
+
+    with pytest.raises(ArchiveRefused, match="headers of the archive are longer than 1048576"):
+        verify_archive(tmp_path / "a")
+
+    assert tracemalloc.get_traced_memory()[1] < 2**20
+    tracemalloc.stop()
+
+
+def test_a_long_name_is_cut_where_it_is_told(tmp_path: Path) -> None:
+    with tarfile.open(tmp_path / "a", "w:gz") as tar:
+        tar.addfile(tarfile.TarInfo("x" * 300))
+
+    with pytest.raises(ArchiveRefused, match=r"a file 'x{80}\.\.\.', which is none of ours"):
+        verify_archive(tmp_path / "a")
+
+
+def test_a_file_with_holes_is_refused(tmp_path: Path) -> None:
+    entry = tarfile.TarInfo("users.ndjson")
+    entry.pax_headers = {"GNU.sparse.map": "0,0", "GNU.sparse.size": str(2**40)}
+    with tarfile.open(tmp_path / "a", "w:gz") as tar:
+        tar.addfile(entry)
+
+    with pytest.raises(ArchiveRefused, match="is no ordinary file"):
         verify_archive(tmp_path / "a")
 
 

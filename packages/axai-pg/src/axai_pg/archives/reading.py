@@ -48,7 +48,7 @@ def verify_archive(source: Path) -> Manifest:
         ArchiveRefused: it is damaged, or not one of ours.
         ConfigurationError: it is not there.
     """
-    with opened(source) as files:
+    with opened(source, most=_most_files()) as files:
         return _verified(files)
 
 
@@ -69,7 +69,7 @@ def import_organization(
         ConfigurationError: it is not there.
         OrganizationNotEmpty: the organisation has rows.
     """
-    with opened(source) as files:
+    with opened(source, most=_most_files()) as files:
         manifest = _verified(files)
         target = org_id or manifest.org_id
         with manager.session_scope(org_id=target) as session:
@@ -90,6 +90,10 @@ def import_organization(
                     )
             session.execute(_NOTE, {"org_id": str(manifest.org_id), "rows": manifest.rows})
     return replace(manifest, org_id=target)
+
+
+def _most_files() -> int:
+    return len(tables()) + 1
 
 
 def _make(connection: Connection, org_id: uuid.UUID, manifest: Manifest) -> None:
@@ -116,7 +120,7 @@ def _verified(files: Files) -> Manifest:
     Raises:
         ArchiveRefused: they are not.
     """
-    if MANIFEST not in files.names():
+    if MANIFEST not in files.names:
         raise ArchiveRefused(f"there is no {MANIFEST}: it is no archive of an organisation")
     with files.open(MANIFEST) as file:
         content = file.read(_LONGEST_MANIFEST + 1)
@@ -124,7 +128,7 @@ def _verified(files: Files) -> Manifest:
         raise ArchiveRefused(f"{MANIFEST} is longer than {_LONGEST_MANIFEST} bytes")
     manifest = Manifest.read(content)
     named = [part.file for part in manifest.parts]
-    if sorted([*named, MANIFEST]) != sorted(files.names()):
+    if sorted([*named, MANIFEST]) != sorted(files.names):
         raise ArchiveRefused(f"the files are not those that {MANIFEST} names")
     known = {table.name: table for table in tables()}
     for part in manifest.parts:
