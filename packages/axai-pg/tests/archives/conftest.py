@@ -75,6 +75,12 @@ def archive(archived: Path, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
+def other() -> uuid.UUID:
+    """Return the key of an organisation that there is not."""
+    return uuid.uuid4()
+
+
+@pytest.fixture
 def contents(manager: DatabaseManager) -> Contents:
     """Return what gives all rows of an organisation by table, secrets included."""
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import insert as insert_into
 from sqlalchemy import select, text
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 
 from axai_pg.archives.files import opened
 from axai_pg.archives.manifest import MANIFEST, Manifest, Part
@@ -31,6 +33,7 @@ _LONGEST_MANIFEST: Final = 2**20
 _LONGEST_LINE: Final = 2**28
 _BATCH_ROWS: Final = 500
 _BATCH_BYTES: Final = 2**20
+_TOO_DEEP: Final = "54001"
 _NOTE: Final = text(
     "SELECT axai_note('import', jsonb_build_object("
     "'organization', CAST(:org_id AS text), 'rows', CAST(:rows AS bigint)))"
@@ -80,7 +83,8 @@ def import_organization(
             for part in _in_order(manifest):
                 table = known[part.table]
                 for batch in _batches(files, part):
-                    insert(connection, table, part.columns, batch)
+                    with _refused_rows(part):
+                        insert(connection, table, part.columns, batch)
                     done += len(batch)
                     progress(done, manifest.rows)
                 if measured(connection, table, part.columns) != part:
@@ -106,6 +110,25 @@ def _make(connection: Connection, org_id: uuid.UUID, manifest: Manifest) -> None
         rows = count(connection, table)
         if rows:
             raise OrganizationNotEmpty(org_id, table.name, rows)
+
+
+@contextmanager
+def _refused_rows(part: Part) -> Iterator[None]:
+    """Say that it is the archive, where the database does not take what is in a file.
+
+    Raises:
+        ArchiveRefused: it does not.
+    """
+    try:
+        yield
+    except DBAPIError as error:
+        is_deep = getattr(error.orig, "sqlstate", None) == _TOO_DEEP
+        if not is_deep and not isinstance(error, DataError | IntegrityError):
+            raise
+        reason = str(error.orig).partition("\n")[0]
+        raise ArchiveRefused(
+            f"{part.file} has rows that the database does not take ({reason}): nothing was imported"
+        ) from error
 
 
 def _in_order(manifest: Manifest) -> list[Part]:
@@ -135,6 +158,7 @@ def _verified(files: Files) -> Manifest:
         _refuse_unknown(part, known)
         digest, rows, size = hashlib.sha256(), 0, 0
         for line in _lines(files, part):
+            _refuse_other_text(line, part)
             digest.update(line)
             rows += 1
             size += len(line)
@@ -147,9 +171,18 @@ def _refuse_unknown(part: Part, known: dict[str, Table]) -> None:
     if part.table not in known:
         raise ArchiveRefused(f"there is no table {part.table} for what is in {part.file}")
     unknown = set(part.columns) - set(columns_of(known[part.table], with_secrets=True))
+    if len(set(part.columns)) != len(part.columns):
+        raise ArchiveRefused(f"{part.file} has a column twice, as {MANIFEST} says")
     if unknown or not part.columns:
         named = ", ".join(sorted(unknown)) or "none"
         raise ArchiveRefused(f"{part.file} has columns that {part.table} has not: {named}")
+
+
+def _refuse_other_text(line: bytes, part: Part) -> None:
+    try:
+        line.decode()
+    except UnicodeDecodeError as error:
+        raise ArchiveRefused(f"{part.file} is not UTF-8 ({error.reason})") from error
 
 
 def _lines(files: Files, part: Part) -> Iterator[bytes]:
