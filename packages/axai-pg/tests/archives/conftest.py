@@ -45,7 +45,9 @@ def manager(
         insert_rows(driver, uuid.uuid4())
     with manager.session_scope(org_id=ACME) as session:
         connection = session.connection()
-        connection.exec_driver_sql("UPDATE users SET hashed_password = 'a hash'")
+        connection.exec_driver_sql(
+            "UPDATE users SET hashed_password = 'a hash', is_admin = username = 'ana'"
+        )
         connection.exec_driver_sql(
             "UPDATE documents SET content = E'a\\\\b\\n\"\\u00fc', title = title || ' 2'"
         )

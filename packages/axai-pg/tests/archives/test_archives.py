@@ -8,7 +8,7 @@ import tarfile
 import threading
 import uuid
 import zipfile
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pytest
 
@@ -45,7 +45,11 @@ def test_an_organisation_is_copied_row_by_row(
 
     written = export_organization(manager, ACME, target, with_secrets=True)
     read = import_organization(
-        manager, target, org_id=other, progress=lambda *each: told.append(each)
+        manager,
+        target,
+        org_id=other,
+        with_secrets=True,
+        progress=lambda *each: told.append(each),
     )
 
     assert contents(other) == contents(ACME)
@@ -72,7 +76,7 @@ def test_a_row_in_each_table_is_copied(
         )
 
     manifest = export_organization(manager, full, tmp_path / "x", with_secrets=True)
-    import_organization(manager, tmp_path / "x", org_id=other)
+    import_organization(manager, tmp_path / "x", org_id=other, with_secrets=True)
 
     assert all(part.rows == 1 for part in manifest.parts)
     assert contents(other) == contents(full)
@@ -87,6 +91,41 @@ def test_secrets_are_left_out_unless_they_are_asked_for(
     users = [json.loads(line) for line in contents(other)["users"]]
     assert "hashed_password" not in (tmp_path / "acme" / "users.ndjson").read_text()
     assert [user["hashed_password"] for user in users] == [None, None]
+
+
+def test_secrets_of_an_archive_are_left_out_unless_they_are_asked_for(
+    manager: DatabaseManager, contents: Contents, tmp_path: Path, other: uuid.UUID
+) -> None:
+    export_organization(manager, ACME, tmp_path / "acme", with_secrets=True)
+    with_secrets, without = uuid.uuid4(), other
+
+    import_organization(manager, tmp_path / "acme", org_id=without)
+    import_organization(manager, tmp_path / "acme", org_id=with_secrets, with_secrets=True)
+
+    def users(org_id: uuid.UUID) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in contents(org_id)["users"]]
+
+    assert [user["hashed_password"] for user in users(with_secrets)] == ["a hash", "a hash"]
+    assert users(without) == [{**user, "hashed_password": None} for user in users(with_secrets)]
+    assert {**contents(without), "users": []} == {**contents(with_secrets), "users": []}
+
+
+def test_the_administrators_of_an_archive_are_counted(
+    manager: DatabaseManager, archive: Path, other: uuid.UUID
+) -> None:
+    read = import_organization(manager, archive, org_id=other)
+
+    assert verify_archive(archive).administrators == read.administrators == 1
+    with manager.system_scope("test") as session:
+        [noted] = (
+            session.connection()
+            .exec_driver_sql(
+                "SELECT details->'administrators' FROM audit_log "
+                f"WHERE action = 'import' AND org_id = '{other}'"
+            )
+            .scalars()
+        )
+    assert noted == 1
 
 
 def test_an_organisation_comes_back_after_it_was_deleted(

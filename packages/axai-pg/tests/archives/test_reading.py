@@ -19,7 +19,7 @@ from andamios_orm.exceptions import ConfigurationError, MissingTable
 from axai_pg.archives import import_organization, verify_archive
 from axai_pg.archives.manifest import MANIFEST
 from axai_pg.archives.reading import _refused_rows
-from axai_pg.archives.tables import tables
+from axai_pg.archives.tables import only, tables
 from axai_pg.exceptions import ArchiveRefused
 
 if TYPE_CHECKING:
@@ -117,19 +117,35 @@ DAMAGE: dict[str, tuple[Callable[[Path], Any], str]] = {
         lambda at: forged(at, "users", '{"username": "\u00fc"}', encoding="latin-1"),
         "users.ndjson is not UTF-8",
     ),
+    "a user that is no object": (
+        lambda at: forged(at, "users", "[1]"),
+        "users.ndjson is not a row in JSON on each line",
+    ),
+    "a user without an end": (
+        lambda at: forged(at, "users", '{"is_admin":'),
+        "users.ndjson is not a row in JSON on each line",
+    ),
+    "a user without a bottom": (
+        lambda at: forged(at, "users", "[" * 200_000),
+        "users.ndjson is not a row in JSON on each line",
+    ),
+    "a secret alone": (
+        lambda at: forged(at, "users", "{}", "hashed_password"),
+        "has columns that users has not: none",
+    ),
     "a changed byte": (
         lambda at: (at / "users.ndjson").write_text(
             (at / "users.ndjson").read_text().replace("ana", "eve")
         ),
-        "users.ndjson is not what it was",
+        "users.ndjson is not what manifest.json says",
     ),
     "a longer file": (
         lambda at: (at / "users.ndjson").write_text((at / "users.ndjson").read_text() + "{}\n"),
-        "users.ndjson is not what it was",
+        "users.ndjson is not what manifest.json says",
     ),
     "a shorter file": (
         lambda at: (at / "users.ndjson").write_text((at / "users.ndjson").read_text()[:-1]),
-        "users.ndjson is not what it was",
+        "users.ndjson is not what manifest.json says",
     ),
     "an unknown table": (
         lambda at: rename_first(at, "pg_authid"),
@@ -250,9 +266,9 @@ def test_a_file_that_is_no_archive_is_refused(tmp_path: Path) -> None:
     [
         ("users", '{"id": "no key"}', 'invalid input syntax for type uuid: "no key"'),
         ("users", '{"username": "a\\u0000b"}', "unsupported Unicode escape sequence"),
-        ("users", '{"username": "a\0b"}', "cannot contain NUL"),
-        ("users", "{", "invalid input syntax for type json"),
-        ("users", "[1]", "json_populate_recordset"),
+        ("topics", '{"name": "a\0b"}', "cannot contain NUL"),
+        ("topics", "{", "invalid input syntax for type json"),
+        ("topics", "[1]", "json_populate_recordset"),
         ("users", '{"id": null}', "null value in column"),
         ("topics", "[" * 100_000, "stack depth limit exceeded"),
         ("topics", '{"name": "%s"}' % ("x" * 300), "value too long"),
@@ -267,6 +283,34 @@ def test_a_forged_row_that_the_database_refuses_leaves_nothing(
         import_organization(manager, archive, org_id=other)
     with manager.session_scope(org_id=other) as session:
         assert session.connection().exec_driver_sql("SELECT FROM organizations").all() == []
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        '{"id": 1}',
+        "{[1]:1}",
+        '{"id"=1}',
+        '{"id":1,}',
+        '{"id":1}{"id":1}',
+        '{"id":1',
+        "{}",
+        "1",
+        '{"id":' + "[" * 200_000,
+    ],
+)
+def test_a_line_that_the_server_does_not_write_has_no_columns(line: str) -> None:
+    with pytest.raises((ValueError, RecursionError)):
+        only(f"{line}\n".encode(), ["id"])
+
+
+def test_a_user_with_a_secret_is_to_be_as_the_server_writes_it(
+    manager: DatabaseManager, archive: Path, other: uuid.UUID
+) -> None:
+    forged(archive, "users", '{"id":1,"hashed_password"  :"x"}', "id", "hashed_password")
+
+    with pytest.raises(ArchiveRefused, match=r"users\.ndjson is not a row in JSON"):
+        import_organization(manager, archive, org_id=other)
 
 
 def test_what_is_wrong_with_the_database_is_not_said_of_the_archive(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import uuid
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
 from axai_pg.exceptions import ArchiveRefused
@@ -46,13 +46,17 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """An organisation and what it had at one moment; ``change`` is the last of the schema then."""
+    """An organisation and what it had at one moment; ``change`` is the last of the schema then.
+
+    ``administrators`` is how many of its users are some, where the rows were read; else None.
+    """
 
     org_id: uuid.UUID
     name: str
     made_at: dt.datetime
     change: str | None
     parts: tuple[Part, ...]
+    administrators: int | None = field(default=None, compare=False)
 
     @property
     def rows(self) -> int:
