@@ -11,6 +11,8 @@ import zipfile
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pytest
+from sqlalchemy import event
+from sqlalchemy.orm import Session
 
 from andamios_orm.exceptions import ConfigurationError, NotFound
 from axai_pg.archives import (
@@ -110,24 +112,6 @@ def test_secrets_of_an_archive_are_left_out_unless_they_are_asked_for(
     assert {**contents(without), "users": []} == {**contents(with_secrets), "users": []}
 
 
-def test_the_administrators_of_an_archive_are_counted(
-    manager: DatabaseManager, archive: Path, other: uuid.UUID
-) -> None:
-    read = import_organization(manager, archive, org_id=other)
-
-    assert verify_archive(archive).administrators == read.administrators == 1
-    with manager.system_scope("test") as session:
-        [noted] = (
-            session.connection()
-            .exec_driver_sql(
-                "SELECT details->'administrators' FROM audit_log "
-                f"WHERE action = 'import' AND org_id = '{other}'"
-            )
-            .scalars()
-        )
-    assert noted == 1
-
-
 def test_an_organisation_comes_back_after_it_was_deleted(
     manager: DatabaseManager,
     contents: Contents,
@@ -159,21 +143,63 @@ def test_an_organisation_that_is_empty_is_filled_and_keeps_its_name(
         assert session.query(User).count() == 2
 
 
+def noted(manager: DatabaseManager, org_id: uuid.UUID) -> list[tuple[str, dict[str, Any]]]:
+    """Return what the audit log has of archives of an organisation."""
+    with manager.system_scope("test") as session:
+        found = session.connection().exec_driver_sql(
+            "SELECT action, details FROM audit_log "
+            f"WHERE action IN ('export', 'import') AND org_id = '{org_id}' ORDER BY id"
+        )
+        return [(action, details) for action, details in found]
+
+
 def test_both_are_in_the_audit_log(
     manager: DatabaseManager, archive: Path, tmp_path: Path, other: uuid.UUID
 ) -> None:
-    import_organization(manager, archive, org_id=other)
-    manifest = export_organization(manager, other, tmp_path / "again")
+    read = import_organization(manager, archive, org_id=other)
+    export_organization(manager, other, tmp_path / "again")
 
-    with manager.system_scope("test") as session:
-        found = session.connection().exec_driver_sql(
-            "SELECT action, details->'rows' FROM audit_log "
-            f"WHERE action IN ('export', 'import') AND org_id = '{other}' ORDER BY id"
-        )
-        assert [tuple(row) for row in found] == [
-            ("import", manifest.rows),
-            ("export", manifest.rows),
-        ]
+    assert verify_archive(archive).administrators == read.administrators == 1
+    assert noted(manager, other) == [
+        ("import", {"organization": str(ACME), "rows": read.rows, "administrators": 1}),
+        ("export", {"archive": True, "begun": True}),
+        ("export", {"archive": True, "rows": read.rows}),
+    ]
+
+
+def test_an_export_that_is_broken_off_is_in_the_audit_log(
+    manager: DatabaseManager, archive: Path, tmp_path: Path, other: uuid.UUID
+) -> None:
+    import_organization(manager, archive, org_id=other)
+
+    def stop(_done: int, _total: int) -> None:
+        raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        export_organization(manager, other, tmp_path / "again", progress=stop)
+
+    assert noted(manager, other)[1:] == [("export", {"archive": True, "begun": True})]
+
+
+def test_an_archive_has_no_name_unless_its_export_is_noted(
+    manager: DatabaseManager, tmp_path: Path
+) -> None:
+    commits = []
+
+    def fail_at_the_second(_session: Session) -> None:
+        commits.append([path.suffix for path in tmp_path.iterdir()])
+        if len(commits) > 1:
+            raise InterruptedError
+
+    event.listen(Session, "before_commit", fail_at_the_second)
+    try:
+        with pytest.raises(InterruptedError):
+            export_organization(manager, ACME, tmp_path / "acme")
+    finally:
+        event.remove(Session, "before_commit", fail_at_the_second)
+
+    assert commits == [[".part"], [".part"]]
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_an_archive_is_of_one_moment(

@@ -76,7 +76,7 @@ async def export_org_command(
     """Write all that an organisation has to TARGET: a folder, FILE.zip or FILE.tar.gz.
 
     ORGANIZATION is its key or its name. The archive is of one moment, and has its name when it
-    is complete. The audit log stays in the database, and has that it was exported.
+    is complete. The audit log stays in the database, and has that it was begun and exported.
     """
     reason = f"{context.program.name} export-org"
     with context.progress("rows") as progress:
