@@ -299,6 +299,18 @@ def test_an_organisation_that_there_is_not_is_not_written(
         export_organization(manager, other, tmp_path / "x")
 
 
+def test_an_import_that_is_broken_off_leaves_nothing(
+    manager: DatabaseManager, archive: Path, contents: Contents, other: uuid.UUID
+) -> None:
+    def stop(_done: int, _total: int) -> None:
+        raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        import_organization(manager, archive, org_id=other, progress=stop)
+
+    assert not any(contents(other).values())
+
+
 def test_many_rows_go_in_batches(
     manager: DatabaseManager, tmp_path: Path, other: uuid.UUID, monkeypatch: pytest.MonkeyPatch
 ) -> None:
