@@ -57,6 +57,17 @@ def test_a_file_takes_its_place_when_it_is_complete(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_nobody_else_may_read_a_file_that_is_private(tmp_path: Path) -> None:
+    path = tmp_path / "archive"
+
+    with complete_file(path, mode=0o600) as file:
+        [partial] = tmp_path.iterdir()
+        before = partial.stat().st_mode
+        file.write(b"new")
+
+    assert (before & 0o777, path.stat().st_mode & 0o777) == (0o600, 0o600)
+
+
 def test_a_file_that_is_not_completed_leaves_what_was_there(tmp_path: Path) -> None:
     path = tmp_path / "report.html"
     path.write_text("old")

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from axai_pg.data.config import DatabaseManager
 
-__all__ = ["planned_rows", "sample_id", "seed", "unseed"]
+__all__ = ["planned_rows", "sample_id", "sample_names", "seed", "unseed"]
 
 _MOST_ORGANIZATIONS: Final = 10_000
 _MOST_DOCUMENTS: Final = 1_000_000
@@ -132,10 +132,11 @@ WHERE org_id = CAST(:org AS uuid) AND id IN (
 """,
 }
 """What fills an organisation; a change of a document leaves a version."""
-_SAMPLES: Final = text("""
-DELETE FROM organizations
+_IS_SAMPLE: Final = """
 WHERE id::text = md5(:mark || substring(name FROM '\\(sample ([0-9]+-[0-9]+)\\)$'))::uuid::text
-""")
+"""
+_SAMPLES: Final = text(f"SELECT name FROM organizations {_IS_SAMPLE} ORDER BY name")  # noqa: S608 - a constant
+_NO_SAMPLES: Final = text(f"DELETE FROM organizations {_IS_SAMPLE}")  # noqa: S608 - a constant
 
 
 def _nobody(_done: int, _total: int) -> None:
@@ -152,14 +153,14 @@ def sample_id(seed: int, number: int) -> uuid.UUID:
     return uuid.UUID(hashlib.md5(name, usedforsecurity=False).hexdigest())
 
 
-def planned_rows(organizations: int, documents: int) -> dict[str, int]:
+def planned_rows(organizations: int, documents: int, seed: int = 7) -> dict[str, int]:
     """Return how many rows ``seed`` makes in each table, with so many documents in each.
 
     >>> planned_rows(2, 100)["document_versions"]
     50
 
     Raises:
-        ValueRefused: there would be none, or too many.
+        ValueRefused: there would be none, or too many; ``seed`` is none.
     """
     for name, value, most in (
         ("organizations", organizations, _MOST_ORGANIZATIONS),
@@ -167,6 +168,8 @@ def planned_rows(organizations: int, documents: int) -> dict[str, int]:
     ):
         if not 0 < value <= most:
             raise ValueRefused(f"there are 1 to {most:,} of them", value, name)
+    if not 0 <= seed < _MOST_SEED:
+        raise ValueRefused(f"it is from 0 to {_MOST_SEED - 1:,}", seed, "seed")
     one = {
         "organizations": 1,
         "users": _users(documents),
@@ -195,13 +198,17 @@ def seed(
     Raises:
         ValueRefused: a number makes no sense.
     """
-    made = Counter(dict.fromkeys(planned_rows(organizations, documents), 0))
-    if not 0 <= seed < _MOST_SEED:
-        raise ValueRefused(f"it is from 0 to {_MOST_SEED - 1:,}", seed, "seed")
+    made = Counter(dict.fromkeys(planned_rows(organizations, documents, seed), 0))
     for number in range(1, organizations + 1):
         made.update(_organization(manager, seed, number, documents))
         progress(number, organizations)
     return dict(made)
+
+
+def sample_names(manager: DatabaseManager, *, reason: str = "list samples") -> list[str]:
+    """Return the names of the sample organisations, which are those that ``unseed`` removes."""
+    with manager.system_scope(reason) as session:
+        return list(session.scalars(_SAMPLES, {"mark": _MARK}))
 
 
 def unseed(manager: DatabaseManager, *, reason: str = "remove samples") -> int:
@@ -210,7 +217,7 @@ def unseed(manager: DatabaseManager, *, reason: str = "remove samples") -> int:
     Those are the ones whose key follows from the number in their name: no other can be.
     """
     with manager.system_scope(reason) as session:
-        found: Any = session.execute(_SAMPLES, {"mark": _MARK})
+        found: Any = session.execute(_NO_SAMPLES, {"mark": _MARK})
         return int(found.rowcount)
 
 

@@ -45,7 +45,9 @@ def manager(
         insert_rows(driver, uuid.uuid4())
     with manager.session_scope(org_id=ACME) as session:
         connection = session.connection()
-        connection.exec_driver_sql("UPDATE users SET hashed_password = 'a hash'")
+        connection.exec_driver_sql(
+            "UPDATE users SET hashed_password = 'a hash', is_admin = username = 'ana'"
+        )
         connection.exec_driver_sql(
             "UPDATE documents SET content = E'a\\\\b\\n\"\\u00fc', title = title || ' 2'"
         )
@@ -72,6 +74,12 @@ def archived(manager: DatabaseManager, tmp_path_factory: pytest.TempPathFactory)
 def archive(archived: Path, tmp_path: Path) -> Path:
     """Return an archive of Acme, as a folder that a test may change."""
     return Path(shutil.copytree(archived, tmp_path / "acme"))
+
+
+@pytest.fixture
+def other() -> uuid.UUID:
+    """Return the key of an organisation that there is not."""
+    return uuid.uuid4()
 
 
 @pytest.fixture

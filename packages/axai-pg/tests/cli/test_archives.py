@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.e2e, pytest.mark.db, pytest.mark.slow]
 
 Call: TypeAlias = "Callable[..., Any]"
+NIL = str(uuid.UUID(int=0))
 
 
 @pytest.fixture(autouse=True)
@@ -43,9 +44,14 @@ def test_an_organisation_is_written_by_name_and_read_under_another_key(on: Call)
     assert "        3 documents\n" in written.out
     assert "hashes of passwords are left out" in written.err
     assert looked.out == written.out
-    assert "nothing was imported" in looked.err
+    assert looked.err.splitlines() == [
+        "administrators: 0",
+        "users come without passwords; --with-secrets takes hashes from the archive",
+        "nothing was imported: sizes and checksums are those that the archive names",
+    ]
+    assert "administrators: 0" in read.err
     [found] = json.loads(read.out)["organizations"]
-    assert found["id"] == other
+    assert (found["id"], found["administrators"]) == (other, 0)
     assert {part["table"]: part["rows"] for part in found["tables"]}["documents"] == 3
 
 
@@ -54,6 +60,10 @@ def test_an_organisation_is_written_by_key_with_secrets(on: Call) -> None:
 
     assert (done.code, done.err) == (0, "")
     assert "hashed_password" in Path("acme/users.ndjson").read_text()
+
+    other = str(uuid.uuid4())
+    read = on("import-org", "acme", "--org-id", other, "--with-secrets")
+    assert (read.code, read.err) == (0, "administrators: 0\n")
 
 
 def test_what_is_there_is_not_mixed_with_what_comes(on: Call) -> None:
@@ -75,6 +85,7 @@ def test_what_is_there_is_not_mixed_with_what_comes(on: Call) -> None:
         (("import-org", "a.zip"), 2, "there is no archive a.zip"),
         (("import-org", "notes.zip"), 5, "notes.zip cannot be read"),
         (("import-org", "notes.zip", "--org-id", "x"), 2, "'x' is not a valid UUID"),
+        (("import-org", "notes.zip", "--org-id", NIL), 2, "no organisation has the nil UUID"),
     ],
 )
 def test_what_makes_no_sense_is_refused(

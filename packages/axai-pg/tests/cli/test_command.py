@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+import re
+import shlex
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -12,6 +14,8 @@ import pytest
 from axai_command import PROGRAM
 from axai_pg import __version__, exceptions
 from axai_pg.cli.remedies import ERRORS, REMEDIES
+from axai_pg.data.config import DatabaseManager, PostgresConnectionConfig
+from axai_pg.utils.sample_data import ACME, load
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,6 +24,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.sampled(5)]
 
 Call: TypeAlias = "Callable[..., Any]"
 NAMES = list(PROGRAM.listed)
+ENDLESS = "serve-test-db"
 
 
 def python(program: str) -> str:
@@ -115,3 +120,25 @@ def test_errors_of_both_packages_are_explained(call: Call, name: str) -> None:
     assert done.code == 0
     assert done.out.startswith(f"{name}\n\n")
     assert "andamios-orm" not in done.out
+
+
+@pytest.mark.slow
+@pytest.mark.db
+@pytest.mark.parametrize("name", [name for name in NAMES if name != ENDLESS])
+def test_the_examples_of_a_command_run(on: Call, schema_url: str, name: str) -> None:
+    lines = re.findall(r"^ *(axai-pg .*)$", PROGRAM.command(name).help or "", re.MULTILINE)
+    manager = DatabaseManager(PostgresConnectionConfig.from_url(schema_url))
+    manager.isolation.warned = True
+    with manager.system_scope("test") as session:
+        load(session)
+    if name == "import-org":
+        for target in ("acme.zip", "acme"):
+            assert on("export-org", "Acme", target).code == 0
+        with manager.session_scope(org_id=ACME) as session:
+            session.connection().exec_driver_sql("DELETE FROM organizations")
+    manager.dispose()
+
+    assert len(lines) >= 2
+    for line in lines:
+        done = on(*shlex.split(line)[1:])
+        assert done.code == 0, (line, done.err)

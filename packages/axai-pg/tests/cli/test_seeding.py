@@ -22,7 +22,9 @@ def test_organisations_are_made_up_once_and_removed(on: Call) -> None:
     made = on("seed", "--organizations", "2", "--documents", "10")
     again = on("seed", "--organizations", "2", "--documents", "10")
     one = on("seed", "--organizations", "1", "--documents", "10", "--seed", "8", "--json")
+    asked = on("seed", "--remove")
     removed = on("seed", "--remove", "--yes")
+    none = on("seed", "--remove")
     on("seed", "--organizations", "1", "--documents", "1")
     last = on("seed", "--remove", "--yes")
 
@@ -31,6 +33,11 @@ def test_organisations_are_made_up_once_and_removed(on: Call) -> None:
     assert "20 documents\n" in made.out
     assert again.err == "they were there already\n"
     assert {"table": "documents", "rows": 10} in json.loads(one.out)["seeded"]
+    assert asked.code == 2
+    assert "this removes 3 sample organisations (" in asked.said
+    assert "(sample 7-1); " in asked.said
+    assert "pass --yes" in asked.said
+    assert (none.code, none.out) == (0, "0 sample organisations removed\n")
     assert removed.out == "3 sample organisations removed\n"
     assert last.out == "1 sample organisation removed\n"
 
@@ -51,7 +58,10 @@ def test_a_dry_run_says_what_would_be_and_needs_no_database(call: Call) -> None:
         (("--organizations", "-1"), "organizations -1: there are 1 to 10,000 of them"),
         (("--seed", "-1"), "seed -1: it is from 0 to 2,147,483,647"),
         (("--remove", "--dry-run"), "--remove and --dry-run do not go together"),
-        (("--remove",), "to do that without being asked, pass --yes"),
+        (("--dry-run", "--seed", "-1"), "seed -1: it is from 0 to 2,147,483,647"),
+        (("--remove", "--seed", "7"), "--remove removes all samples: pass no numbers with it"),
+        (("--remove", "--organizations", "3"), "--remove removes all samples"),
+        (("--remove", "--documents", "0"), "--remove removes all samples"),
     ],
 )
 def test_what_makes_no_sense_is_refused(

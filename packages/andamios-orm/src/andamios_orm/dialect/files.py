@@ -91,11 +91,15 @@ def sync_folder(folder: Path) -> None:
 
 
 @contextlib.contextmanager
-def complete_file(path: Path) -> Iterator[BinaryIO]:
-    """Yield what is written to; it takes the place of ``path`` when all is, or is removed."""
+def complete_file(path: Path, *, mode: int = 0o666) -> Iterator[BinaryIO]:
+    """Yield what is written to; it takes the place of ``path`` when all is, or is removed.
+
+    Nobody has more permission for it than ``mode`` says, at any time.
+    """
     partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
-        with partial.open("xb") as file:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+        with os.fdopen(os.open(partial, flags, mode), "wb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import io
+import os
 import re
 import secrets
 import shutil
@@ -12,14 +14,15 @@ import tempfile
 import zipfile
 import zlib
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final, Protocol
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
 
 from andamios_orm.dialect.files import complete_file
 from andamios_orm.exceptions import AndamiosError, ConfigurationError
 from axai_pg.exceptions import ArchiveRefused
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from contextlib import AbstractContextManager
     from pathlib import Path
     from typing import IO, BinaryIO
@@ -28,6 +31,9 @@ __all__ = ["Files", "opened", "written"]
 
 _NAME: Final = re.compile(r"[a-z_]+\.(?:json|ndjson)")
 _FORMS: Final = "a folder, FILE.zip or FILE.tar.gz"
+_PRIVATE: Final = 0o600
+_LONGEST_HEADERS: Final = 2**20
+_LONGEST_SHOWN: Final = 80
 _BROKEN: Final = (
     zipfile.BadZipFile,
     tarfile.TarError,
@@ -40,16 +46,12 @@ _BROKEN: Final = (
 """What the libraries raise for a file that is not what its name says."""
 
 
-class Files(Protocol):
-    """The files of an archive that is read."""
+@dataclass(frozen=True, slots=True)
+class Files:
+    """The files of an archive that is read: their names, and what opens one of them."""
 
-    def names(self) -> list[str]:
-        """Return their names."""
-        ...
-
-    def open(self, name: str) -> IO[bytes]:
-        """Return one of them, to be read."""
-        ...
+    names: frozenset[str]
+    open: Callable[[str], IO[bytes]]
 
 
 # ---- written ---------------------------------------------------------------------
@@ -58,6 +60,8 @@ class Files(Protocol):
 @contextmanager
 def written(target: Path) -> Iterator[Callable[[str], AbstractContextManager[IO[bytes]]]]:
     """Yield what adds a file; the archive has its name when all are, or is removed.
+
+    Nobody but the owner may read it, at any time.
 
     Raises:
         ConfigurationError: there is something of that name; its end says no form.
@@ -68,12 +72,15 @@ def written(target: Path) -> Iterator[Callable[[str], AbstractContextManager[IO[
         raise ConfigurationError(f"there is no folder {target.parent}")
     if target.name.endswith(".zip"):
         with (
-            complete_file(target) as file,
+            complete_file(target, mode=_PRIVATE) as file,
             zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as zip_,
         ):
             yield lambda name: zip_.open(name, "w", force_zip64=True)
     elif target.name.endswith((".tar.gz", ".tgz")):
-        with complete_file(target) as file, tarfile.open(fileobj=file, mode="w:gz") as tar:
+        with (
+            complete_file(target, mode=_PRIVATE) as file,
+            tarfile.open(fileobj=file, mode="w:gz") as tar,
+        ):
             yield lambda name: _spooled(tar, name, target.absolute().parent)
     elif target.suffix:
         raise ConfigurationError(f"{target} says no form of an archive: name {_FORMS}")
@@ -83,13 +90,18 @@ def written(target: Path) -> Iterator[Callable[[str], AbstractContextManager[IO[
 
 def _folder(target: Path) -> Iterator[Callable[[str], AbstractContextManager[IO[bytes]]]]:
     partial = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
-    partial.mkdir()
+    partial.mkdir(0o700)
     try:
-        yield lambda name: (partial / name).open("xb")
+        yield lambda name: _private_file(partial / name)
         partial.rename(target)
     except BaseException:
         shutil.rmtree(partial)
         raise
+
+
+def _private_file(path: Path) -> BinaryIO:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, _PRIVATE)
+    return os.fdopen(descriptor, "wb")
 
 
 @contextmanager
@@ -98,6 +110,7 @@ def _spooled(tar: tarfile.TarFile, name: str, folder: Path) -> Iterator[IO[bytes
     with tempfile.TemporaryFile(dir=folder) as file:
         yield file
         entry = tarfile.TarInfo(name)
+        entry.mode = _PRIVATE
         entry.size = file.tell()
         file.seek(0)
         tar.addfile(entry, file)
@@ -107,8 +120,8 @@ def _spooled(tar: tarfile.TarFile, name: str, folder: Path) -> Iterator[IO[bytes
 
 
 @contextmanager
-def opened(source: Path) -> Iterator[Files]:
-    """Yield the files of an archive; nothing of it is unpacked.
+def opened(source: Path, *, most: int) -> Iterator[Files]:
+    """Yield the files of an archive, ``most`` at most; nothing of it is unpacked.
 
     Raises:
         ArchiveRefused: it is damaged, or has a file that no archive of ours has.
@@ -117,76 +130,81 @@ def opened(source: Path) -> Iterator[Files]:
     if not source.exists():
         raise ConfigurationError(f"there is no archive {source}")
     try:
-        with _opened(source) as files:
-            names = files.names()
-            strange = [name for name in names if _NAME.fullmatch(name) is None]
-            if strange:
-                raise ArchiveRefused(f"{source} has a file {strange[0]!r}, which is none of ours")
-            twice = [name for name in names if names.count(name) > 1]
-            if twice:
-                raise ArchiveRefused(f"{source} has {twice[0]} twice")
-            yield files
+        with _opened(source) as (names, open_one):
+            yield Files(frozenset(_known(source, names, most)), open_one)
     except _BROKEN as error:
         if isinstance(error, AndamiosError | InterruptedError):
             raise  # it comes from what is done with the files
         raise ArchiveRefused(f"{source} cannot be read: {error}") from error
 
 
+def _known(source: Path, names: Iterable[str], most: int) -> set[str]:
+    """Return the names, of which no more are read than an archive of ours has."""
+    found: set[str] = set()
+    for name in names:
+        if _NAME.fullmatch(name) is None:
+            shown = name if len(name) <= _LONGEST_SHOWN else f"{name[:_LONGEST_SHOWN]}..."
+            raise ArchiveRefused(f"{source} has a file {shown!r}, which is none of ours")
+        if name in found:
+            raise ArchiveRefused(f"{source} has {name} twice")
+        found.add(name)
+        if len(found) > most:
+            raise ArchiveRefused(f"{source} has more than {most} files: it is none of ours")
+    return found
+
+
 @contextmanager
-def _opened(source: Path) -> Iterator[Files]:
+def _opened(source: Path) -> Iterator[tuple[Iterable[str], Callable[[str], IO[bytes]]]]:
+    """Yield the names of the files, read as they are asked for, and what opens one."""
     if source.is_dir():
-        yield _Folder(source)
+        yield _names_of_folder(source), lambda name: (source / name).open("rb")
         return
     with source.open("rb") as file:
         if zipfile.is_zipfile(file):
             with zipfile.ZipFile(file) as zip_:
-                yield _Zip(zip_)
-        else:
-            file.seek(0)
-            with tarfile.open(fileobj=file, mode="r:gz") as tar:
-                yield _Tar(tar)
+                yield (entry.filename for entry in zip_.infolist()), zip_.open
+            return
+        file.seek(0)
+        with (
+            _Unpacked(fileobj=file) as unpacked,
+            tarfile.open(fileobj=unpacked, mode="r:") as tar,
+        ):
+            yield _names_of_tar(tar, unpacked), lambda name: tar.extractfile(name) or io.BytesIO()
 
 
-class _Folder:
-    """Files of a folder; what is a link leads out of it, and is none."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-
-    def names(self) -> list[str]:
-        for path in sorted(self._folder.iterdir()):
-            if not stat.S_ISREG(path.lstat().st_mode):
-                raise ArchiveRefused(f"{path} is no ordinary file")
-        return sorted(path.name for path in self._folder.iterdir())
-
-    def open(self, name: str) -> BinaryIO:
-        return (self._folder / name).open("rb")
+def _names_of_folder(folder: Path) -> Iterator[str]:
+    """Yield the names; what is a link leads out of it, and is none."""
+    for path in folder.iterdir():
+        if not stat.S_ISREG(path.lstat().st_mode):
+            raise ArchiveRefused(f"{path} is no ordinary file")
+        yield path.name
 
 
-class _Zip:
-    """Files of a zip."""
-
-    def __init__(self, zip_: zipfile.ZipFile) -> None:
-        self._zip = zip_
-
-    def names(self) -> list[str]:
-        return [entry.filename for entry in self._zip.infolist()]
-
-    def open(self, name: str) -> IO[bytes]:
-        return self._zip.open(name)
+def _names_of_tar(tar: tarfile.TarFile, unpacked: _Unpacked) -> Iterator[str]:
+    """Yield the names; links, devices and files with holes are none."""
+    for entry in tar:
+        if not entry.isreg() or entry.issparse():
+            raise ArchiveRefused(f"{entry.name!r} in the archive is no ordinary file")
+        yield entry.name
+    unpacked.headers_left = None
 
 
-class _Tar:
-    """Files of a tar; links and devices are none."""
+class _Unpacked(gzip.GzipFile):
+    """The bytes of a ``.tar.gz``; a header says how long it is, and tarfile reads it whole."""
 
-    def __init__(self, tar: tarfile.TarFile) -> None:
-        self._tar = tar
+    headers_left: int | None = _LONGEST_HEADERS
+    """How much may be read until all headers are; None then."""
 
-    def names(self) -> list[str]:
-        for entry in self._tar:
-            if not entry.isreg():
-                raise ArchiveRefused(f"{entry.name!r} in the archive is no ordinary file")
-        return self._tar.getnames()
+    def read(self, size: int | None = -1) -> bytes:
+        """Return so many bytes.
 
-    def open(self, name: str) -> IO[bytes]:
-        return self._tar.extractfile(name) or io.BytesIO()
+        Raises:
+            ArchiveRefused: headers are longer than those of an archive of ours.
+        """
+        if self.headers_left is not None:
+            if size is None or not 0 <= size <= self.headers_left:
+                raise ArchiveRefused(
+                    f"the headers of the archive are longer than {_LONGEST_HEADERS} bytes"
+                )
+            self.headers_left -= size
+        return super().read(size)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import uuid
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
 from axai_pg.exceptions import ArchiveRefused
@@ -16,6 +16,16 @@ MANIFEST: Final = "manifest.json"
 _FORMAT: Final = "axai-organization"
 _VERSION: Final = 1
 _DIGEST_LENGTH: Final = 64
+_LONGEST_NAME: Final = 255
+_NONSENSE: Final = (
+    ValueError,
+    KeyError,
+    TypeError,
+    AttributeError,
+    OverflowError,
+    RecursionError,
+)
+"""What comes of a document that is another than ours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,13 +46,17 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """An organisation and what it had at one moment; ``change`` is the last of the schema then."""
+    """An organisation and what it had at one moment; ``change`` is the last of the schema then.
+
+    ``administrators`` is how many of its users are some, where the rows were read; else None.
+    """
 
     org_id: uuid.UUID
     name: str
     made_at: dt.datetime
     change: str | None
     parts: tuple[Part, ...]
+    administrators: int | None = field(default=None, compare=False)
 
     @property
     def rows(self) -> int:
@@ -70,6 +84,7 @@ class Manifest:
         """
         try:
             document = json.loads(content)
+            json.dumps(document, ensure_ascii=False).encode()  # half a pair cannot be told
             if document["format"] != _FORMAT:
                 raise ArchiveRefused(f"{MANIFEST} is not that of an organisation")
             if document["version"] != _VERSION:
@@ -77,18 +92,32 @@ class Manifest:
                     f"{MANIFEST} has version {document['version']!r}: read it with a newer axai-pg"
                 )
             return cls(
-                uuid.UUID(document["organization"]["id"]),
-                str(document["organization"]["name"]),
+                _key(document["organization"]["id"]),
+                _name(document["organization"]["name"]),
                 dt.datetime.fromisoformat(document["made_at"]),
                 None if document["change"] is None else str(document["change"]),
                 tuple(_part(each) for each in document["tables"]),
             )
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        except _NONSENSE as error:
             if isinstance(error, ArchiveRefused):
                 raise
             raise ArchiveRefused(
                 f"{MANIFEST} cannot be understood ({type(error).__name__}: {error})"
             ) from error
+
+
+def _key(value: str) -> uuid.UUID:
+    key = uuid.UUID(value)
+    if not key.int:
+        raise ValueError("no organisation has the nil UUID")
+    return key
+
+
+def _name(value: object) -> str:
+    name = str(value)
+    if "\0" in name or not name.strip() or len(name) > _LONGEST_NAME:
+        raise ValueError(f"no organisation can be called {name[:_LONGEST_NAME]!r}")
+    return name
 
 
 def _part(document: dict[str, Any]) -> Part:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import Table, Text, cast, func, literal, select, text
@@ -11,16 +12,17 @@ from axai_pg.archives.manifest import Part
 from axai_pg.data.models import Base
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
 
     from sqlalchemy import Connection, FromClause, Select
 
-__all__ = ["columns_of", "count", "insert", "lines", "measured", "tables"]
+__all__ = ["columns_of", "count", "insert", "lines", "measured", "only", "part_of", "tables"]
 
 _KEPT: Final = frozenset({"audit_log", "audit_seals"})
 """What was done: nobody can write it again."""
 _LEFT_OUT: Final = frozenset({"org_id", "search_vector"})
 """What follows from where the rows are, and from other columns."""
+_DECODER: Final = json.JSONDecoder(parse_int=str, parse_float=str)
 _STREAMED: Final = {"stream_results": True, "max_row_buffer": 500}
 
 
@@ -59,12 +61,42 @@ def lines(connection: Connection, table: Table, columns: Sequence[str]) -> Itera
 
 def measured(connection: Connection, table: Table, columns: Sequence[str]) -> Part:
     """Return what the rows of the organisation in context would be in an archive."""
-    digest, rows, size = hashlib.sha256(), 0, 0
-    for line in lines(connection, table, columns):
+    return part_of(table, columns, lines(connection, table, columns))
+
+
+def part_of(table: Table, columns: Sequence[str], rows: Iterable[bytes]) -> Part:
+    """Return what rows of a table are in an archive."""
+    digest, count, size = hashlib.sha256(), 0, 0
+    for line in rows:
         digest.update(line)
-        rows += 1
+        count += 1
         size += len(line)
-    return Part(table.name, tuple(columns), rows, size, digest.hexdigest())
+    return Part(table.name, tuple(columns), count, size, digest.hexdigest())
+
+
+def only(line: bytes, columns: Collection[str]) -> bytes:
+    r"""Return a line of JSON with some of its columns, each as it stands.
+
+    >>> only(b'{"id":1,"hash":"x","note":{"a": 1}}\n', ["id", "note"])
+    b'{"id":1,"note":{"a": 1}}\n'
+
+    Raises:
+        RecursionError: it is deeper than anybody means it.
+        ValueError: it is no object in JSON.
+    """
+    document, at, kept, follows = line.decode(), 0, [], "{"
+    while document[at] == follows:
+        start = at + 1
+        name, at = _DECODER.raw_decode(document, start)
+        if not isinstance(name, str) or document[at] != ":":
+            raise ValueError(f"no name of a column at {start}")
+        _, at = _DECODER.raw_decode(document, at + 1)
+        if name in columns:
+            kept.append(document[start:at])
+        follows = ","
+    if document[at:] != "}\n":
+        raise ValueError(f"no end of the object at {at}")
+    return f"{{{','.join(kept)}}}\n".encode()
 
 
 def insert(

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
 __all__ = ["export_organization"]
 
+_BEGUN: Final = text(
+    "SELECT axai_note('export', jsonb_build_object('archive', true, 'begun', true))"
+)
 _NOTE: Final = text(
     "SELECT axai_note('export', jsonb_build_object('archive', true, 'rows', CAST(:rows AS bigint)))"
 )
@@ -48,20 +51,21 @@ def export_organization(
     """Return what was written to ``target``: a folder, or a file ``.zip`` or ``.tar.gz``.
 
     It is of one moment, and rows go out as they come. Hashes of passwords are left out unless
-    ``with_secrets`` asks for them. The audit log of the organisation has that it was exported.
+    ``with_secrets`` asks for them. The audit log of the organisation has that it was begun, before
+    a row goes out, and that it was exported, before the archive has its name.
 
     Raises:
         ConfigurationError: ``target`` is there, or its name says no form.
         NotFound: there is no such organisation.
     """
     snapshot = {"isolation_level": "REPEATABLE READ"}
-    with manager.session_scope(org_id=org_id) as session:
-        connection = session.connection(execution_options=snapshot)
-        statement = select(Organization.__table__.c.name)
-        name = connection.execute(statement).scalar_one_or_none()
-        if name is None:
-            raise NotFound(Organization.__name__, org_id)
-        with written(target) as add:
+    with written(target) as add:
+        with manager.session_scope(org_id=org_id) as session:
+            _name(session.connection(), org_id)
+            session.execute(_BEGUN)
+        with manager.session_scope(org_id=org_id) as session:
+            connection = session.connection(execution_options=snapshot)
+            name = _name(connection, org_id)
             parts = _Parts(connection, progress, with_secrets=with_secrets)
             found = []
             for table in tables():
@@ -72,8 +76,15 @@ def export_organization(
             manifest = Manifest(org_id, name, made, plan.changes[-1].name, tuple(found))
             with add(MANIFEST) as file:
                 file.write(manifest.written())
-        session.execute(_NOTE, {"rows": manifest.rows})
+            session.execute(_NOTE, {"rows": manifest.rows})
     return manifest
+
+
+def _name(connection: Connection, org_id: uuid.UUID) -> str:
+    name = connection.execute(select(Organization.__table__.c.name)).scalar_one_or_none()
+    if name is None:
+        raise NotFound(Organization.__name__, org_id)
+    return str(name)
 
 
 class _Parts:

@@ -58,6 +58,8 @@ def _show(context: Context, manifest: Manifest, path: Path) -> None:
         for part in manifest.parts
     ]
     row: dict[str, Any] = {"id": str(manifest.org_id), "name": manifest.name, "path": str(path)}
+    if manifest.administrators is not None:
+        row["administrators"] = manifest.administrators
     size = readable(sum(part.bytes for part in manifest.parts))
     listed = [f"{part.rows:>9,} {part.table}" for part in manifest.parts if part.rows]
     last = f"{manifest.rows:>9,} rows of {one_line(manifest.name)} ({manifest.org_id}), {size}"
@@ -74,7 +76,7 @@ async def export_org_command(
     """Write all that an organisation has to TARGET: a folder, FILE.zip or FILE.tar.gz.
 
     ORGANIZATION is its key or its name. The archive is of one moment, and has its name when it
-    is complete. The audit log stays in the database, and has that it was exported.
+    is complete. The audit log stays in the database, and has that it was begun and exported.
     """
     reason = f"{context.program.name} export-org"
     with context.progress("rows") as progress:
@@ -95,6 +97,21 @@ async def export_org_command(
         context.say("hashes of passwords are left out; --with-secrets writes them")
 
 
+def _not_nil(
+    _context: click.Context, _option: click.Parameter, value: uuid.UUID | None
+) -> uuid.UUID | None:
+    if value is not None and not value.int:
+        raise click.BadParameter("no organisation has the nil UUID")
+    return value
+
+
+def _warn(context: Context, manifest: Manifest, *, with_secrets: bool) -> None:
+    """Say what whoever made the archive has chosen of who may do what."""
+    context.say(f"administrators: {manifest.administrators}")
+    if not with_secrets:
+        context.say("users come without passwords; --with-secrets takes hashes from the archive")
+
+
 @command(
     examples=[
         "import-org acme.zip --org-id 0b0f6a52-2a57-4c4e-8d5b-4f2d1b9f6a10",
@@ -102,20 +119,35 @@ async def export_org_command(
     ]
 )
 @click.argument("source", type=click.Path(path_type=Path))
-@click.option("--org-id", type=click.UUID, metavar="ID", help="The organisation to make or fill.")
+@click.option(
+    "--org-id",
+    type=click.UUID,
+    metavar="ID",
+    callback=_not_nil,
+    help="The organisation to make or fill.",
+)
+@click.option("--with-secrets", is_flag=True, help="With the hashes of passwords, if it has some.")
 @click.option("--dry-run", is_flag=True, help="Read the archive and compare it; import nothing.")
 async def import_org_command(
-    context: Context, source: Path, *, org_id: uuid.UUID | None, dry_run: bool
+    context: Context,
+    source: Path,
+    *,
+    org_id: uuid.UUID | None,
+    with_secrets: bool,
+    dry_run: bool,
 ) -> None:
     """Read an archive, SOURCE, into the organisation that it is of, or into another.
 
     That one is made if it is not there, and refused if it has rows. Sizes and checksums are
     compared before, and the rows with the archive after that; all of it is one transaction.
+    Checksums show damage, not who made it: look how many administrators there are. Users come
+    without passwords, unless the archive has their hashes and --with-secrets takes them.
     """
     if dry_run:
         manifest = await in_thread(lambda: verify_archive(source))
         _show(context, manifest, source)
-        context.say("nothing was imported: the archive is what it was when it was made")
+        _warn(context, manifest, with_secrets=with_secrets)
+        context.say("nothing was imported: sizes and checksums are those that the archive names")
         return
     with context.progress("rows") as progress:
 
@@ -124,10 +156,13 @@ async def import_org_command(
                 go_on()
                 progress(done, total)
 
-            return import_organization(manager, source, org_id=org_id, progress=tell)
+            return import_organization(
+                manager, source, org_id=org_id, with_secrets=with_secrets, progress=tell
+            )
 
         manifest = await on_manager(place_of(context), work)
     _show(context, manifest, source)
+    _warn(context, manifest, with_secrets=with_secrets)
 
 
 COMMANDS: Final = {each.name: each for each in (export_org_command, import_org_command)}

@@ -34,6 +34,15 @@ async def _status(place: Place) -> Status:
     )
 
 
+async def _pending(place: Place, to: str | None) -> tuple[str, ...]:
+    """Return the changes that are pending, up to one that has to be there."""
+    status = await _status(place)
+    if to is None:
+        return status.pending
+    end = _position(to, (*status.deployed, *status.pending)) - len(status.deployed)
+    return status.pending[: max(end + 1, 0)]
+
+
 @command(examples=["migrate", "migrate --check", "migrate --to 20261129_0009_feed --dry-run"])
 @click.option("--to", metavar="CHANGE", help="Stop after it.")
 @click.option("--dry-run", is_flag=True, help="Name the changes; deploy none.")
@@ -49,14 +58,11 @@ async def migrate_command(
     if check and (dry_run or to is not None):
         raise click.UsageError("--check looks at all that is pending: pass nothing else with it")
     place = place_of(context)
-    if check or dry_run:
-        status = await _status(place)
-        pending = status.pending
-        if to is not None:
-            end = _position(to, (*status.deployed, *pending)) - len(status.deployed)
-            pending = pending[: max(end + 1, 0)]
-        _show(context, pending, "nothing is pending")
-        return DIFFERS if check and pending else 0
+    if check or dry_run or to is not None:
+        pending = await _pending(place, to)
+        if check or dry_run:
+            _show(context, pending, "nothing is pending")
+            return DIFFERS if check and pending else 0
     done = await on_connection(
         place,
         lambda connection: Runner(connection, schema=place.config.schema).deploy(

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Final
 import rich_click as click
 
 from andamios_orm.cli.running import command
+from andamios_orm.core.lines import one_line
 from andamios_orm.exceptions import QueryRefused, ValueRefused
 from axai_pg.cli.place import on_manager, place_of
-from axai_pg.seeding import planned_rows, seed, unseed
+from axai_pg.seeding import planned_rows, sample_names, seed, unseed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -19,24 +20,27 @@ if TYPE_CHECKING:
 
 __all__ = ["COMMANDS"]
 
+_ORGANIZATIONS: Final = 3
+_DOCUMENTS: Final = 200
+_SEED: Final = 7
+_MOST_NAMES: Final = 5
+
 
 @command(
     examples=["seed", "seed --organizations 2 --documents 50 --seed 3", "seed --remove --yes"],
     destructive=True,
 )
-@click.option("--organizations", metavar="N", type=int, default=3, help="How many. [3]")
-@click.option("--documents", metavar="N", type=int, default=200, help="In each. [200]")
-@click.option(
-    "--seed", "number", metavar="S", type=int, default=7, help="The same makes the same. [7]"
-)
+@click.option("--organizations", metavar="N", type=int, help="How many. [3]")
+@click.option("--documents", metavar="N", type=int, help="In each. [200]")
+@click.option("--seed", "number", metavar="S", type=int, help="The same makes the same. [7]")
 @click.option("--remove", is_flag=True, help="Remove all samples instead; asks before.")
 @click.option("--dry-run", is_flag=True, help="Say what would be made, and make nothing.")
 async def seed_command(
     context: Context,
     *,
-    organizations: int,
-    documents: int,
-    number: int,
+    organizations: int | None,
+    documents: int | None,
+    number: int | None,
     remove: bool,
     dry_run: bool,
 ) -> None:
@@ -44,13 +48,18 @@ async def seed_command(
 
     The same numbers make the same rows; what is there already stays as it is.
     """
-    if remove and dry_run:
-        raise click.UsageError("--remove and --dry-run do not go together")
     if remove:
+        if dry_run:
+            raise click.UsageError("--remove and --dry-run do not go together")
+        if (organizations, documents, number) != (None, None, None):
+            raise click.UsageError("--remove removes all samples: pass no numbers with it")
         await _remove(context)
         return
+    organizations = _ORGANIZATIONS if organizations is None else organizations
+    documents = _DOCUMENTS if documents is None else documents
+    number = _SEED if number is None else number
     try:
-        rows: Mapping[str, int] = planned_rows(organizations, documents)
+        rows: Mapping[str, int] = planned_rows(organizations, documents, number)
         if not dry_run:
             rows = await _made(context, organizations, documents, number)
     except ValueRefused as error:
@@ -92,11 +101,29 @@ def _show(context: Context, rows: Mapping[str, int]) -> None:
 
 
 async def _remove(context: Context) -> None:
-    context.confirm("all sample organisations and what they have would be removed")
+    place = place_of(context)
     reason = f"{context.program.name} seed --remove"
-    removed = await on_manager(place_of(context), lambda manager, _: unseed(manager, reason=reason))
-    noun = "organisation" if removed == 1 else "organisations"
-    context.show("removed", [{"organizations": removed}], [f"{removed:,} sample {noun} removed"])
+    names = await on_manager(place, lambda manager, _: sample_names(manager, reason=reason))
+    removed = 0
+    if names:
+        context.confirm(f"this removes {_several(names)}, and all that they have")
+        removed = await on_manager(place, lambda manager, _: unseed(manager, reason=reason))
+    context.show("removed", [{"organizations": removed}], [f"{_count(removed)} removed"])
+
+
+def _count(number: int) -> str:
+    return f"{number:,} sample {'organisation' if number == 1 else 'organisations'}"
+
+
+def _several(names: list[str]) -> str:
+    """Return how many samples there are, and the first of them.
+
+    >>> _several(list("abcdefg"))
+    '7 sample organisations (a; b; c; d; e; and 2 more)'
+    """
+    rest = len(names) - _MOST_NAMES
+    shown = [*map(one_line, names[:_MOST_NAMES]), *([f"and {rest:,} more"] if rest > 0 else [])]
+    return f"{_count(len(names))} ({'; '.join(shown)})"
 
 
 COMMANDS: Final = {each.name: each for each in (seed_command,)}
