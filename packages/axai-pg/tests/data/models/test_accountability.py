@@ -62,7 +62,9 @@ def test_an_update_names_the_columns_and_keeps_no_values(app: psycopg.Connection
     app.execute("UPDATE users SET email = 'secret@example.org'")
 
     [(columns,)] = read_log(
-        app, "SELECT columns FROM audit_log WHERE action = 'update' AND table_name = 'users'"
+        app,
+        "SELECT columns FROM audit_log WHERE action = 'update' AND table_name = 'users'"
+        f" AND org_id = '{context(app)}'",
     )
     [(text,)] = read_log(app, "SELECT string_agg(audit_log::text, '') FROM audit_log")
 
