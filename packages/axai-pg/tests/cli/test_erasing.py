@@ -53,12 +53,45 @@ def test_a_person_is_erased_and_the_documents_are_handed_over(
     assert " documents\n" in dry.out
     assert dry.err == "nothing was erased: this is what would be\n"
     assert untouched == {"ana", "ben"}
-    assert "for good; to do that without being asked, pass --yes" in asked.said
+    assert f"this erases ana <ana@example.org>, {key}, from " in asked.said
+    assert "rows, for good; to do that without being asked, pass --yes" in asked.said
     assert json.loads(done.out)["erased"][0]["is_dry_run"] is False
     assert "ana" not in users(manager)
-    assert again.err == "this user was erased before\n"
+    assert again.err == "this user was erased before\nnothing was erased\n"
     with manager.session_scope(org_id=ACME) as session:
         assert session.query(Document).count() == 3
+
+
+def test_what_an_erased_user_got_since_is_erased_as_well(
+    on: Call, manager: DatabaseManager
+) -> None:
+    arguments = ("erase-user", "Acme", "--documents", "erase")
+    done = on(*arguments, "ana", "--yes", "--json")
+    key = json.loads(done.out)["erased"][0]["user_id"]
+    with manager.session_scope(org_id=ACME) as session:
+        session.add(Document(title="Late", content="x", owner_id=uuid.UUID(key)))
+
+    dry = on(*arguments, key, "--dry-run")
+    asked = on(*arguments, key)
+    again = on(*arguments, key, "--yes")
+
+    before = "this user was erased before\n"
+    assert dry.err == f"{before}nothing was erased: this is what would be\n"
+    assert f"@erased.invalid>, {key}, from 1 rows" in asked.said
+    assert (again.code, again.err) == (0, before)
+    with manager.session_scope(org_id=ACME) as session:
+        assert session.query(Document).count() == 0
+
+
+def test_a_key_is_no_name(on: Call, manager: DatabaseManager) -> None:
+    with manager.session_scope(org_id=ACME) as session:
+        [(key,)] = session.query(User.id).filter(User.username == "ana")
+        session.add(User(username=str(key), email="eve@example.org"))
+
+    done = on("erase-user", "Acme", str(key), "--documents", "erase", "--yes", "--json")
+
+    assert json.loads(done.out)["erased"][0]["user_id"] == str(key)
+    assert users(manager) >= {"ben", str(key)}
 
 
 def test_documents_are_erased_with_the_person(on: Call, manager: DatabaseManager) -> None:

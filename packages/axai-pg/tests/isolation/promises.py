@@ -130,7 +130,7 @@ def _another(scene: Scene, table: Table, name: str, value: Any) -> Any:
         return value
     if isinstance(value, int):
         return value + 1
-    return str(uuid.uuid4()) if name == "id" else f"{uuid.uuid4()}@x"
+    return f"{uuid.uuid4()}@x" if name == "email" else str(uuid.uuid4())
 
 
 def keys_lead_somewhere(scene: Scene) -> Iterator[str]:

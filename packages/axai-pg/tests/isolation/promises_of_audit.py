@@ -165,7 +165,10 @@ def an_erased_user_leaves_no_trace(scene: Scene) -> Iterator[str]:
     for role, context in (("axai_app", ours.id), ("axai_system", None)):
         with scene.acting(role, context):
             scene.connection.execute(
-                "UPDATE public.users SET erased_at = now() WHERE id = %s", [user]
+                "UPDATE public.users SET erased_at = now(), username = 'erased-' || md5('x'),"
+                " email = 'erased-' || md5('x') || '@erased.invalid', hashed_password = NULL,"
+                " is_active = false, is_admin = false, is_email_verified = false WHERE id = %s",
+                [user],
             )
             left = scene.run("SELECT current_setting('axai.org_id')").rows
             if left != [(str(context or ""),)]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
 import rich_click as click
@@ -65,21 +66,21 @@ async def erase_user_command(
     try:
         org_id = await in_thread(lambda: organization_id(manager, organization, reason=reason))
 
+        async with manager.async_session_scope(org_id=org_id) as session:
+            person = await _user(session, user)
+            to = None if successor is None else (await _user(session, successor)).id
+
         async def erase(*, dry_run: bool) -> ErasureReport:
             async with manager.async_session_scope(org_id=org_id) as session:
                 return await erase_person(
-                    session,
-                    await _user_id(session, user),
-                    documents=documents,
-                    reassign_to=None if successor is None else await _user_id(session, successor),
-                    dry_run=dry_run,
+                    session, person.id, documents=documents, reassign_to=to, dry_run=dry_run
                 )
 
         try:
             report = await erase(dry_run=True)
-            if not dry_run and not report.was_erased:
+            if report.counts and not dry_run:
                 rows = sum(report.counts.values())
-                context.confirm(f"this erases {user} from {rows} rows, for good")
+                context.confirm(f"this erases {person} from {rows} rows, for good")
                 report = await erase(dry_run=False)
         except ValueRefused as error:
             raise QueryRefused(f"{error.column} {error.value!r}: {error.reason}") from error
@@ -88,23 +89,35 @@ async def erase_user_command(
     _show(context, report)
 
 
-async def _user_id(session: AsyncSession, named: str) -> uuid.UUID:
-    """Return the key of a user who is named by it, by the user name or by the address.
+@dataclass(frozen=True, slots=True)
+class _Named:
+    """A user, as whoever is asked about one can tell which it is."""
+
+    id: uuid.UUID
+    username: str
+    email: str
+
+    def __str__(self) -> str:
+        return f"{self.username} <{self.email}>, {self.id},"
+
+
+async def _user(session: AsyncSession, named: str) -> _Named:
+    """Return the user who is named by the key, by the user name or by the address.
+
+    What reads as a key is one. A user name is no address, so it is one user at most.
 
     Raises:
         NotFound: there is none.
     """
     try:
-        return uuid.UUID(named)
+        is_named = User.id == uuid.UUID(named)
     except ValueError:
-        pass
-    by_name = or_(User.username == named, func.lower(User.email) == named.lower())
-    # A user name may be another's address: the name comes first.
-    statement = select(User.id).where(by_name).order_by(User.username != named).limit(1)
-    found = (await session.scalars(statement)).first()
+        is_named = or_(User.username == named, func.lower(User.email) == named.lower())
+    statement = select(User.id, User.username, User.email).where(is_named)
+    found = (await session.execute(statement)).one_or_none()
     if found is None:
         raise NotFound(User.__name__, named)
-    return found
+    return _Named(*found)
 
 
 def _show(context: Context, report: ErasureReport) -> None:
@@ -118,8 +131,8 @@ def _show(context: Context, report: ErasureReport) -> None:
     )
     if report.was_erased:
         context.say("this user was erased before")
-    elif report.is_dry_run:
-        context.say("nothing was erased: this is what would be")
+    if report.is_dry_run:
+        context.say("nothing was erased" + (": this is what would be" if report.counts else ""))
 
 
 COMMANDS: Final = {each.name: each for each in (erase_user_command,)}

@@ -120,9 +120,9 @@ def _value(table: TenantTable, column: str, kind: str, keys: dict[str, uuid.UUID
         return table.choices[column]
     if column in table.parents:
         return keys[table.parents[column]]
-    return {"integer": 1, "bigint": 1, "boolean": True, "jsonb": Jsonb({})}.get(
-        kind, f"{uuid7()}@x" if kind in {"text", "character varying"} else uuid7()
-    )
+    if kind in {"text", "character varying"}:
+        return f"{uuid7()}@x" if column == "email" else str(uuid7())
+    return {"integer": 1, "bigint": 1, "boolean": True, "jsonb": Jsonb({})}.get(kind, uuid7())
 
 
 def _parents_first(tables: dict[str, TenantTable]) -> list[TenantTable]:

@@ -47,7 +47,14 @@ class User(TenantMixin, TimestampMixin, Base):
         UniqueConstraint("org_id", "username"),
         Index("uq_users_org_id_email", "org_id", text("lower(email)"), unique=True),
         CheckConstraint("btrim(username) <> ''", name="username_not_empty"),
+        CheckConstraint("strpos(username, '@') = 0", name="username_is_no_address"),
         CheckConstraint("email ~ '^[^@[:space:]]+@[^@[:space:]]+$'", name="email_valid"),
+        CheckConstraint(
+            "erased_at IS NULL OR username ~ '^erased-[0-9a-f]{32}$'"
+            " AND email = username || '@erased.invalid' AND hashed_password IS NULL"
+            " AND NOT is_active AND NOT is_admin AND NOT is_email_verified",
+            name="erased_is_nobody",
+        ),
     )
 
     username: Mapped[str] = mapped_column(String(255))

@@ -90,6 +90,7 @@ async def erase_person(
     as they are; ``"erase"`` deletes them, with versions, summaries and what was found in them.
     The row in ``users`` stays, without anything that tells who it was. A second time nothing
     is left to do. With ``dry_run`` all is done, counted and rolled back, in a savepoint.
+    Names that a user had before stay in the details of the audit log, and are not counted.
 
     Raises:
         NotFound: there is no such user, or ``reassign_to`` is none; one of another

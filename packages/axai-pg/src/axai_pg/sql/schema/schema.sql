@@ -166,6 +166,38 @@ END $function$
 ;
 REVOKE ALL ON FUNCTION axai_change_document() FROM PUBLIC;
 
+CREATE OR REPLACE FUNCTION axai_check_erasure()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path FROM CURRENT
+AS $function$
+DECLARE
+    context text := current_setting('axai.org_id', true);
+    problem text := CASE
+        WHEN OLD.erased_at IS NOT NULL THEN 'erased_at stays as it is'
+        WHEN OLD.username = NEW.username OR lower(OLD.email) = lower(NEW.email)
+            THEN 'what sets erased_at has to replace username and email'
+    END;
+BEGIN
+    IF problem IS NOT NULL THEN
+        RAISE EXCEPTION 'users %: %', OLD.id, problem USING
+            ERRCODE = 'check_violation', SCHEMA = TG_TABLE_SCHEMA, TABLE = TG_TABLE_NAME,
+            COLUMN = 'erased_at', CONSTRAINT = 'ck_users_erased_is_nobody';
+    END IF;
+    PERFORM set_config('axai.org_id', OLD.org_id::text, true);
+    PERFORM set_config('axai.shared', coalesce(jsonb_agg(word), '[]')::text, true)
+    FROM unnest(ARRAY[lower(OLD.username), lower(OLD.email), OLD.id::text]) AS word
+    WHERE EXISTS (
+        SELECT FROM users AS other
+        WHERE other.org_id = OLD.org_id AND other.id <> OLD.id AND other.erased_at IS NULL
+        AND word IN (lower(other.username), lower(other.email), other.id::text)
+    );
+    PERFORM set_config('axai.org_id', coalesce(context, ''), true);
+    RETURN NEW;
+END $function$
+;
+REVOKE ALL ON FUNCTION axai_check_erasure() FROM PUBLIC;
+
 CREATE OR REPLACE FUNCTION axai_details_digest(salt bytea, details jsonb)
  RETURNS bytea
  LANGUAGE sql
@@ -215,19 +247,33 @@ CREATE OR REPLACE FUNCTION axai_erase_traces()
 AS $function$
 DECLARE
     context text := current_setting('axai.org_id', true);
+    shared jsonb := current_setting('axai.shared');
     address text := lower(trim(BOTH '"' FROM to_json(OLD.email)::text));
     word text := '(^|[^[:alnum:]_])' || regexp_replace(
         lower(OLD.username), '([^[:alnum:][:space:]])', '\\\1', 'g'
     ) || '($|[^[:alnum:]_])';
+    since record;
     found record;
     changes bigint;
 BEGIN
-    PERFORM set_config('axai.org_id', NEW.org_id::text, true);
+    PERFORM set_config('axai.org_id', OLD.org_id::text, true);
+    -- created_at is what a client says. Where the entry is gone, so are those from before it.
+    SELECT
+        coalesce(max(occurred_at) FILTER (
+            WHERE action = 'insert' OR columns && '{org_id,id,username}'
+        ), '-infinity') AS username,
+        coalesce(max(occurred_at) FILTER (
+            WHERE action = 'insert' OR columns && '{org_id,id,email}'
+        ), '-infinity') AS email
+    INTO since FROM audit_log
+    WHERE org_id = OLD.org_id AND row_id = OLD.id AND table_name = 'users';
     WITH erased AS (
         UPDATE audit_log AS entry SET details = NULL, details_salt = NULL
-        WHERE org_id = NEW.org_id AND details_digest IS NOT NULL
+        WHERE org_id = OLD.org_id AND details_digest IS NOT NULL
         AND NOT (action = 'erase' AND table_name IS NOT DISTINCT FROM 'audit_log') AND (
-            strpos(lower(details::text), address) > 0 OR EXISTS (
+            occurred_at >= since.email AND NOT shared ? lower(OLD.email)
+            AND strpos(lower(details::text), address) > 0
+            OR occurred_at >= since.username AND NOT shared ? lower(OLD.username) AND EXISTS (
                 SELECT FROM jsonb_path_query(details, 'strict $.**') AS part
                 WHERE jsonb_typeof(part) = 'string' AND lower(part #>> '{}') ~ word
             )
@@ -236,22 +282,23 @@ BEGIN
         coalesce(jsonb_agg(id), '[]') AS entries, count(*) AS number,
         max(transaction_id) AS transaction_id, max(occurred_at) AS occurred_at
     INTO found FROM erased;
-    UPDATE andamios_changes SET actor = NULL WHERE tenant = NEW.org_id::text
-    AND lower(actor) IN (lower(OLD.email), lower(OLD.username), NEW.id::text);
+    UPDATE andamios_changes SET actor = NULL WHERE tenant = OLD.org_id::text
+    AND lower(actor) IN (lower(OLD.email), lower(OLD.username), OLD.id::text)
+    AND NOT shared ? lower(actor);
     GET DIAGNOSTICS changes = ROW_COUNT;
     INSERT INTO audit_log (
-        org_id, occurred_at, transaction_id, actor_id, action, table_name, details
+        org_id, occurred_at, transaction_id, actor_id, action, table_name, row_id, details
     ) VALUES (
-        NEW.org_id, greatest(clock_timestamp(), found.occurred_at),
+        OLD.org_id, greatest(clock_timestamp(), found.occurred_at),
         greatest(pg_current_xact_id()::text::bigint, found.transaction_id),
-        nullif(current_setting('axai.user_id', true), '')::uuid, 'erase', 'audit_log',
+        nullif(current_setting('axai.user_id', true), '')::uuid, 'erase', 'audit_log', OLD.id,
         jsonb_build_object('entries', found.entries)
     );
     PERFORM set_config('axai.erased', jsonb_build_object(
         'audit_log', found.number, 'andamios_changes', changes
     )::text, true);
     PERFORM set_config('axai.org_id', coalesce(context, ''), true);
-    RETURN NULL;
+    RETURN NEW;
 END $function$
 ;
 REVOKE ALL ON FUNCTION axai_erase_traces() FROM PUBLIC;
@@ -409,6 +456,14 @@ BEGIN
     IF organization IS NULL THEN
         RAISE EXCEPTION 'no organisation in context: set axai.org_id' USING
             ERRCODE = 'insufficient_privilege';
+    END IF;
+    IF (
+        organization = '00000000-0000-0000-0000-000000000000'
+        OR axai_note.action IN ('system_scope', 'erase', 'prune')
+    ) AND NOT pg_has_role(session_user, 'axai_system', 'MEMBER')
+    AND NOT pg_has_role(session_user, 'axai_owner', 'MEMBER') THEN
+        RAISE EXCEPTION 'only an operator notes % for organisation %', axai_note.action, organization
+            USING ERRCODE = 'insufficient_privilege';
     END IF;
     INSERT INTO audit_log (org_id, actor_id, action, details) VALUES (
         organization, nullif(current_setting('axai.user_id', true), '')::uuid,
@@ -1153,6 +1208,8 @@ CREATE TABLE users (
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
     CONSTRAINT pk_users PRIMARY KEY (org_id, id),
     CONSTRAINT ck_users_email_valid CHECK (email::text ~ '^[^@[:space:]]+@[^@[:space:]]+$'::text),
+    CONSTRAINT ck_users_erased_is_nobody CHECK (erased_at IS NULL OR username::text ~ '^erased-[0-9a-f]{32}$'::text AND email::text = (username::text || '@erased.invalid'::text) AND hashed_password IS NULL AND NOT is_active AND NOT is_admin AND NOT is_email_verified),
+    CONSTRAINT ck_users_username_is_no_address CHECK (strpos(username::text, '@'::text) = 0),
     CONSTRAINT ck_users_username_not_empty CHECK (btrim(username::text) <> ''::text),
     CONSTRAINT uq_users_org_id_username UNIQUE (org_id, username)
 );
@@ -1379,7 +1436,8 @@ CREATE POLICY axai_tenant ON user_roles AS RESTRICTIVE FOR ALL TO PUBLIC
     WITH CHECK (org_id = (( SELECT NULLIF(current_setting('axai.org_id'::text, true), ''::text)::uuid AS "nullif")));
 ALTER TABLE users ADD CONSTRAINT fk_users_org_id_organizations FOREIGN KEY (org_id) REFERENCES organizations(id) ON DELETE CASCADE;
 CREATE TRIGGER audit AFTER INSERT OR DELETE OR UPDATE ON users FOR EACH ROW EXECUTE FUNCTION axai_audit();
-CREATE TRIGGER erase_traces AFTER UPDATE ON users FOR EACH ROW WHEN (old.erased_at IS NULL AND new.erased_at IS NOT NULL) EXECUTE FUNCTION axai_erase_traces();
+CREATE TRIGGER check_erasure BEFORE UPDATE ON users FOR EACH ROW WHEN (old.erased_at IS DISTINCT FROM new.erased_at) EXECUTE FUNCTION axai_check_erasure();
+CREATE TRIGGER erase_traces BEFORE UPDATE ON users FOR EACH ROW WHEN (old.erased_at IS NULL AND new.erased_at IS NOT NULL) EXECUTE FUNCTION axai_erase_traces();
 CREATE TRIGGER fill_organization BEFORE INSERT ON users FOR EACH ROW WHEN (new.org_id IS NULL) EXECUTE FUNCTION axai_fill_organization();
 CREATE TRIGGER touch BEFORE UPDATE ON users FOR EACH ROW EXECUTE FUNCTION axai_touch();
 CREATE POLICY axai_base ON users AS PERMISSIVE FOR ALL TO axai_app
