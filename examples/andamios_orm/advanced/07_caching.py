@@ -1,7 +1,7 @@
 """Ask a dashboard's questions once, until somebody writes.
 
-Shows: cached queries and repositories, a commit that ends them, many who ask at once, a
-time for what nobody records, tenants, and statistics.
+Shows: cached queries and repositories, a commit that ends them, a sum that follows commits,
+many who ask at once, a time for what nobody records, tenants, and statistics.
 
 Prints how many queries have run for how many answers, and what the cache has done.
 
@@ -21,6 +21,7 @@ from sqlalchemy import func, select, text
 from sqlalchemy.orm import DeclarativeBase, Mapped
 
 from andamios_orm import Database, run
+from andamios_orm.core import Fold
 from andamios_orm.exceptions import QueryRefused
 from andamios_orm.models import IntegerKeyMixin, Row
 from andamios_orm.queries import QueryBuilder
@@ -28,7 +29,10 @@ from andamios_orm.queries.aggregations import sum_
 from andamios_orm.repositories import BaseRepository
 
 if TYPE_CHECKING:
-    from andamios_orm.core import CacheStatistics, ResultCache
+    from collections.abc import Sequence
+
+    from andamios_orm.core import Ask, CacheStatistics, Follow, ResultCache
+    from andamios_orm.models import WrittenRow
 
 
 class Base(Row, DeclarativeBase):
@@ -39,6 +43,7 @@ class Order(IntegerKeyMixin, Base):
     """What somebody has bought."""
 
     __tablename__ = "orders"
+    __remembered__ = ("amount",)
 
     city: Mapped[str]
     amount: Mapped[int]
@@ -66,6 +71,26 @@ async def dashboard(database: Database) -> dict[str, int]:
         query = QueryBuilder(Order, session).group_by("city").aggregate(total=sum_("amount"))
         rows = await query.cached().all()
     return {row.city: row.total for row in rows}
+
+
+async def added_up(
+    rows: Sequence[tuple[int]], changes: Sequence[WrittenRow], _ask: Ask
+) -> Sequence[tuple[int]]:
+    """Return the sum of all amounts after changes, without a query."""
+    [(total,)] = rows
+    for before, after in changes:
+        total += (after["amount"] if after else 0) - (before["amount"] if before else 0)
+    return [(total,)]
+
+
+async def total(database: Database) -> int:
+    """Return the sum of all amounts, which follows each commit."""
+    follow: Follow = added_up
+    async with database.session() as session:
+        statement = select(func.sum(Order.amount))
+        found = await database.cache.execute(session, statement, fold=Fold("orders", follow))
+        amount: int = found.scalar_one()
+    return amount
 
 
 async def in_a_transaction(database: Database) -> None:
@@ -118,7 +143,9 @@ async def main() -> None:
         statistics: CacheStatistics = database.cache.statistics()
         print(len(answers), "answers,", statistics.misses, "query:", answers[0])
 
+        print("sold:", await total(database))
         await orders.create({"city": "Lugo", "amount": 7})
+        print("sold, told by what has changed:", await total(database))
         print("after a commit:", dict(sorted((await dashboard(database)).items())))
 
         await in_a_transaction(database)

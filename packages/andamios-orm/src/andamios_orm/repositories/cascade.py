@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from sqlalchemy import ColumnElement
-    from sqlalchemy.orm import Mapper, RelationshipProperty, Session
+    from sqlalchemy.orm import InstanceState, Mapper, RelationshipProperty, Session
 
 __all__ = ["Cascade"]
 
@@ -45,6 +45,7 @@ class Cascade:
         self._doomed: dict[int, _Doomed] = {}
         self._barring: list[tuple[RelationshipProperty[Any], list[Any], bool]] = []
         self._orphaned: list[tuple[RelationshipProperty[Any], Any]] = []
+        self._above: dict[RelationshipProperty[Any], dict[tuple[Any, ...], Any]] = {}
 
     def delete(self, rows: Sequence[Any], moment: dt.datetime | None) -> None:
         """Mark ``rows`` as deleted at ``moment``, or delete them; with them what they own.
@@ -168,13 +169,39 @@ class Cascade:
             if not relation.uselist:
                 value = children[0] if children else None
             set_committed_value(doomed.row, relation.key, value)
+        for relation in _to_unloaded_parents(inspect(doomed.row)):
+            set_committed_value(doomed.row, relation.key, self._parent(relation, doomed.row))
         self._session.delete(doomed.row)
+
+    def _parent(self, relation: RelationshipProperty[Any], row: Any) -> Any:
+        """Return the row that another refers to if it goes as well: a flush needs no other."""
+        if relation not in self._above:
+            names = _names(relation.mapper, [remote for _, remote in _pairs(relation)])
+            self._above[relation] = {
+                tuple(getattr(doomed.row, name) for name in names): doomed.row
+                for doomed in self._doomed.values()
+                if isinstance(doomed.row, relation.mapper.class_)
+            }
+        names = _names(relation.parent, [local for local, _ in _pairs(relation)])
+        return self._above[relation].get(tuple(getattr(row, name) for name in names))
 
 
 def _to_children(mapper: Mapper[Any]) -> Iterator[RelationshipProperty[Any]]:
     for relation in mapper.relationships:
         if relation.direction is RelationshipDirection.ONETOMANY and not relation.viewonly:
             yield relation
+
+
+def _to_unloaded_parents(state: InstanceState[Any]) -> Iterator[RelationshipProperty[Any]]:
+    """Yield what a flush would load of a row of a tree."""
+    for relation in state.mapper.relationships:
+        upwards = relation.direction is RelationshipDirection.MANYTOONE
+        if upwards and not relation.viewonly and relation.key in state.unloaded:
+            yield relation
+
+
+def _names(mapper: Mapper[Any], columns: Sequence[Any]) -> list[str]:
+    return [mapper.get_property_by_column(column).key for column in columns]
 
 
 def _cascades(relation: RelationshipProperty[Any]) -> bool:

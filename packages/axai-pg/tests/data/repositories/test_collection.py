@@ -76,3 +76,17 @@ async def test_only_what_is_there_is_put_in(
         await collections.add_document(nested[0].id, uuid.uuid4())
     with pytest.raises(NotFound, match="Collection"):
         await collections.add_document(uuid.uuid4(), document.id)
+
+
+async def test_a_collection_is_purged_with_those_inside(
+    collections: CollectionRepository, nested: tuple[Collection, Collection], user: User
+) -> None:
+    outer, inner = nested
+    below = {"name": "innermost", "owner_id": user.id, "parent_id": inner.id}
+    await collections.create(below)
+    collections.session.expunge_all()
+
+    assert await collections.purge(inner.id)
+
+    left = await collections.with_deleted().list(limit=None)
+    assert [each.id for each in left] == [outer.id]
