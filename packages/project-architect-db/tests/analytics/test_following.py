@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sqlalchemy import select
 
-from project_architect_db.analytics import following_attention
+from andamios_orm.models import WrittenRow
+from project_architect_db.analytics import following, following_attention
 from project_architect_db.analytics.near import Near
 from project_architect_db.models import Deployment, Project, Repository
 from project_architect_db.repositories import AnalyticsRepository, ProjectRepository
@@ -41,14 +42,14 @@ async def test_times_follow_completions_and_deployments(
     database: Database, project_values: Values
 ) -> None:
     async with database.transaction() as session:
-        for number in range(3):
+        for number in range(40):
             deployed = Deployment(status="succeeded", started_at=LONG_AGO + number * DAY)
             code = Repository(name="code", deployments=[deployed])
             values = project_values(created_at=LONG_AGO, status="completed")
             session.add(Project(**values, repositories=[code]))
     await same(database)
     projects = ProjectRepository(database)
-    for project in await projects.list():
+    for project in (await projects.list())[:2]:
         for status in ("active", "completed", "active"):
             await projects.update(project.id, {"status": status})
             await same(database)
@@ -87,7 +88,7 @@ async def test_a_list_without_room_is_asked_anew(
 
 
 async def test_a_value_that_is_not_there_cannot_be_taken_away() -> None:
-    near = Near(select(Project.id), (0.0, 1.0, 2.0, 3.0))
+    near = Near(select(Project.id.label("value")), (0.0, 1.0, 2.0, 3.0))
 
     async def ask(*_: Any) -> Any:
         return []
@@ -96,3 +97,20 @@ async def test_a_value_that_is_not_there_cannot_be_taken_away() -> None:
         return Counter({0.5: -1})
 
     assert await near._follow(fewer, [], [], ask) is None
+    assert await near.described(ask, fewer) is None  # of no value at all
+
+
+async def test_a_completion_counts_from_the_first_deployment(database: Database) -> None:
+    async with database.session() as session:
+        scope = await AnalyticsRepository(session)._scope(None)
+    changed = following._times_since_deployment(scope)
+    before: dict[str, Any] = {
+        "id": 1, "created_at": LONG_AGO, "completed_at": None, "deleted_at": None
+    }  # fmt: skip
+    after = {**before, "completed_at": LONG_AGO + DAY}
+
+    async def ask(*_: Any) -> Any:
+        return [(1, LONG_AGO)]
+
+    assert await changed([WrittenRow(before, after)], ask) == Counter({DAY.total_seconds(): 1})
+    assert await changed([WrittenRow(None, after)], ask) == Counter()
