@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import uuid
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -95,6 +96,13 @@ async def test_a_commit_that_fails_is_no_commit(
 
     found = metrics.snapshot().transactions
     assert [(name, each.count) for name, each in found.items()] == [("rollback", 2)]
+
+
+def test_an_error_before_there_is_a_connection_ends_nothing(metrics: Metrics) -> None:
+    context: Any = SimpleNamespace(connection=None)
+    metrics._fail(context)
+
+    assert metrics.snapshot().transactions == {}
 
 
 async def test_each_transaction_of_one_connection_is_measured(
