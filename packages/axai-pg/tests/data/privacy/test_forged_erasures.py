@@ -40,9 +40,9 @@ class Service:
         [(key,)] = self.execute(query, [name, email]).fetchall()
         return uuid.UUID(str(key))
 
-    def note(self, said: str) -> None:
+    def note(self, said: str, **others: str) -> None:
         """Leave an entry that says something."""
-        self.execute("SELECT axai_note('told', %s)", [Jsonb({"said": said})])
+        self.execute("SELECT axai_note('told', %s)", [Jsonb({"said": said, **others})])
 
     def erase(self, key: uuid.UUID) -> None:
         """Set ``erased_at``, and empty the row."""
@@ -119,6 +119,53 @@ def test_a_user_with_another_name_keeps_the_address(service: Service) -> None:
     key = service.add("ana", "ana@example.org")
     service.note("mail to Ana@Example.org")
     service.execute("UPDATE users SET username = 'anna'")
+
+    service.erase(key)
+
+    assert service.told() == [None]
+
+
+def test_an_address_inside_another_stays(service: Service) -> None:
+    key = service.add("ana", "bo@example.org")
+    others = [
+        "mail to jumbo@example.org",
+        "mail to jum.bo@example.org",
+        "mail to jum+bo@example.org",
+        "mail to bo@example.org.br",
+        "mail to bo@example.organic",
+        "mail to bo@example-org",
+    ]
+    for said in others:
+        service.note(said)
+
+    service.erase(key)
+
+    assert service.told() == others
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "the mail went to bo@example.org.",
+        "to bo@example.org. It came back",
+        "<Bo@Example.org>",
+        'she said: "bo@example.org"',
+        "bo@example.org...",
+    ],
+)
+def test_an_address_in_a_sentence_goes(service: Service, said: str) -> None:
+    key = service.add("ana", "bo@example.org")
+    service.note(said)
+
+    service.erase(key)
+
+    assert service.told() == [None]
+
+
+@pytest.mark.parametrize("name", ["ana", "Bo@example.org"])
+def test_a_name_or_an_address_as_a_key_goes(service: Service, name: str) -> None:
+    key = service.add("ana", "bo@example.org")
+    service.note("who was told", **{name: "by mail"})
 
     service.erase(key)
 

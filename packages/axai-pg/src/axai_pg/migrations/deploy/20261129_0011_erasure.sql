@@ -110,7 +110,9 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
 DECLARE
     context text := current_setting('axai.org_id', true);
     shared jsonb := current_setting('axai.shared');
-    address text := lower(trim(BOTH '"' FROM to_json(OLD.email)::text));
+    address text := '(^|[^[:alnum:]_.+-])' || regexp_replace(
+        lower(OLD.email), '([^[:alnum:][:space:]])', '\\\1', 'g'
+    ) || '($|[^[:alnum:]_.-]|\.($|[^[:alnum:]]))';
     word text := '(^|[^[:alnum:]_])' || regexp_replace(
         lower(OLD.username), '([^[:alnum:][:space:]])', '\\\1', 'g'
     ) || '($|[^[:alnum:]_])';
@@ -132,13 +134,18 @@ BEGIN
     WITH erased AS (
         UPDATE audit_log AS entry SET details = NULL, details_salt = NULL
         WHERE org_id = OLD.org_id AND details_digest IS NOT NULL
-        AND NOT (action = 'erase' AND table_name IS NOT DISTINCT FROM 'audit_log') AND (
-            occurred_at >= since.email AND NOT shared ? lower(OLD.email)
-            AND strpos(lower(details::text), address) > 0
-            OR occurred_at >= since.username AND NOT shared ? lower(OLD.username) AND EXISTS (
-                SELECT FROM jsonb_path_query(details, 'strict $.**') AS part
-                WHERE jsonb_typeof(part) = 'string' AND lower(part #>> '{}') ~ word
-            )
+        AND NOT (action = 'erase' AND table_name IS NOT DISTINCT FROM 'audit_log') AND EXISTS (
+            SELECT FROM (
+                SELECT part #>> '{}' FROM jsonb_path_query(
+                    details, 'strict $.** ? (@.type() == "string")'
+                ) AS part UNION ALL SELECT part #>> '{}' FROM jsonb_path_query(
+                    details, 'strict $.** ? (@.type() == "object").keyvalue().key'
+                ) AS part
+            ) AS said(words)
+            WHERE occurred_at >= since.email AND NOT shared ? lower(OLD.email)
+            AND lower(words) ~ address
+            OR occurred_at >= since.username AND NOT shared ? lower(OLD.username)
+            AND lower(words) ~ word
         ) RETURNING entry.id, entry.transaction_id, entry.occurred_at
     ) SELECT
         coalesce(jsonb_agg(id), '[]') AS entries, count(*) AS number,
@@ -164,10 +171,21 @@ BEGIN
 END $$;
 CREATE TRIGGER erase_traces BEFORE UPDATE ON users FOR EACH ROW
     WHEN (OLD.erased_at IS NULL AND NEW.erased_at IS NOT NULL) EXECUTE FUNCTION axai_erase_traces();
-REVOKE ALL ON FUNCTION axai_details_digest(bytea, jsonb), axai_digest_details(),
-    axai_check_erasure(), axai_erase_traces() FROM PUBLIC;
 
--- The owner may empty details, and change nothing else of an entry that has some.
+-- The owner may empty details, once: the policy says so, and the trigger that nothing else changes.
+CREATE FUNCTION axai_refuse_rewrite() RETURNS trigger
+LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION 'of an entry in % only details are emptied', TG_TABLE_NAME USING
+        ERRCODE = 'insufficient_privilege', TABLE = TG_TABLE_NAME;
+END $$;
+CREATE TRIGGER refuse_rewrite BEFORE UPDATE ON audit_log FOR EACH ROW WHEN (
+    to_jsonb(OLD) - '{details,details_salt}'::text[]
+    IS DISTINCT FROM to_jsonb(NEW) - '{details,details_salt}'::text[]
+) EXECUTE FUNCTION axai_refuse_rewrite();
+REVOKE ALL ON FUNCTION axai_details_digest(bytea, jsonb), axai_digest_details(),
+    axai_check_erasure(), axai_erase_traces(), axai_refuse_rewrite() FROM PUBLIC;
+
 CREATE POLICY axai_erase ON audit_log FOR UPDATE TO axai_owner
     USING (details IS NOT NULL) WITH CHECK (details IS NULL AND details_salt IS NULL);
 CREATE POLICY axai_erase ON andamios_changes FOR UPDATE TO axai_owner

@@ -28,6 +28,8 @@ ALTER TABLE audit_seals FORCE ROW LEVEL SECURITY;
 DROP POLICY axai_read ON andamios_changes;
 DROP POLICY axai_erase ON andamios_changes;
 DROP POLICY axai_erase ON audit_log;
+DROP TRIGGER refuse_rewrite ON audit_log;
+DROP FUNCTION axai_refuse_rewrite();
 DROP TRIGGER erase_traces ON users;
 DROP FUNCTION axai_erase_traces();
 DROP TRIGGER check_erasure ON users;

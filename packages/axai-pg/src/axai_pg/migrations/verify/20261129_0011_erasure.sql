@@ -4,9 +4,10 @@ BEGIN;
 
 SET LOCAL ROLE axai_owner;
 SELECT details_salt, details_digest FROM audit_log WHERE false;
-SELECT 1 / (CASE WHEN count(*) = 3 THEN 1 ELSE 0 END) FROM pg_trigger
+SELECT 1 / (CASE WHEN count(*) = 4 THEN 1 ELSE 0 END) FROM pg_trigger
 WHERE tgrelid IN ('audit_log'::regclass, 'users'::regclass)
-AND tgname IN ('digest_details', 'check_erasure', 'erase_traces') AND tgenabled = 'O';
+AND tgname IN ('digest_details', 'check_erasure', 'erase_traces', 'refuse_rewrite')
+AND tgenabled = 'O';
 SELECT 1 / (CASE WHEN count(*) = 3 THEN 1 ELSE 0 END) FROM pg_policy
 WHERE polrelid IN ('audit_log'::regclass, 'andamios_changes'::regclass) AND polpermissive
 AND polroles = ARRAY['axai_owner'::regrole::oid] AND (polname, polcmd) IN (

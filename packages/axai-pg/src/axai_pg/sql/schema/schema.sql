@@ -248,7 +248,9 @@ AS $function$
 DECLARE
     context text := current_setting('axai.org_id', true);
     shared jsonb := current_setting('axai.shared');
-    address text := lower(trim(BOTH '"' FROM to_json(OLD.email)::text));
+    address text := '(^|[^[:alnum:]_.+-])' || regexp_replace(
+        lower(OLD.email), '([^[:alnum:][:space:]])', '\\\1', 'g'
+    ) || '($|[^[:alnum:]_.-]|\.($|[^[:alnum:]]))';
     word text := '(^|[^[:alnum:]_])' || regexp_replace(
         lower(OLD.username), '([^[:alnum:][:space:]])', '\\\1', 'g'
     ) || '($|[^[:alnum:]_])';
@@ -270,13 +272,18 @@ BEGIN
     WITH erased AS (
         UPDATE audit_log AS entry SET details = NULL, details_salt = NULL
         WHERE org_id = OLD.org_id AND details_digest IS NOT NULL
-        AND NOT (action = 'erase' AND table_name IS NOT DISTINCT FROM 'audit_log') AND (
-            occurred_at >= since.email AND NOT shared ? lower(OLD.email)
-            AND strpos(lower(details::text), address) > 0
-            OR occurred_at >= since.username AND NOT shared ? lower(OLD.username) AND EXISTS (
-                SELECT FROM jsonb_path_query(details, 'strict $.**') AS part
-                WHERE jsonb_typeof(part) = 'string' AND lower(part #>> '{}') ~ word
-            )
+        AND NOT (action = 'erase' AND table_name IS NOT DISTINCT FROM 'audit_log') AND EXISTS (
+            SELECT FROM (
+                SELECT part #>> '{}' FROM jsonb_path_query(
+                    details, 'strict $.** ? (@.type() == "string")'
+                ) AS part UNION ALL SELECT part #>> '{}' FROM jsonb_path_query(
+                    details, 'strict $.** ? (@.type() == "object").keyvalue().key'
+                ) AS part
+            ) AS said(words)
+            WHERE occurred_at >= since.email AND NOT shared ? lower(OLD.email)
+            AND lower(words) ~ address
+            OR occurred_at >= since.username AND NOT shared ? lower(OLD.username)
+            AND lower(words) ~ word
         ) RETURNING entry.id, entry.transaction_id, entry.occurred_at
     ) SELECT
         coalesce(jsonb_agg(id), '[]') AS entries, count(*) AS number,
@@ -584,6 +591,17 @@ BEGIN
 END $function$
 ;
 REVOKE ALL ON FUNCTION axai_refuse_cycle() FROM PUBLIC;
+
+CREATE OR REPLACE FUNCTION axai_refuse_rewrite()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+    RAISE EXCEPTION 'of an entry in % only details are emptied', TG_TABLE_NAME USING
+        ERRCODE = 'insufficient_privilege', TABLE = TG_TABLE_NAME;
+END $function$
+;
+REVOKE ALL ON FUNCTION axai_refuse_rewrite() FROM PUBLIC;
 
 CREATE OR REPLACE FUNCTION axai_seal_audit()
  RETURNS bigint
@@ -1246,6 +1264,7 @@ CREATE POLICY axai_tenant ON andamios_history AS RESTRICTIVE FOR ALL TO PUBLIC
     WITH CHECK (tenant::text = (( SELECT NULLIF(current_setting('axai.org_id'::text, true), ''::text)::uuid::text AS "nullif")));
 CREATE TRIGGER digest_details BEFORE INSERT ON audit_log FOR EACH ROW WHEN (new.details IS NOT NULL) EXECUTE FUNCTION axai_digest_details();
 CREATE TRIGGER refuse_change BEFORE DELETE OR UPDATE ON audit_log FOR EACH ROW EXECUTE FUNCTION axai_refuse_change();
+CREATE TRIGGER refuse_rewrite BEFORE UPDATE ON audit_log FOR EACH ROW WHEN ((to_jsonb(old.*) - '{details,details_salt}'::text[]) IS DISTINCT FROM (to_jsonb(new.*) - '{details,details_salt}'::text[])) EXECUTE FUNCTION axai_refuse_rewrite();
 CREATE TRIGGER refuse_truncate BEFORE TRUNCATE ON audit_log FOR EACH STATEMENT EXECUTE FUNCTION axai_refuse_change();
 CREATE POLICY axai_append ON audit_log AS PERMISSIVE FOR INSERT TO axai_owner
     WITH CHECK (true);
