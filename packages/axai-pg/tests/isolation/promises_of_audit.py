@@ -217,8 +217,7 @@ def the_owner_only_empties_details(scene: Scene) -> Iterator[str]:
     statements: tuple[LiteralString, ...] = (
         "UPDATE public.audit_log SET details = '[]' WHERE action = 'told'",
         "UPDATE public.audit_log SET details = NULL WHERE action = 'told'",
-        "UPDATE public.audit_log SET details = NULL, details_salt = NULL, login = 'eve'"
-        " WHERE action = 'told'",
+        "UPDATE public.audit_log SET details = NULL, details_salt = NULL, login = 'eve'",
         "UPDATE public.andamios_changes SET actor = 'eve'",
     )
     with scene.acting("axai_owner", scene.ours.id):

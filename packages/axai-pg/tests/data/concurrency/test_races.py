@@ -9,12 +9,14 @@ import pytest
 
 from andamios_orm.exceptions import ConcurrencyConflict, DuplicateKey, WriteConflict
 from axai_pg.data.models import DocumentPermission, User
+from axai_pg.data.privacy import erase_person, erasing
 from axai_pg.data.repositories import (
     BaseRepository,
     CollectionRepository,
     DocumentRepository,
     TopicRepository,
 )
+from axai_pg.exceptions import LastAdministrator
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 
     from andamios_orm import Session
     from axai_pg.data.config.database import DatabaseManager
+    from axai_pg.data.privacy.persons import Person
 
     Together = Callable[[], Awaitable[object]]
     Race = Callable[..., Awaitable[list[Any]]]
@@ -87,6 +90,39 @@ async def test_of_two_who_change_a_version_one_is_told_of_the_other(
     assert (now.version, before.version) == (2, 1)
     assert now.title in outcomes
     assert now.change_description == now.title
+
+
+async def test_of_two_administrators_who_are_erased_at_once_one_waits(
+    race: Race, manager: DatabaseManager, firm: Firm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    users = [User(username=name, email=f"{name}@x.org", is_admin=True) for name in ("bo", "cy")]
+    async with manager.async_session_scope(firm.id) as session:
+        session.add_all(users)
+    refuse = erasing.refuse_last_administrator
+    waiting: dict[uuid.UUID, Together] = {}
+
+    async def refused(session: Session, person: Person) -> None:
+        if together := waiting.pop(person.id, None):
+            await together()
+        await refuse(session, person)
+
+    def erase(user: User) -> Callable[[Session, Together], Awaitable[uuid.UUID]]:
+        async def erased(session: Session, together: Together) -> uuid.UUID:
+            waiting[user.id] = together
+            return (await erase_person(session, user.id, documents="erase")).user_id
+
+        return erased
+
+    monkeypatch.setattr(erasing, "refuse_last_administrator", refused)
+
+    outcomes = await race(*map(erase, users))
+
+    [conflict] = (each for each in outcomes if isinstance(each, WriteConflict))
+    assert "deadlock" not in str(conflict.orig)
+    [left] = {user.id for user in users} - set(outcomes)
+    async with manager.async_session_scope(firm.id) as session:
+        with pytest.raises(LastAdministrator):
+            await erase_person(session, left, documents="erase")
 
 
 @pytest.mark.slow

@@ -123,9 +123,11 @@ async def _erase(
     *,
     dry_run: bool = False,
 ) -> ErasureReport:
+    # Administrators are locked in one order, and so before the row itself.
+    await refuse_last_administrator(session, await find_person(session, user_id))
     person = await find_person(session, user_id, lock=True)
-    was_erased = person.erased_at is not None
     await refuse_last_administrator(session, person)
+    was_erased = person.erased_at is not None
     if reassign_to is None:
         statements = _erased_documents(person)
     else:
