@@ -94,6 +94,15 @@ async def test_documents_go_with_what_belongs_to_them(session: Session, people: 
     assert report.counts["document_collections"] == 1
 
 
+async def test_a_row_that_is_changed_twice_counts_once(session: Session, people: People) -> None:
+    report = await erase_person(session, people.ana, documents="reassign", reassign_to=people.bo)
+
+    assert {name: report.counts[name] for name in ("documents", "personal_data_requests")} == {
+        "documents": 2,  # that which ana owned and has changed, and that of bo
+        "personal_data_requests": 1,  # it was completed, and had a note
+    }
+
+
 async def test_a_dry_run_counts_what_would_be_done(session: Session, people: People) -> None:
     planned = await erase_person(session, people.ana, documents="erase", dry_run=True)
 

@@ -34,7 +34,7 @@ from axai_pg.data.privacy.persons import (
     refuse_last_administrator,
     require_successor,
 )
-from axai_pg.data.privacy.registry import REGISTRY
+from axai_pg.data.privacy.registry import REGISTRY, of_documents
 from axai_pg.data.security.permissions import isolated
 
 if TYPE_CHECKING:
@@ -135,13 +135,15 @@ async def _erase(
         statements = _reassigned_documents(person, successor)
     if isolated(session).scope.user_id == person.id:
         await session.execute(_NOBODY)  # nor is it said who erased themselves
-    counts = dict.fromkeys(REGISTRY, 0)
+    rows: dict[str, set[uuid.UUID]] = {table: set() for table in REGISTRY}
+    traces: dict[str, int] = {}
     with acting_as(None):
         for statement in [*statements, *_references(person)]:
-            counts[statement.table.description] += await _changed(session, statement)
+            rows[statement.table.description] |= await _changed(session, statement)
         if not was_erased:
-            counts["users"] += await _changed(session, _emptied(person))
-            counts |= json.loads(await session.scalar(_TRACES))
+            rows["users"] |= await _changed(session, _emptied(person))
+            traces = json.loads(await session.scalar(_TRACES))
+    counts = {table: len(keys) for table, keys in rows.items()} | traces
     if not dry_run:
         _expire(session, person, counts)
         await _forget_answers(session)
@@ -168,9 +170,9 @@ def _erased_documents(person: Person) -> list[Delete | Update]:
 
 
 def _about(person: Person, model: Any) -> tuple[Any, ...]:
-    rule = REGISTRY[model.__tablename__]
-    rows = rule.rows if model is not DocumentPermission else REGISTRY["summaries"].rows
-    assert rows is not None  # noqa: S101 - each of these is about somebody
+    rows = REGISTRY[model.__tablename__].rows
+    if rows is None or model is DocumentPermission:  # all of them, whoever it is permitted to
+        rows = of_documents
     return model.org_id == person.org_id, rows(model.__table__, person.id)
 
 
@@ -233,11 +235,11 @@ def _emptied(person: Person) -> Update:
     )
 
 
-async def _changed(session: AsyncSession, statement: Delete | Update) -> int:
-    """Return how many rows a statement changed."""
+async def _changed(session: AsyncSession, statement: Delete | Update) -> set[uuid.UUID]:
+    """Return the keys of the rows that a statement changed."""
     options = {"synchronize_session": False}
-    result: Any = await session.execute(statement, execution_options=options)
-    return int(result.rowcount)
+    keys = statement.returning(statement.table.c.id)
+    return set(await session.scalars(keys, execution_options=options))
 
 
 def _expire(session: AsyncSession, person: Person, counts: Mapping[str, int]) -> None:

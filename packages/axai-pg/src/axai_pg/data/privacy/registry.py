@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     Condition = Callable[[Table, uuid.UUID], ColumnElement[bool]]
 
-__all__ = ["REGISTRY", "ColumnPrivacy", "Erasure", "TablePrivacy", "owned_documents"]
+__all__ = ["REGISTRY", "ColumnPrivacy", "Erasure", "TablePrivacy", "of_documents"]
 
 
 class Erasure(enum.StrEnum):
@@ -76,7 +76,7 @@ DIGEST: Final = "a digest, whose salt goes with what it was made of"
 UNUSED: Final = "no model keeps history, so the table is empty"
 
 
-def owned_documents(org_id: ColumnElement[uuid.UUID], person: uuid.UUID) -> Select[uuid.UUID]:
+def _owned_documents(org_id: ColumnElement[uuid.UUID], person: uuid.UUID) -> Select[uuid.UUID]:
     """Return the keys of the documents of a person, in the organisation of a row."""
     documents = Base.metadata.tables["documents"]
     return select(documents.c.id).where(
@@ -89,8 +89,9 @@ def _by(*names: str) -> Condition:
     return lambda table, person: or_(*(table.c[name] == person for name in names))
 
 
-def _of_documents(table: Table, person: uuid.UUID) -> ColumnElement[bool]:
-    return table.c.document_id.in_(owned_documents(table.c.org_id, person))
+def of_documents(table: Table, person: uuid.UUID) -> ColumnElement[bool]:
+    """Return the rows that belong to documents of a person."""
+    return table.c.document_id.in_(_owned_documents(table.c.org_id, person))
 
 
 def _collected(table: Table, person: uuid.UUID) -> ColumnElement[bool]:
@@ -98,17 +99,17 @@ def _collected(table: Table, person: uuid.UUID) -> ColumnElement[bool]:
     owned = select(collections.c.id).where(
         collections.c.org_id == table.c.org_id, collections.c.owner_id == person
     )
-    return or_(_of_documents(table, person), table.c.collection_id.in_(owned))
+    return or_(of_documents(table, person), table.c.collection_id.in_(owned))
 
 
 def _related(table: Table, person: uuid.UUID) -> ColumnElement[bool]:
     nodes = Base.metadata.tables["graph_nodes"]
     owned = select(nodes.c.id).where(
         nodes.c.org_id == table.c.org_id,
-        nodes.c.document_id.in_(owned_documents(table.c.org_id, person)),
+        nodes.c.document_id.in_(_owned_documents(table.c.org_id, person)),
     )
     ends = (table.c.source_node_id.in_(owned), table.c.target_node_id.in_(owned))
-    return or_(_of_documents(table, person), *ends)
+    return or_(of_documents(table, person), *ends)
 
 
 def _acted(table: Table, person: uuid.UUID) -> ColumnElement[bool]:
@@ -184,7 +185,7 @@ REGISTRY: Final[Mapping[str, TablePrivacy]] = MappingProxyType(
                 removed="created_by_id",
                 documents=f"{_SAID} metadata changed_columns change_description",
             ),
-            rows=_of_documents,
+            rows=of_documents,
             mentions=_by("created_by_id"),
             told=frozenset(
                 {
@@ -204,7 +205,7 @@ REGISTRY: Final[Mapping[str, TablePrivacy]] = MappingProxyType(
                 documents="content summary_type target_audience tool_agent tool_version"
                 " config_parameters language_code",
             ),
-            rows=_of_documents,
+            rows=of_documents,
         ),
         "topics": TablePrivacy(
             _columns(
@@ -217,14 +218,14 @@ REGISTRY: Final[Mapping[str, TablePrivacy]] = MappingProxyType(
                 "org_id id document_id topic_id relevance_score extracted_at created_at updated_at",
                 documents="context extracted_by_tool",
             ),
-            rows=_of_documents,
+            rows=of_documents,
         ),
         "graph_nodes": TablePrivacy(
             _columns(
                 "org_id id document_id is_active created_at updated_at",
                 documents="entity_id node_type name description properties created_by_tool",
             ),
-            rows=_of_documents,
+            rows=of_documents,
         ),
         "graph_relationships": TablePrivacy(
             _columns(
