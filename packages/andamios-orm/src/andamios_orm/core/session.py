@@ -14,14 +14,9 @@ from sqlalchemy.orm import ORMExecuteState
 from sqlalchemy.orm import Session as SyncSession
 from sqlalchemy.orm.exc import StaleDataError
 
+from andamios_orm.core.flushes import forget_flush, note_attached, note_earlier, record_flush
 from andamios_orm.core.integrity import watch_session
-from andamios_orm.core.recording import (
-    forget_flush,
-    note_attached,
-    note_earlier,
-    record_flush,
-    record_statement,
-)
+from andamios_orm.core.recording import record_statement
 from andamios_orm.core.seen import SeenVersions, sees_changes
 from andamios_orm.core.transaction import Transaction
 from andamios_orm.exceptions import StaleVersion, UncommittedChanges
