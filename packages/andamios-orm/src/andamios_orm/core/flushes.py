@@ -12,7 +12,7 @@ from sqlalchemy.orm import LoaderCallableStatus, PassiveFlag
 from sqlalchemy.sql import ClauseElement
 
 from andamios_orm.core.ledger import Ledger
-from andamios_orm.core.recording import remembered_of, version_of
+from andamios_orm.core.recording import remembered_of, remembers, version_of
 from andamios_orm.core.records import Entity, Record, Version
 from andamios_orm.models.actor import current_actor
 from andamios_orm.models.base import Row, is_told_of_rows
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from sqlalchemy import Connection
-    from sqlalchemy.orm import InstanceState, Mapper, Session, UOWTransaction
+    from sqlalchemy.orm import InstanceState, Mapper, Session, SessionTransaction, UOWTransaction
 
 __all__ = ["forget_flush", "note_attached", "note_earlier", "record_flush"]
 
@@ -53,14 +53,14 @@ def _is_expression(value: Any) -> bool:
 def _keep_before(mapper: Mapper[Any], connection: Connection, instance: Any) -> None:
     """Keep what a row of a model with history is, before the database changes it."""
     model = type(instance)
-    needed = model.__history__ or is_told_of_rows(model) or model.__remembered__
+    follows = is_told_of_rows(model) or remembers(model, connection.dialect)
+    needed = model.__history__ or follows
     entity = Entity.of(mapper) if needed else None
     if entity is None:
         return
     state: InstanceState[Any] = inspect(instance)
     session: Any = state.session
     kept = session.info.setdefault(_BEFORE, {})
-    follows = entity.remembered or entity.wrote is not None
     if follows and state in session.info.get(_EARLIER, ()):
         session.info.setdefault(_BELIEVED, {})[state] = dict(state.dict)
         kept[state] = _read(entity, mapper, state, connection)
@@ -115,12 +115,13 @@ def record_flush(session: Session, context: UOWTransaction) -> None:
             continue
         connection = session.connection(bind_arguments={"mapper": state.mapper})
         record = _record(entity, state, kind, connection)
-        if entity.history or entity.wrote is not None or entity.remembered:
+        follows = entity.wrote is not None or remembers(entity.model, connection.dialect)
+        if entity.history or follows:
             row = _written(entity, state, record, kept.get(state), connection)
             if state in believed and None not in row:
                 row = _corrected(row, state, believed[state])
             written.setdefault(entity, []).append(row)
-            record.rows = remembered_of(entity, kind, [row])
+            record.rows = remembered_of(entity, kind, [row], connection.dialect)
             if entity.history:
                 record.versions = [_change(entity, record, row, connection)]
         Ledger.of(connection).add(record)
@@ -139,11 +140,15 @@ def forget_flush(session: Session) -> None:
         session.info.pop(_EARLIER, None)
 
 
-def note_earlier(session: Session, _transaction: object, _connection: Connection) -> None:
+def note_earlier(
+    session: Session, transaction: SessionTransaction, _connection: Connection
+) -> None:
     """Note the instances of earlier transactions: their rows may have been changed since.
 
     Listens to ``after_begin``.
     """
+    if transaction.nested:
+        return  # a savepoint sees what this transaction has read
     session.info[_EARLIER] = set(session.identity_map.all_states())
 
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from sqlalchemy import Connection, Table
+    from sqlalchemy.engine import Dialect
     from sqlalchemy.orm import ORMExecuteState
 
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
     "record_creation",
     "record_statement",
     "remembered_of",
+    "remembers",
     "version_of",
 ]
 
@@ -61,7 +63,7 @@ def record_creation(
         record.tenant = entity.tenant_of(values, dialect)
         if entity.history:
             record.versions = [version_of(entity, key, None, values, dialect)]
-        record.rows = remembered_of(entity, "create", [WrittenRow(None, values)])
+        record.rows = remembered_of(entity, "create", [WrittenRow(None, values)], dialect)
         ledger.add(record)
     if entity.wrote is not None:
         names = entity.names.items()
@@ -124,13 +126,20 @@ def record_batch(  # noqa: PLR0913 - keys, and what is known of each
                 ]
         rows = WrittenRows(before, after)
         if places is None and len(rows) == len(keys):
-            record.rows = remembered_of(entity, kind, rows)
+            record.rows = remembered_of(entity, kind, rows, dialect)
         ledger.add(record)
 
 
-def remembered_of(entity: Entity, kind: str, rows: Sequence[WrittenRow]) -> list[WrittenRow] | None:
+def remembers(model: Any, dialect: Dialect) -> bool:
+    """Return whether rows of a model are remembered: on DuckDB, where nobody else writes."""
+    return dialect.name == "duckdb" and bool(getattr(model, "__remembered__", ()))
+
+
+def remembered_of(
+    entity: Entity, kind: str, rows: Sequence[WrittenRow], dialect: Dialect
+) -> list[WrittenRow] | None:
     """Return what is remembered of rows; None if that is nothing, or one is not known."""
-    if not entity.remembered or len(rows) > MOST_ROWS:
+    if not remembers(entity.model, dialect) or len(rows) > MOST_ROWS:
         return None
     found = [WrittenRow(*(_chosen(side, entity.remembered) for side in row)) for row in rows]
     is_known = all(
