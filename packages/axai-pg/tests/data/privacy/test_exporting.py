@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import resource
 import uuid
 from typing import TYPE_CHECKING, Any
 
@@ -123,6 +124,26 @@ async def test_a_file_that_cannot_be_finished_goes(
     with pytest.raises(AccessDenied):
         await export.write(tmp_path / "ana.ndjson")
 
+    assert list(tmp_path.iterdir()) == []
+
+
+async def test_a_file_that_there_is_no_room_for_goes(
+    session: Session, people: People, tmp_path: Path
+) -> None:
+    cy = User(username="cy", email="cy@example.org")
+    session.add(cy)
+    await session.flush()
+    export = await export_person(session, cy.id)
+    room, most = resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, most))  # less than what is written at the end
+    try:
+        with pytest.raises(OSError, match="too large"):
+            await export.write(tmp_path / "cy.ndjson")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (room, most))
+
+    assert export.counts == {"users": 1}
     assert list(tmp_path.iterdir()) == []
 
 

@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TextIO
@@ -75,16 +76,17 @@ class PersonExport:
 
         Raises:
             FileExistsError: there is such a file.
+            OSError: it cannot be written, as on a disk that is full.
         """
         target = Path(path)
         file = await asyncio.to_thread(_created, target)
         try:
             async for records in self._batches():
                 await asyncio.to_thread(file.write, "".join(map(_line, records)))
+            await asyncio.to_thread(file.close)  # what is left is written here, if there is room
         except BaseException:
             _discard(file, target)
             raise
-        await asyncio.to_thread(file.close)
         return self.counts
 
     async def _batches(self) -> AsyncIterator[Sequence[PersonRecord]]:
@@ -155,5 +157,6 @@ def _created(target: Path) -> TextIO:
 
 
 def _discard(file: TextIO, target: Path) -> None:
-    file.close()
-    target.unlink()
+    with suppress(OSError):  # it may try again to write what it could not
+        file.close()
+    target.unlink(missing_ok=True)
