@@ -35,6 +35,26 @@ def test_a_server_that_does_not_answer_is_tried_again(
     assert waited == [2.0, 4.0, 8.0, 16.0]
 
 
+@pytest.mark.parametrize(("timeout", "patience"), [(0, 10), (2.5, 10), (30, 30)])
+def test_a_single_attempt_has_ten_seconds_or_more(
+    config: PostgresConnectionConfig,
+    monkeypatch: pytest.MonkeyPatch,
+    timeout: float,
+    patience: int,
+) -> None:
+    connect, given = psycopg.connect, []
+
+    def noted(*, connect_timeout: int, **options: Any) -> psycopg.Connection[Any]:
+        given.append(connect_timeout)
+        return connect(**options)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(psycopg, "connect", noted)
+        server.connect(config, server.MAINTENANCE, timeout=timeout).close()
+
+    assert given == [patience]
+
+
 @pytest.mark.parametrize(
     ("timeout", "waits", "pauses"), [(30, [10, 10, 4], [2.0, 4.0]), (1, [1], []), (0, [1], [])]
 )

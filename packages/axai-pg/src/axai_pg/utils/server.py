@@ -22,7 +22,7 @@ MAINTENANCE: Final = "postgres"
 """The database that a connection is to which makes or drops another."""
 _KEPT: Final = frozenset({MAINTENANCE, "template0", "template1"})
 _PATIENCE: Final = 10.0
-"""Seconds to wait for one connection, at most."""
+"""Seconds that one of several attempts waits at most, and a single one at least."""
 _FATAL: Final = "FATAL:"
 # What a server says that will take connections soon.
 _SOON: Final = re.compile("starting up|shutting down|recovery mode|too many|reserved for")
@@ -38,7 +38,8 @@ def connect(
     """Return a connection on which each statement commits.
 
     A server that does not answer yet is tried ``attempts`` times, within ``timeout`` seconds; for
-    one that takes a connection and says nothing, psycopg waits 2 seconds at least.
+    one that takes a connection and says nothing, psycopg waits 2 seconds at least. A single
+    attempt has 10 seconds or more.
 
     Raises:
         DatabaseUnavailable: it has not answered, or lets nobody in by this name.
@@ -53,8 +54,9 @@ def connect(
     pauses = _pauses(timeout, attempts)
     until = elapsed() + timeout
     while True:
-        left = max(0.0, until - elapsed())
-        arguments["connect_timeout"] = max(1, math.ceil(min(left, _PATIENCE)))
+        left = until - elapsed()
+        patience = max(timeout, _PATIENCE) if attempts == 1 else max(1, min(left, _PATIENCE))
+        arguments["connect_timeout"] = math.ceil(patience)
         try:
             return psycopg.connect(**arguments, autocommit=True)
         except psycopg.OperationalError as error:
