@@ -9,6 +9,7 @@ import uuid
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from sqlalchemy import event
 
 from andamios_orm.exceptions import NotFound, QueryRefused, ValueRefused
 from axai_pg.data.models import Action, Document, Permission, Role, RolePermission
@@ -232,6 +233,28 @@ async def test_a_viewer_permits_only_what_they_may_do(
     granted = await theirs.share(document.id, "read", user_id=document.owner_id)
 
     assert granted.granted_by_id == other.id
+
+
+async def test_what_a_viewer_may_is_asked_once(
+    session: Session,
+    documents: DocumentRepository,
+    document: Document,
+    user: User,
+    theirs: DocumentRepository,
+) -> None:
+    await documents.share(document.id, "share", user_id=theirs.viewer)
+    sent: list[str] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, *_others: Any) -> None:
+        sent.append(statement)
+
+    engine = session.sync_session.get_bind().engine
+    event.listen(engine, "before_cursor_execute", note)
+    for permission in ("share", "read"):
+        await theirs.share(document.id, permission, user_id=user.id)
+    event.remove(engine, "before_cursor_execute", note)
+
+    assert sum("AS until" in statement for statement in sent) == 1 + 2
 
 
 LATER = NOW + dt.timedelta(hours=1)

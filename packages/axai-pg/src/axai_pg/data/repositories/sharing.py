@@ -65,7 +65,7 @@ class SharedDocuments(ViewedRepository[Document]):
         grant = await self._grant(key, permission, user_id, role_id)
         fields = BaseRepository(self.session, DocumentPermission).fields
         ends: Any = fields.check("expires_at", expires_at)
-        for action in (Action.SHARE, ACTIONS[grant["permission"]]):
+        for action in dict.fromkeys((Action.SHARE, ACTIONS[grant["permission"]])):
             await self._require_no_longer(action, key, ends)
         by = self.viewer or await self.session.scalar(acting_user())
         grants = BaseRepository(self.session, DocumentPermission)
