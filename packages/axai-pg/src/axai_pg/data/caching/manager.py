@@ -117,7 +117,11 @@ class CacheManager:
 
     @property
     def is_listening(self) -> bool:
-        """Whether the database tells of commits; if not, each hit asks it."""
+        """Whether the database tells of commits; if not, each hit asks it.
+
+        Behind a pooler in transaction mode it is True and nothing is told: a commit of another
+        process may be missed for about a second.
+        """
         return self._epochs.now is not None
 
     # ---- answers -----------------------------------------------------------------
