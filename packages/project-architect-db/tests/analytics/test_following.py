@@ -38,14 +38,17 @@ async def same(database: Database) -> None:
         assert followed == await getattr(fresh.uncached(), method)()
 
 
+@pytest.mark.parametrize("is_even", [False, True])
 async def test_times_follow_completions_and_deployments(
-    database: Database, project_values: Values
+    database: Database, project_values: Values, *, is_even: bool
 ) -> None:
     async with database.transaction() as session:
         for number in range(40):
-            deployed = Deployment(status="succeeded", started_at=LONG_AGO + number * DAY)
+            days = 0 if is_even else number
+            deployed = Deployment(status="succeeded", started_at=LONG_AGO + days * DAY)
             code = Repository(name="code", deployments=[deployed])
-            values = project_values(created_at=LONG_AGO, status="completed")
+            given = {"completed_at": LONG_AGO + 64 * DAY} if is_even else {}
+            values = project_values(created_at=LONG_AGO, status="completed", **given)
             session.add(Project(**values, repositories=[code]))
     await same(database)
     projects = ProjectRepository(database)
@@ -123,6 +126,18 @@ async def test_a_value_that_is_not_there_cannot_be_taken_away() -> None:
 
     assert await near._follow(fewer, [], [], ask) is None
     assert await near.described(ask, fewer) is None  # of no value at all
+
+
+async def test_a_quantile_that_is_not_known_one_by_one_is_not_told() -> None:
+    near = Near(select(Project.id.label("value")), (0.0, 1.0, 2.0, 3.0))
+
+    async def ask(*_: Any) -> Any:
+        return [(1, 0.5, 1, 0.5), (2, None, 9, 13.5)]  # the median is between the bounds
+
+    async def none(*_: Any) -> Counter[float]:
+        return Counter()
+
+    assert await near.described(ask, none) is None
 
 
 async def test_a_completion_counts_from_the_first_deployment(database: Database) -> None:

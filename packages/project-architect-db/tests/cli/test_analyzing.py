@@ -113,6 +113,7 @@ def test_the_sql_is_told_beside_the_figures(filled: Call) -> None:
         (["attention", "--until", "3d"], "attention is about now"),
         (["--metric", "nope"], "metric 'nope': known are projects_created, "),
         (["series", "--granularity", "eon"], "granularity 'eon': known are hour, day"),
+        (["--compare", "--granularity", "eon"], "granularity 'eon': known are hour, day"),
         (["projects", "--timezone", "Mars"], "timezone 'Mars': there is no time zone of that name"),
         (["projects", "--since", "2026-02-01", "--until", "2026-01-01"], "its end has to be after"),
         (["projects", "--output", "x.csv"], "a table is for people: pass --format"),

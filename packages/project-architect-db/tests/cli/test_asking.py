@@ -8,7 +8,8 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from andamios_orm.exceptions import QueryRefused, ValueRefused
-from project_architect_db.cli.asking import asked, moment, shown
+from project_architect_db.analytics.steps import beginning
+from project_architect_db.cli.asking import asked, moment, shown, whole_steps
 
 pytestmark = pytest.mark.unit
 
@@ -49,6 +50,25 @@ def test_no_text_is_no_moment() -> None:
 def test_what_is_no_moment_is_refused(text: str) -> None:
     with pytest.raises(QueryRefused, match="is no time: pass 2026-01-31"):
         moment(text)
+
+
+@pytest.mark.parametrize("unit", ["day", "week", "month", "quarter", "year"])
+def test_what_is_compared_so_long_ago_is_whole_steps(unit: str) -> None:
+    zone = ZoneInfo("Europe/Madrid")
+
+    for since, until in [("400d", None), (None, None), ("400d", "40d")]:
+        bounds = whole_steps(unit, since, until, zone)
+
+        for bound in bounds:
+            assert bound == beginning(unit, bound.replace(tzinfo=None)).replace(tzinfo=zone)
+        assert bounds[0] < bounds[1]
+        assert (dt.datetime.now(zone) < bounds[1]) == (until is None)
+
+
+def test_what_is_compared_from_a_date_begins_with_it() -> None:
+    since, until = whole_steps("month", "2026-01-31", "2026-03-01", dt.UTC)
+
+    assert (since, until) == (moment("2026-01-31"), moment("2026-03-01"))
 
 
 @pytest.mark.parametrize(("column", "said"), [("metric", "metric 'x': why"), (None, "'x': why")])

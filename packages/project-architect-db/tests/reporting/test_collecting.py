@@ -273,7 +273,7 @@ async def test_the_number_of_statements_does_not_grow_with_the_rows(
         event.remove(filled.engine.sync_engine, "before_cursor_execute", note)
 
     # On PostgreSQL the cache asks how far the change feed is.
-    assert many == few
+    assert many <= few
     assert few <= (40 if filled.engine.dialect.name == "duckdb" else 70)
     assert len(seen) <= few - 20  # figures are kept as long as nothing changes
 

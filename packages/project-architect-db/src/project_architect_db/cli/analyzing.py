@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import io
 import json
 from typing import TYPE_CHECKING, Any, Final, Literal
@@ -11,8 +10,9 @@ import rich_click as click
 
 from andamios_orm.cli.running import command
 from andamios_orm.queries.export import required
+from project_architect_db.analytics.metrics import metric_of
 from project_architect_db.cli import figures
-from project_architect_db.cli.asking import asked, console, moment, viewer_option
+from project_architect_db.cli.asking import asked, console, moment, viewer_option, whole_steps
 from project_architect_db.cli.files import opened
 from project_architect_db.repositories import AnalyticsRepository
 from project_architect_db.schemas.analytics.periods import zone_of
@@ -92,18 +92,18 @@ async def analyze_command(  # noqa: PLR0913 - one for each option
     form = "json" if context.as_json else form
     given = {"metric": metric, "granularity": granularity, "compare": compare or None}
     chosen = _method(method, [name for name, value in given.items() if value is not None])
+    granularity, metric = granularity or "day", metric or "messages"
     with asked():
         zone = zone_of(timezone)
+        metric_of(metric, granularity)
     period = (moment(since, zone), moment(until, zone))
-    if compare:  # what was before is as long, so both ends are needed
-        tomorrow = dt.datetime.now(zone).date() + dt.timedelta(days=1)
-        period = (period[0] or moment("29d", zone), period[1] or moment(f"{tomorrow}", zone))
+    if compare:
+        period = whole_steps(granularity, since, until, zone)
     if chosen in _WITHOUT_RANGE and period != (None, None):
         raise click.UsageError(f"{chosen} is about now: --since and --until are for the others")
     options: dict[str, Any] = {} if chosen in _WITHOUT_RANGE else {"date_range": period}
     if chosen == "series":
-        options |= {"metric": metric or "messages", "compare": compare}
-        options |= {} if granularity is None else {"granularity": granularity}
+        options |= {"metric": metric, "granularity": granularity, "compare": compare}
     async with context.database() as database:
         figures_of = AnalyticsRepository(database, viewer=viewer, timezone=timezone)
         with asked():

@@ -6,12 +6,13 @@ import datetime as dt
 import re
 import sys
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, overload
 
 import rich_click as click
 
 from andamios_orm.core.lines import one_line
 from andamios_orm.exceptions import NotFound, QueryRefused, ValueRefused
+from project_architect_db.analytics.steps import beginning, earlier
 from project_architect_db.models import Project
 from project_architect_db.repositories import ProjectRepository
 
@@ -23,11 +24,21 @@ if TYPE_CHECKING:
 
     from andamios_orm.core import Database
 
-__all__ = ["asked", "console", "moment", "project_id", "shown", "table", "viewer_option"]
+__all__ = [
+    "asked",
+    "console",
+    "moment",
+    "project_id",
+    "shown",
+    "table",
+    "viewer_option",
+    "whole_steps",
+]
 
 _WIDE: Final = 160
 """Columns where no terminal says how wide it is: nothing is cut for a program."""
 _KEY: Final = re.compile(r"[0-9]{1,18}")
+_LONG_AGO: Final = re.compile(r"(\d{1,4})([dwmy])")
 _AGO: Final = {"d": 1, "w": 7, "m": 30, "y": 365}
 
 
@@ -45,6 +56,12 @@ def asked() -> Iterator[None]:
         raise QueryRefused(f"{name}{error.value!r}: {error.reason}") from error
 
 
+@overload
+def moment(text: None, zone: dt.tzinfo = ...) -> None: ...
+@overload
+def moment(text: str, zone: dt.tzinfo = ...) -> dt.datetime: ...
+@overload
+def moment(text: str | None, zone: dt.tzinfo = ...) -> dt.datetime | None: ...
 def moment(text: str | None, zone: dt.tzinfo = dt.UTC) -> dt.datetime | None:
     """Return the moment that a text means: a day, a time, or so long ago.
 
@@ -58,8 +75,7 @@ def moment(text: str | None, zone: dt.tzinfo = dt.UTC) -> dt.datetime | None:
     """
     if text is None:
         return None
-    ago = re.fullmatch(r"(\d{1,4})([dwmy])", text)
-    if ago is not None:
+    if (ago := _LONG_AGO.fullmatch(text)) is not None:
         today = dt.datetime.now(zone).replace(hour=0, minute=0, second=0, microsecond=0)
         return today - dt.timedelta(days=int(ago[1]) * _AGO[ago[2]])
     try:
@@ -69,6 +85,28 @@ def moment(text: str | None, zone: dt.tzinfo = dt.UTC) -> dt.datetime | None:
             f"{text!r} is no time: pass 2026-01-31, 2026-01-31T10:00, or 30d, 4w, 6m, 1y ago"
         ) from None
     return found if found.tzinfo is not None else found.replace(tzinfo=zone)
+
+
+def whole_steps(
+    unit: str, since: str | None, until: str | None, zone: dt.tzinfo
+) -> tuple[dt.datetime, dt.datetime]:
+    """Return a range of whole steps, to compare: without a start, of the last 30 days.
+
+    A moment that is said as so long ago means the beginning of its step; one that is said
+    as a date is left as it is. Without an end it is that of the step that is now.
+
+    Raises:
+        QueryRefused: a text means no moment.
+    """
+    later = 0 if until else 1
+    return _step(unit, since or "29d", zone), _step(unit, until or "0d", zone, later)
+
+
+def _step(unit: str, text: str, zone: dt.tzinfo, later: int = 0) -> dt.datetime:
+    found = moment(text, zone)
+    if not _LONG_AGO.fullmatch(text):
+        return found
+    return earlier(unit, beginning(unit, found.replace(tzinfo=None)), -later).replace(tzinfo=zone)
 
 
 async def project_id(database: Database, text: str | None, viewer: str | None) -> int | None:
