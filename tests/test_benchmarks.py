@@ -302,6 +302,7 @@ def test_the_page_takes_the_figures_of_a_result(
     assert once.startswith(text.partition(page.BEGIN)[0])
 
 
+@pytest.mark.slow
 @tolerating_peers
 @pytest.mark.integration
 def test_pages_are_written_by_one_command(

@@ -32,6 +32,7 @@ class Parent(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
 
 
+@pytest.mark.slow
 def test_every_sqlalchemy_loads_lazily_by_this_class() -> None:
     configure_mappers()
     loader: Any = Child.parent.impl.callable_

@@ -127,6 +127,7 @@ async def life(
     return work, steps
 
 
+@pytest.mark.slow
 async def test_a_project_is_read_as_of_each_step(
     life: Life,
 ) -> None:
@@ -152,6 +153,7 @@ async def test_a_project_is_read_as_of_each_step(
     assert {version.actor for version in history} == {"ana"}
 
 
+@pytest.mark.slow
 async def test_a_project_is_whole_in_the_end(life: Life, database: Database) -> None:
     work, steps = life
 
@@ -174,6 +176,7 @@ async def test_a_project_is_whole_in_the_end(life: Life, database: Database) -> 
         assert await check_integrity(session, Base.metadata) == []
 
 
+@pytest.mark.slow
 async def test_a_document_is_read_as_of_each_step(
     life: Life,
 ) -> None:
@@ -194,6 +197,7 @@ async def test_a_document_is_read_as_of_each_step(
     assert "-nothing yet\n+We have a plaster.\n" in await work.documents.diff(work.plan.id, 1)
 
 
+@pytest.mark.slow
 async def test_the_life_of_a_project_is_its_members_only(life: Life, database: Database) -> None:
     work, steps = life
     eva = ProjectRepository(database, viewer="eva")

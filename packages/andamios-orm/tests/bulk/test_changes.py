@@ -610,6 +610,7 @@ async def test_a_thousand_different_updates_are_a_few_statements(
     assert updates == [*filled, *expected, *["DROP"] * bool(filled)]
 
 
+@pytest.mark.slow
 async def test_a_race_on_postgresql_is_a_conflict_to_repeat(postgres_url: str) -> None:
     async with Database(postgres_url) as database:
         row = [{"code": "es", "name": "Spain"}]

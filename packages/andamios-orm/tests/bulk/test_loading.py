@@ -118,7 +118,7 @@ def metadata() -> MetaData:
         "jsonl",
     ],
 )
-@pytest.mark.sampled(15)
+@pytest.mark.slow
 async def test_every_source_is_loaded_in_its_order(
     database: Database,
     tmp_path: Path,

@@ -309,6 +309,7 @@ async def test_arrow_columns_need_pyarrow(
             await bulk_create(session, Thing, table)
 
 
+@pytest.mark.slow
 async def test_asyncpg_writes_the_same(postgres_url: str) -> None:
     from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 

@@ -188,7 +188,7 @@ def test_migrate_may_only_look(on: Call, begun: str) -> None:
     ],
     ids=lambda given: " ".join(given) if isinstance(given, tuple) else "",
 )
-@pytest.mark.sampled(12)
+@pytest.mark.slow
 def test_migrate_refuses_what_it_would_ignore(
     on: Call, begun: str, arguments: tuple[str, ...], reason: str
 ) -> None:

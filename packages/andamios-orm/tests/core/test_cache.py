@@ -815,6 +815,7 @@ async def test_transactions_that_commit_out_of_order_are_seen(
     assert await read(one) == ["a", "slow", "quick"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["prune", "compact"])
 async def test_changes_that_retention_has_removed_are_not_missed(
     servers: tuple[Database, Database], how: str

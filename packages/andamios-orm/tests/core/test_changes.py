@@ -311,6 +311,7 @@ async def test_erasure_can_be_part_of_a_transaction(database: Database, feed: Ch
 # ---- retention --------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("by", ["time", "position"])
 async def test_retention_removes_what_is_older_and_says_so(
     database: Database, feed: ChangeFeed, by: str

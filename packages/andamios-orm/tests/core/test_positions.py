@@ -68,6 +68,7 @@ async def names(feed: ChangeFeed, changes: list[Change]) -> list[str]:
     return [known[change.key or ""] for change in changes]
 
 
+@pytest.mark.slow
 async def test_a_reader_waits_for_a_transaction_that_commits_out_of_order(
     server: Database,
 ) -> None:

@@ -285,6 +285,7 @@ async def test_keys_of_two_columns_and_tenants(database: Database) -> None:
     assert orjson.loads(after) == rows[7]
 
 
+@pytest.mark.slow
 @pytest.mark.integration
 @pytest.mark.db
 async def test_history_of_a_bulk_is_one_statement_in_the_hop_of_commit(

@@ -82,7 +82,7 @@ CHANGES: dict[str, Callable[[Pages], Awaitable[Any]]] = {
 
 
 @pytest.mark.parametrize("change", CHANGES)
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(4)
 async def test_a_row_that_changed_since_it_was_read_is_refused(
     database: Database, change: str
 ) -> None:
@@ -132,6 +132,7 @@ async def test_what_the_transaction_changed_itself_is_no_conflict(database: Data
     assert (await BaseRepository(database, Page).get(1)).title == "e"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("nested", [False, True], ids=["plain", "in a savepoint"])
 async def test_what_the_transaction_changed_beside_a_row_says_nothing_of_it(
     database: Database,

@@ -313,7 +313,7 @@ def refused(raw: duckdb.DuckDBPyConnection, statement: str) -> None:
         raw.execute(statement)
 
 
-@pytest.mark.sampled(40)
+@pytest.mark.sampled(120)
 @pytest.mark.parametrize("blocker", BLOCKERS.values(), ids=BLOCKERS)
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
 def test_a_change_is_made_whatever_is_in_its_way(

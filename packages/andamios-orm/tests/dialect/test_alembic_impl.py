@@ -575,6 +575,7 @@ def test_an_index_is_the_same_in_other_words(connection: sa.Connection) -> None:
     assert differences == []
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize(
     ("found", "wanted", "same"),
     [

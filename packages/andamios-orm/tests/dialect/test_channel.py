@@ -279,6 +279,7 @@ def test_a_look_may_ask_for_more(database: DuckDBDatabase, channel: Channel) -> 
     assert count(database) == 1
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(
     ("last", "error"),
     [

@@ -44,6 +44,7 @@ def _show(limit: Any, execute: Any) -> Any:
     return execute(last)
 
 
+@pytest.mark.sampled(10)
 @pytest.mark.integration
 @pytest.mark.db
 @pytest.mark.parametrize(

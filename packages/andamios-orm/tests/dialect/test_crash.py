@@ -410,6 +410,7 @@ async def test_a_file_that_we_closed_opens_everywhere(crashed_file: Path, case: 
     assert found == [(case.expected,)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", [CHANGES["add_column_beside_now"]], ids=["add_column_beside_now"])
 async def test_a_bricked_file_is_read_without_being_touched(
     crashed_file: Path, case: Change

@@ -484,7 +484,7 @@ NAMES = (
 
 
 @pytest.mark.parametrize("name", NAMES)
-@pytest.mark.sampled(4)
+@pytest.mark.sampled(8)
 async def test_a_file_may_have_any_name(tmp_path: Path, name: str) -> None:
     path = tmp_path / name
     engine = engine_of(path, threads=1)

@@ -400,6 +400,7 @@ async def test_a_second_session_of_the_task_is_refused_at_once(engine: AsyncEngi
         await other.commit()
 
 
+@pytest.mark.slow
 @db
 @concurrency
 async def test_a_second_engine_of_the_task_is_refused_at_once(

@@ -323,7 +323,7 @@ async def test_a_hostile_statement_is_refused_and_leaves_no_trace(
         "COMMIT",
     ],
 )
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(9)
 async def test_the_refusal_has_a_name(engine: AsyncEngine, own: Path, template: str) -> None:
     async with engine.connect() as connection:
         with pytest.raises(StatementRefused) as refused:
@@ -350,6 +350,7 @@ async def test_a_variable_of_the_program_is_no_table(engine: AsyncEngine) -> Non
     assert frame.num_rows == 1
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("statement", LINGERS)
 async def test_what_a_connection_remembers_is_gone_for_the_next_user(
     engine: AsyncEngine, statement: str

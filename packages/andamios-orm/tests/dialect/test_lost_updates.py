@@ -312,7 +312,7 @@ def changes(overlap: Overlap, answers: Answers) -> Answers:
 
 @pytest.mark.parametrize("name", OVERLAPS)
 @pytest.mark.parametrize(("shared_doors", "way"), PLACES_AND_WAYS, indirect=["shared_doors"])
-@pytest.mark.sampled(15)
+@pytest.mark.sampled(45)
 async def test_what_committed_is_there(
     shared_doors: Doors, way: tuple[str, str], name: str
 ) -> None:
@@ -336,6 +336,7 @@ async def test_what_committed_is_there(
     assert lab.database.gate.holder is None
 
 
+@pytest.mark.sampled(11)
 @pytest.mark.parametrize(
     "name",
     [

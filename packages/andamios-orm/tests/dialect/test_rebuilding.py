@@ -134,7 +134,7 @@ def again(connection: sa.Connection, old: TableShape, new: TableShape | None = N
     return rebuild(connection, old, new, values)
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(10)
 @pytest.mark.parametrize("schema", [None, 'an "odd" schema'])
 @pytest.mark.parametrize("statements", TABLES.values(), ids=TABLES)
 def test_a_table_made_anew_is_as_before(

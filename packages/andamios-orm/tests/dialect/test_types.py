@@ -311,7 +311,7 @@ def by_column(connection: Connection, table: Table, given: list[Any]) -> None:
     [one_by_one, many_rows, by_column, pytest.param(one_statement, marks=pytest.mark.slow)],
 )
 @pytest.mark.parametrize(("type_", "values"), EVERY)
-@pytest.mark.sampled(9)
+@pytest.mark.sampled(63)
 def test_values_return_as_they_were_given(
     engine: Engine,
     rounds: Callable[[int, int, int], int],

@@ -83,6 +83,7 @@ async def test_the_size_of_a_table_is_told_by_rows_and_blocks(duckdb_database: D
     assert found.advice == ()
 
 
+@pytest.mark.slow
 async def test_the_size_of_the_file_and_of_its_log_is_told(duckdb_database: Database) -> None:
     await fill(duckdb_database, 10)
 
@@ -365,6 +366,7 @@ async def test_nothing_is_written(duckdb_database: Database, tmp_path: Path) -> 
     assert (opened.commits, opened.path.read_bytes(), opened.checkpoints.log_size) == before
 
 
+@pytest.mark.slow
 async def test_it_can_be_cancelled_at_any_step(database: Database) -> None:
     tasks: list[asyncio.Task[Analysis]] = []
 

@@ -181,6 +181,7 @@ async def test_what_is_in_the_log_is_in_the_new_file(file: Path, tmp_path: Path)
     assert names(tmp_path) == ["shop.duckdb"]
 
 
+@pytest.mark.slow
 async def test_a_link_leads_to_the_new_file(file: Path, tmp_path: Path) -> None:
     link = tmp_path / "link.duckdb"
     link.symlink_to(file)
@@ -331,6 +332,7 @@ async def test_rows_that_break_a_rule_are_told(file: Path, tmp_path: Path) -> No
     assert names(tmp_path) == ["shop.duckdb"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("statement", "message"),
     [
@@ -380,6 +382,7 @@ async def test_an_owner_who_cannot_be_kept_is_no_reason_to_stop(
     assert (await vacuum(file)).saved > 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("moment", ["insert_rows", "checksum"])
 async def test_one_that_is_cancelled_leaves_the_old_file(
     file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str

@@ -248,6 +248,7 @@ HARM: Final[dict[str, Callable[[Path], object]]] = {
 }
 
 
+@pytest.mark.sampled(18)
 @pytest.mark.parametrize("harm", HARM)
 async def test_a_backup_that_was_changed_is_refused(good: Path, tmp_path: Path, harm: str) -> None:
     folder = tmp_path / "there" / "open"

@@ -74,6 +74,7 @@ def told(found: Verification) -> list[tuple[str, str, int, tuple[dict[str, Any],
     return [(each.table, each.what, each.rows, each.keys) for each in found.findings]
 
 
+@pytest.mark.slow
 async def test_nothing_is_found_where_nothing_is_wrong(
     database: Database, feed: ChangeFeed
 ) -> None:
@@ -153,6 +154,7 @@ async def test_followers_that_cannot_be_served_are_found(
     ]
 
 
+@pytest.mark.slow
 async def test_a_feed_that_was_pruned_and_compacted_is_sound(
     database: Database, feed: ChangeFeed
 ) -> None:
@@ -184,6 +186,7 @@ async def test_changes_that_are_missing_are_found(database: Database, feed: Chan
     ]
 
 
+@pytest.mark.slow
 async def test_changes_that_came_back_are_found(database: Database, feed: ChangeFeed) -> None:
     first = (await feed.read())[0].position
     await feed.prune(before=first + 1)

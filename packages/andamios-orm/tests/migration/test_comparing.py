@@ -156,7 +156,7 @@ def one_column(column: sa.Column[Any], *rules: sa.Constraint) -> sa.MetaData:
     return metadata
 
 
-@pytest.mark.sampled(1)
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize(
     ("there", "wanted"),
     [
@@ -204,7 +204,7 @@ async def test_a_check_of_a_column_with_another_type_is_as_if_it_were_new(
     assert await manage(before).check() == ()
 
 
-@pytest.mark.sampled(1)
+@pytest.mark.slow
 async def test_defaults_are_what_duckdb_keeps_of_them(
     database: Database, manage: Callable[..., MigrationManager]
 ) -> None:
@@ -221,6 +221,7 @@ async def test_defaults_are_what_duckdb_keeps_of_them(
     assert [each.kind for each in differences] == expected
 
 
+@pytest.mark.slow
 async def test_tables_of_others_are_left_to_them(
     database: Database, manage: Callable[..., MigrationManager]
 ) -> None:

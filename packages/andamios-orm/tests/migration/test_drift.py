@@ -330,7 +330,7 @@ DRIFTS: Final = {
 }
 
 
-@pytest.mark.sampled(30)
+@pytest.mark.slow
 @pytest.mark.parametrize("drift", DRIFTS.values(), ids=DRIFTS)
 async def test_a_difference_is_found_and_told_in_words(
     database: Database, manage: Callable[..., MigrationManager], drift: Drift

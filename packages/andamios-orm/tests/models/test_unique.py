@@ -108,7 +108,7 @@ WRITES: dict[str, Callable[[Session, dict[str, Any]], Awaitable[Any]]] = {
 
 
 @pytest.mark.parametrize("write", WRITES.values(), ids=WRITES)
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(6)
 async def test_a_value_of_deleted_rows_is_free_and_one_of_a_live_row_is_not(
     database: Database, write: Callable[[Session, dict[str, Any]], Awaitable[Any]]
 ) -> None:
@@ -192,6 +192,7 @@ UPSERTS: dict[str, Callable[[BaseRepository[Country], Any], Awaitable[Any]]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("write", UPSERTS.values(), ids=UPSERTS)
 async def test_the_key_of_a_deleted_row_is_not_free_and_no_retry_helps(
     database: Database, write: Callable[[BaseRepository[Country], Any], Awaitable[Any]]

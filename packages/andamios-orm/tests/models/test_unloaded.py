@@ -136,7 +136,7 @@ async def test_a_relationship_that_says_how_it_is_loaded_keeps_to_it(
 
 
 @pytest.mark.parametrize("relation", ["books", "always", "joined", "at_once", "lazily"])
-@pytest.mark.sampled(3)
+@pytest.mark.slow
 async def test_what_expired_is_not_loaded(stored: Database, relation: str) -> None:
     async with stored.session() as session:
         query = sa.select(Shelf).options(selectinload(Shelf.books))
@@ -161,6 +161,7 @@ async def test_what_left_its_session_is_not_loaded(stored: Database, relation: s
         getattr(travelled, relation)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("relation", ["books", "lazily"])
 async def test_a_closed_session_is_not_asked(stored: Database, relation: str) -> None:
     async with stored.session() as session:

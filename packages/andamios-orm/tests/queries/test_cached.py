@@ -80,7 +80,7 @@ def statistics(session: Session) -> CacheStatistics:
 
 
 @pytest.mark.parametrize("terminal", TERMINALS)
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(15)
 async def test_a_cached_query_answers_the_same(session: Session, terminal: str) -> None:
     call = TERMINALS[terminal]
     expected = plain(await call(items(session)))

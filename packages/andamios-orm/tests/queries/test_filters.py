@@ -102,7 +102,7 @@ KEYWORDS: list[tuple[dict[str, Any], list[int]]] = [
 
 
 @pytest.mark.parametrize(("keywords", "expected"), KEYWORDS, ids=lambda value: str(value)[:40])
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(39)
 async def test_keywords_keep(
     session: Session, keywords: dict[str, Any], expected: list[int]
 ) -> None:
@@ -110,7 +110,7 @@ async def test_keywords_keep(
 
 
 @pytest.mark.parametrize(("keywords", "expected"), KEYWORDS[:52], ids=lambda value: str(value)[:40])
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(36)
 async def test_exclude_gives_the_others(
     session: Session, keywords: dict[str, Any], expected: list[int]
 ) -> None:
@@ -151,7 +151,7 @@ DOCUMENTS: list[tuple[Any, Any, dict[str, Any], list[int]]] = [
 
 
 @pytest.mark.parametrize(("column", "path", "wanted", "expected"), DOCUMENTS)
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(18)
 async def test_documents_are_compared(
     session: Session, column: Any, path: Any, wanted: dict[str, Any], expected: list[int]
 ) -> None:

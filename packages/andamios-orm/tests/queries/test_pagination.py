@@ -154,7 +154,7 @@ async def test_rows_that_come_meanwhile_neither_repeat_nor_hide_others(
     ],
 )
 @pytest.mark.parametrize("sign", ["", "-"])
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(18)
 async def test_every_type_is_a_key(session: Session, name: str, sign: str) -> None:
     query = QueryBuilder(Item, session).order_by(sign + name)
 

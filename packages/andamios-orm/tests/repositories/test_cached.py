@@ -58,7 +58,7 @@ def plain(found: Any) -> Any:
 
 
 @pytest.mark.parametrize("read", READS)
-@pytest.mark.sampled(3)
+@pytest.mark.sampled(9)
 async def test_a_cached_repository_answers_the_same(
     database: Database, projects: Projects, read: str
 ) -> None:

@@ -280,7 +280,7 @@ async def unchanged(database: Database) -> bool:
 
 
 @pytest.mark.parametrize("place", sorted(NAMES))
-@pytest.mark.sampled(9)
+@pytest.mark.sampled(36)
 async def test_a_hostile_name_is_refused_before_any_sql(
     filled: Database, statements: Statements, place: str
 ) -> None:
@@ -332,7 +332,7 @@ async def test_a_single_write_takes_nothing_for_sql(
 
 
 @pytest.mark.parametrize("text", [text for text in TEXTS if not text.isidentifier()])
-@pytest.mark.sampled(9)
+@pytest.mark.sampled(18)
 async def test_a_name_of_a_result_is_an_identifier(filled: Database, text: str) -> None:
     figures = AnalyticsRepository(filled, Project)
 
@@ -340,6 +340,7 @@ async def test_a_name_of_a_result_is_an_identifier(filled: Database, text: str) 
         await figures.aggregate(**{text: func.count()})
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("method", ["get_by_id", "delete", "purge", "restore", "get"])
 async def test_an_expression_is_no_key(filled: Database, method: str) -> None:
     projects: Any = BaseRepository(filled, Project)
@@ -350,7 +351,7 @@ async def test_an_expression_is_no_key(filled: Database, method: str) -> None:
 
 
 @pytest.mark.parametrize("call", range(len(STORED)))
-@pytest.mark.sampled(5)
+@pytest.mark.slow
 async def test_a_hostile_value_is_stored_as_it_is_or_refused(
     filled: Database, statements: Statements, call: int
 ) -> None:
@@ -364,7 +365,7 @@ async def test_a_hostile_value_is_stored_as_it_is_or_refused(
 @pytest.mark.parametrize(
     "text", [text for text in TEXTS if "\0" not in text and "\ud800" not in text]
 )
-@pytest.mark.sampled(9)
+@pytest.mark.sampled(27)
 async def test_text_comes_back_as_it_was(database: Database, text: str) -> None:
     countries = BaseRepository(database, Country)
 

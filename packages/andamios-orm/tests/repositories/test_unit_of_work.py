@@ -44,6 +44,7 @@ async def counting(database: Database) -> Database:
     return database
 
 
+@pytest.mark.slow
 async def test_units_of_work_that_meet_are_run_again(counting: Database) -> None:
     codes = [f"{letter}{number}" for letter in "ab" for number in range(4)]
 

@@ -160,6 +160,7 @@ async def test_an_instance_is_stored_with_what_it_refers_to(
     assert book.author_id == book.author.id
 
 
+@pytest.mark.slow
 @pytest.mark.db
 async def test_a_batch_shares_what_it_refers_to(
     database: Database, andamios_factories: FactoryOf

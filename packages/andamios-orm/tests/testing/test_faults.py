@@ -73,6 +73,7 @@ async def count(database: Database) -> int | None:
         return await session.scalar(select(func.count()).select_from(THINGS))
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("kind", sorted(STATEMENTS["duckdb"]))
 async def test_a_statement_fails_and_the_next_transaction_works(
     database: Database, andamios_faults: Faults, kind: str

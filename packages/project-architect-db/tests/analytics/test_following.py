@@ -38,6 +38,7 @@ async def same(database: Database) -> None:
         assert followed == await getattr(fresh.uncached(), method)()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("is_even", [False, True])
 async def test_times_follow_completions_and_deployments(
     database: Database, project_values: Values, *, is_even: bool
@@ -83,6 +84,7 @@ async def test_an_answer_follows_a_project_without_reading_all(
     assert created is not renamed
 
 
+@pytest.mark.slow
 async def test_what_a_viewer_sees_is_asked_anew(database: Database, project_values: Values) -> None:
     async with database.transaction() as session:
         session.add(Project(**project_values(created_at=LONG_AGO, owner="ana")))
@@ -93,6 +95,7 @@ async def test_what_a_viewer_sees_is_asked_anew(database: Database, project_valu
     assert [await getattr(mine, method)() for method in METHODS] == before
 
 
+@pytest.mark.slow
 async def test_a_list_without_room_is_asked_anew(
     database: Database, project_values: Values, monkeypatch: pytest.MonkeyPatch
 ) -> None:

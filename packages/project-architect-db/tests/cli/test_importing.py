@@ -37,6 +37,7 @@ ISSUE = {
 }
 
 
+@pytest.mark.slow
 def test_a_clone_is_imported_and_what_was_left_out_is_said(on: Call, shop: Path) -> None:
     done = on("import", "git", str(shop), "--owner", "ana")
     owners = on("query", "SELECT name, owner FROM projects", "--format", "csv")

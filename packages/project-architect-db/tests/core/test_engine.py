@@ -105,6 +105,7 @@ async def test_steps_in_one_transaction_are_all_or_nothing(
         assert await ProjectRepository(session).count() == 2
 
 
+@pytest.mark.slow
 async def test_a_commit_inside_of_begin_is_legal(
     engine: DatabaseEngine, project_values: Callable[..., dict[str, Any]]
 ) -> None:

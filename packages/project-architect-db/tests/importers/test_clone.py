@@ -312,6 +312,7 @@ def test_the_first_paragraph_is_the_first_prose(readme: str, said: str) -> None:
     assert first_paragraph(readme) == said
 
 
+@pytest.mark.slow
 def test_this_very_repository_is_read_as_git_has_it(root: Path) -> None:
     if not (root / ".git").exists():
         pytest.skip("the tests were taken out of their repository")

@@ -76,6 +76,7 @@ async def test_a_disk_that_fills_up_leaves_nothing(
     await assert_nothing_then_everything(database, clone)
 
 
+@pytest.mark.slow
 async def test_an_import_that_is_cancelled_leaves_nothing(
     database: Database, new_clone: NewClone
 ) -> None:
@@ -210,6 +211,7 @@ async def test_a_clone_that_is_damaged_is_refused_by_name_and_stores_nothing(
         assert await count(duckdb_file, model) == 0
 
 
+@pytest.mark.slow
 async def test_what_is_no_clone_is_refused_by_name(
     duckdb_file: Database, tmp_path: Path, new_clone: NewClone, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -283,6 +283,7 @@ async def test_what_every_row_lacks_is_said_once(
     assert str(refused.value.errors[0]) == "every row, status: the column must have a value"
 
 
+@pytest.mark.sampled(16)
 @pytest.mark.parametrize(
     ("entity", "row", "said"),
     [

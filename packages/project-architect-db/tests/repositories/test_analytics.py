@@ -231,6 +231,7 @@ async def test_an_hour_that_clocks_show_twice_is_one_step(
     assert [(point.start.hour, point.value) for point in found.points] == [(2, 4), (3, 2)]
 
 
+@pytest.mark.slow
 async def test_a_day_begins_where_it_does_in_the_time_zone(
     database: Database, project_values: Values
 ) -> None:

@@ -25,7 +25,7 @@ HELLO = {"role": "user", "content": "hello there", "tokens": 3}
 
 @pytest.mark.concurrency
 @pytest.mark.db
-@pytest.mark.sampled(2)
+@pytest.mark.slow
 async def test_messages_of_many_tasks_are_all_counted(
     database: Database, project_values: Values
 ) -> None:

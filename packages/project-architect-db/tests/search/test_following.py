@@ -166,6 +166,7 @@ async def test_a_search_that_is_cancelled_harms_no_other(database: Database, agr
 # ---- opened again ---------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 async def test_an_index_is_kept_and_goes_on_where_it_was(url: str) -> None:
     async with Database(url) as database:
         project = await fill(database, "apples")
