@@ -18,6 +18,7 @@ from sqlalchemy.orm import ORMExecuteState, with_loader_criteria
 from andamios_orm.core.blocking import BlockingSession
 from andamios_orm.core.ledger import Ledger
 from andamios_orm.exceptions import ConfigurationError, ForeignKeyViolation
+from axai_pg.data.isolation.beginning import begin_with, use_beginnings
 from axai_pg.data.isolation.login import APP, SYSTEM, Login
 from axai_pg.data.isolation.operators import ToldToAll
 from axai_pg.data.models import Base, Organization
@@ -89,14 +90,15 @@ class Isolation:
                 )
         role = SYSTEM if scope.is_system else APP
         login.refuse_unless(role)
-        connection.execute(
-            _ENTER,
-            {
-                "role": role,
-                "org_id": str(scope.org_id or ""),
-                "user_id": str(scope.user_id or ""),
-            },
-        )
+        if not begin_with(connection, scope, role):
+            connection.execute(
+                _ENTER,
+                {
+                    "role": role,
+                    "org_id": str(scope.org_id or ""),
+                    "user_id": str(scope.user_id or ""),
+                },
+            )
         connection.info[_BARE] = scope.is_bare
         if login.reasons and not scope.is_system:  # an operator's login has to be
             self._warn(login)
@@ -193,6 +195,7 @@ def _note_organizations(state: ORMExecuteState) -> None:
 
 def watch(engine: Engine) -> None:
     """Let ``engine`` say what the database would only answer with nothing, or with a code."""
+    use_beginnings(engine)
     event.listen(engine, "before_cursor_execute", _require_organization)
     event.listen(engine, "handle_error", _explain, retval=True)
 
