@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from sqlalchemy import insert, select, text
 
 from andamios_orm.exceptions import ValueRefused
+from andamios_orm.maintenance.progress import say_nothing
 from axai_pg.data.models import Organization
 
 if TYPE_CHECKING:
@@ -139,10 +140,6 @@ _SAMPLES: Final = text(f"SELECT name FROM organizations {_IS_SAMPLE} ORDER BY na
 _NO_SAMPLES: Final = text(f"DELETE FROM organizations {_IS_SAMPLE}")  # noqa: S608 - a constant
 
 
-def _nobody(_done: int, _total: int) -> None:
-    """Tell nobody how far it has come."""
-
-
 def sample_id(seed: int, number: int) -> uuid.UUID:
     """Return the key of a sample organisation, which nothing else has.
 
@@ -188,7 +185,7 @@ def seed(
     organizations: int = 3,
     documents: int = 200,
     seed: int = 7,
-    progress: Callable[[int, int], None] = _nobody,
+    progress: Callable[[int, int], None] = say_nothing,
 ) -> dict[str, int]:
     """Return how many rows it has made in each table; ``documents`` are those of each.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from contextlib import contextmanager
 from dataclasses import replace
@@ -12,6 +11,7 @@ from sqlalchemy import insert as insert_into
 from sqlalchemy import select, text
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 
+from andamios_orm.maintenance.progress import say_nothing
 from axai_pg.archives.files import opened
 from axai_pg.archives.manifest import MANIFEST, Manifest, Part
 from axai_pg.archives.tables import columns_of, count, insert, measured, only, part_of, tables
@@ -44,10 +44,6 @@ _NOTE: Final = text(
 )
 
 
-def _nobody(_done: int, _total: int) -> None:
-    """Tell nobody how far it has come."""
-
-
 def verify_archive(source: Path) -> Manifest:
     """Return what is in an archive, after comparing all of it: sizes, rows and digests.
 
@@ -67,7 +63,7 @@ def import_organization(
     *,
     org_id: uuid.UUID | None = None,
     with_secrets: bool = False,
-    progress: Callable[[int, int], None] = _nobody,
+    progress: Callable[[int, int], None] = say_nothing,
 ) -> Manifest:
     """Return what was imported: an archive, into the organisation that it is of or ``org_id``.
 
@@ -161,8 +157,7 @@ def _verified(files: Files) -> Manifest:
     """
     if MANIFEST not in files.names:
         raise ArchiveRefused(f"there is no {MANIFEST}: it is no archive of an organisation")
-    with files.open(MANIFEST) as file:
-        content = file.read(_LONGEST_MANIFEST + 1)
+    content = files.start(MANIFEST, _LONGEST_MANIFEST + 1)
     if len(content) > _LONGEST_MANIFEST:
         raise ArchiveRefused(f"{MANIFEST} is longer than {_LONGEST_MANIFEST} bytes")
     manifest = Manifest.read(content)
@@ -171,18 +166,19 @@ def _verified(files: Files) -> Manifest:
         raise ArchiveRefused(f"the files are not those that {MANIFEST} names")
     known = {table.name: table for table in tables()}
     administrators = 0
-    for part in manifest.parts:
-        _refuse_unknown(part, known)
-        digest, rows, size = hashlib.sha256(), 0, 0
+
+    def understood(part: Part) -> Iterator[bytes]:
+        nonlocal administrators
         for line in _lines(files, part):
             with _refused_line(part):
                 decoded = line.decode()
                 if part.table == User.__tablename__:
                     administrators += _is_administrator(decoded)
-            digest.update(line)
-            rows += 1
-            size += len(line)
-        if (rows, size, digest.hexdigest()) != (part.rows, part.bytes, part.sha256):
+            yield line
+
+    for part in manifest.parts:
+        _refuse_unknown(part, known)
+        if part_of(known[part.table], part.columns, understood(part)) != part:
             raise ArchiveRefused(f"{part.file} is not what {MANIFEST} says")
     return replace(manifest, administrators=administrators)
 
@@ -237,12 +233,11 @@ def _rows(files: Files, part: Part, wanted: Part) -> Iterator[bytes]:
 def _lines(files: Files, part: Part) -> Iterator[bytes]:
     """Yield the lines of a file; of one that is too long, no more than the manifest says."""
     size = 0
-    with files.open(part.file) as file:
-        while line := file.readline(_LONGEST_LINE):
-            size += len(line)
-            if size > part.bytes or not line.endswith(b"\n"):
-                raise ArchiveRefused(f"{part.file} is not what {MANIFEST} says")
-            yield line
+    for line in files.lines(part.file, _LONGEST_LINE):
+        size += len(line)
+        if size > part.bytes or not line.endswith(b"\n"):
+            raise ArchiveRefused(f"{part.file} is not what {MANIFEST} says")
+        yield line
 
 
 def _batches(lines: Iterable[bytes]) -> Iterator[list[bytes]]:
