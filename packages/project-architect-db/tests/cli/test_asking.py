@@ -7,8 +7,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from andamios_orm.exceptions import QueryRefused, ValueRefused
-from project_architect_db.cli.asking import asked, moment, shown
+from andamios_orm.exceptions import QueryRefused
+from project_architect_db.cli.asking import moment, shown
 
 pytestmark = pytest.mark.unit
 
@@ -49,14 +49,6 @@ def test_no_text_is_no_moment() -> None:
 def test_what_is_no_moment_is_refused(text: str) -> None:
     with pytest.raises(QueryRefused, match="is no time: pass 2026-01-31"):
         moment(text)
-
-
-@pytest.mark.parametrize(("column", "said"), [("metric", "metric 'x': why"), (None, "'x': why")])
-def test_a_value_that_is_refused_is_a_wrong_question(column: str | None, said: str) -> None:
-    with pytest.raises(QueryRefused) as refused, asked():
-        raise ValueRefused("why", "x", column)
-
-    assert str(refused.value) == said
 
 
 def test_nothing_that_a_terminal_would_obey_is_shown() -> None:

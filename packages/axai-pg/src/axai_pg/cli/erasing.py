@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Final, Literal
 import rich_click as click
 from sqlalchemy import func, or_, select
 
+from andamios_orm.cli.asking import asked
 from andamios_orm.cli.running import command
-from andamios_orm.exceptions import NotFound, QueryRefused, ValueRefused
+from andamios_orm.exceptions import NotFound
 from axai_pg.cli.archives import organization_id
 from axai_pg.cli.place import in_thread, place_of
 from axai_pg.data.config import DatabaseManager
@@ -76,14 +77,12 @@ async def erase_user_command(
                     session, person.id, documents=documents, reassign_to=to, dry_run=dry_run
                 )
 
-        try:
+        with asked():
             report = await erase(dry_run=True)
             if report.counts and not dry_run:
                 rows = sum(report.counts.values())
                 context.confirm(f"this erases {person} from {rows} rows, for good")
                 report = await erase(dry_run=False)
-        except ValueRefused as error:
-            raise QueryRefused(f"{error.column} {error.value!r}: {error.reason}") from error
     finally:
         manager.dispose()
     _show(context, report)

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Final
 
 import rich_click as click
 
+from andamios_orm.cli.asking import asked
 from andamios_orm.cli.running import command
 from andamios_orm.core.lines import one_line
-from andamios_orm.exceptions import QueryRefused, ValueRefused
 from axai_pg.cli.place import on_manager, place_of
 from axai_pg.seeding import planned_rows, sample_names, seed, unseed
 
@@ -58,12 +58,10 @@ async def seed_command(
     organizations = _ORGANIZATIONS if organizations is None else organizations
     documents = _DOCUMENTS if documents is None else documents
     number = _SEED if number is None else number
-    try:
+    with asked():
         rows: Mapping[str, int] = planned_rows(organizations, documents, number)
         if not dry_run:
             rows = await _made(context, organizations, documents, number)
-    except ValueRefused as error:
-        raise QueryRefused(f"{error.column} {error.value!r}: {error.reason}") from error
     _show(context, rows)
     if dry_run:
         context.say("nothing was made: this is what would be")

@@ -5,44 +5,27 @@ from __future__ import annotations
 import datetime as dt
 import re
 import sys
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 import rich_click as click
 
 from andamios_orm.core.lines import one_line
-from andamios_orm.exceptions import NotFound, QueryRefused, ValueRefused
+from andamios_orm.exceptions import NotFound, QueryRefused
 from project_architect_db.models import Project
 from project_architect_db.repositories import ProjectRepository
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from rich.console import Console
     from rich.table import Table
 
     from andamios_orm.core import Database
 
-__all__ = ["asked", "console", "moment", "project_id", "shown", "table", "viewer_option"]
+__all__ = ["console", "moment", "project_id", "shown", "table", "viewer_option"]
 
 _WIDE: Final = 160
 """Columns where no terminal says how wide it is: nothing is cut for a program."""
 _KEY: Final = re.compile(r"[0-9]{1,18}")
 _AGO: Final = {"d": 1, "w": 7, "m": 30, "y": 365}
-
-
-@contextmanager
-def asked() -> Iterator[None]:
-    """Let a value that is refused be a question that is: the command was called wrongly.
-
-    Raises:
-        QueryRefused: a value was refused.
-    """
-    try:
-        yield
-    except ValueRefused as error:
-        name = f"{error.column} " if error.column else ""
-        raise QueryRefused(f"{name}{error.value!r}: {error.reason}") from error
 
 
 def moment(text: str | None, zone: dt.tzinfo = dt.UTC) -> dt.datetime | None:
