@@ -83,7 +83,7 @@ INSERT INTO documents (
     word_count, content_hash, created_at, updated_at
 )
 SELECT CAST(:org AS uuid), md5(:salt || 'document' || n)::uuid,
-    md5(:salt || 'user' || (1 + get_byte(h, 0) % :users))::uuid,
+    md5(:salt || 'user' || (1 + (get_byte(o, 0) * 256 + get_byte(o, 1)) % :users))::uuid,
     kind || ' on ' || subject || ', ' || to_char(moment, 'FMMonth YYYY'), content,
     (ARRAY['draft', 'published', 'published', 'archived'])[1 + get_byte(h, 3) % 4], lower(kind),
     'sample', jsonb_build_object('sample', true, 'subject', subject), octet_length(content),
@@ -92,7 +92,8 @@ SELECT CAST(:org AS uuid), md5(:salt || 'document' || n)::uuid,
 FROM generate_series(1, :documents) AS n,
     LATERAL (SELECT CAST(:kinds AS text[]) AS kinds, CAST(:subjects AS text[]) AS subjects,
         CAST(:sentences AS text[]) AS sentences,
-        decode(md5(:salt || 'row' || n), 'hex') AS h) AS words,
+        decode(md5(:salt || 'row' || n), 'hex') AS h,
+        decode(md5(:salt || 'owner' || n), 'hex') AS o) AS words,
     LATERAL (SELECT kinds[1 + get_byte(h, 1) % cardinality(kinds)] AS kind,
         subjects[1 + get_byte(h, 2) % cardinality(subjects)] AS subject,
         timestamptz '2025-02-01 08:00+00'
