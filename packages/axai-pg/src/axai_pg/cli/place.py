@@ -14,6 +14,7 @@ from psycopg import errors
 
 from andamios_orm.exceptions import ConfigurationError, DatabaseFault
 from axai_pg.data.config import DatabaseManager, PostgresConnectionConfig
+from axai_pg.data.config.settings import read_environment
 from axai_pg.exceptions import AccessDenied
 from axai_pg.utils.server import connect
 
@@ -60,16 +61,16 @@ def place_of(context: Context) -> Place:
             that was asked for.
     """
     project = context.project
+    file = _ENV_FILE if _ENV_FILE.is_file() else None
     if project.url.value is not None:
         config = PostgresConnectionConfig.from_url(project.url.value)
-        schema = os.environ.get(_SCHEMA) or config.schema
+        schema = read_environment(file).get(_SCHEMA) or config.schema
         return Place(dataclasses.replace(config, schema=schema), project.url.origin)
     if project.environment is not None:
         table = f"tool.{context.program.section}.environments.{project.environment}"
         raise ConfigurationError(
             f'pyproject.toml names no database: write url = "postgresql://..." under [{table}]'
         )
-    file = _ENV_FILE if _ENV_FILE.is_file() else None
     config = PostgresConnectionConfig.from_env(file)
     if any(name.startswith(_PREFIX) for name in os.environ):
         return Place(config, f"{_PREFIX}...")
