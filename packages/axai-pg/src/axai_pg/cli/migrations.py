@@ -94,7 +94,7 @@ async def revert_command(
         kept = max(len(deployed) - last, 0)
     elif change is not None:
         kept = _position(change, deployed) + 1
-    going = deployed[kept:][::-1]
+    shown = going = deployed[kept:][::-1]
     if dry_run:
         _show(context, going, "nothing would be reverted")
         return
@@ -102,7 +102,10 @@ async def revert_command(
         context.confirm(f"this reverts {', '.join(going)}, with all rows of their tables")
         to = deployed[kept - 1] if kept else None
         going = await on_connection(
-            place, lambda connection: Runner(connection, schema=place.config.schema).revert(to)
+            place,
+            lambda connection: Runner(connection, schema=place.config.schema).revert(
+                to, expected=shown
+            ),
         )
     _show(context, going, "nothing was reverted")
 
