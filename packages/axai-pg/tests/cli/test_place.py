@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     import psycopg
 
+    from axai_pg.cli.place import Progress
     from axai_pg.data.config import DatabaseManager
 
 pytestmark = [pytest.mark.integration, pytest.mark.db]
@@ -160,11 +161,11 @@ async def test_an_interruption_ends_work_that_asks_for_it(place: Place) -> None:
     begun = threading.Event()
     ended = []
 
-    def work(_manager: DatabaseManager, go_on: Callable[[], None]) -> None:
+    def work(_manager: DatabaseManager, tell: Progress) -> None:
         try:
             while True:
                 begun.set()
-                go_on()
+                tell(0, 1)
         except InterruptedError as error:
             ended.append(error)
             raise

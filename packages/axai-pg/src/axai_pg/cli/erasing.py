@@ -13,8 +13,7 @@ from andamios_orm.cli.asking import asked
 from andamios_orm.cli.running import command
 from andamios_orm.exceptions import NotFound
 from axai_pg.cli.archives import organization_id
-from axai_pg.cli.place import in_thread, place_of
-from axai_pg.data.config import DatabaseManager
+from axai_pg.cli.place import in_thread, managed, place_of
 from axai_pg.data.models import User
 from axai_pg.data.privacy import erase_person
 
@@ -61,10 +60,8 @@ async def erase_user_command(
     """
     if (documents == "reassign") is (successor is None):
         raise click.UsageError("--documents reassign goes with --to USER, erase without it")
-    manager = DatabaseManager(place_of(context).config)
-    manager.isolation.warned = True
     reason = f"{context.program.name} erase-user"
-    try:
+    with managed(place_of(context)) as manager:
         org_id = await in_thread(lambda: organization_id(manager, organization, reason=reason))
 
         async with manager.async_session_scope(org_id=org_id) as session:
@@ -83,8 +80,6 @@ async def erase_user_command(
                 rows = sum(report.counts.values())
                 context.confirm(f"this erases {person} from {rows} rows, for good")
                 report = await erase(dry_run=False)
-    finally:
-        manager.dispose()
     _show(context, report)
 
 

@@ -5,27 +5,31 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import os
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
 
 import psycopg
 from psycopg import errors
 
 from andamios_orm.exceptions import ConfigurationError, DatabaseFault
+from andamios_orm.maintenance.progress import say_nothing
 from axai_pg.data.config import DatabaseManager, PostgresConnectionConfig
 from axai_pg.data.config.settings import read_environment
 from axai_pg.exceptions import AccessDenied
 from axai_pg.utils.server import connect
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from andamios_orm.cli.running import Context
 
-__all__ = ["Place", "in_thread", "on_connection", "on_manager", "place_of"]
+__all__ = ["Place", "Progress", "in_thread", "managed", "on_connection", "on_manager", "place_of"]
 
 T = TypeVar("T")
+Progress: TypeAlias = "Callable[[int, int], None]"
+"""What is told how much is done, and of how much."""
 
 _ENV_FILE: Final = Path(".env")
 _PREFIX: Final = "POSTGRES_"
@@ -115,11 +119,25 @@ async def on_connection(place: Place, work: Callable[[psycopg.Connection[Any]], 
             raise DatabaseFault(str(error).splitlines()[0], orig=error) from error
 
 
-async def on_manager(place: Place, work: Callable[[DatabaseManager, Callable[[], None]], T]) -> T:
+@contextmanager
+def managed(place: Place) -> Iterator[DatabaseManager]:
+    """Yield a manager of the database, which is disposed of in the end."""
+    manager = DatabaseManager(place.config)
+    # Each scope has a role of its own, and the command says itself who has logged in.
+    manager.isolation.warned = True
+    try:
+        yield manager
+    finally:
+        manager.dispose()
+
+
+async def on_manager(
+    place: Place, work: Callable[[DatabaseManager, Progress], T], progress: Progress = say_nothing
+) -> T:
     """Return what ``work`` makes of a manager of the database.
 
-    What it is given beside that is to be called now and then: it raises when the command is
-    interrupted.
+    What it is given beside that tells ``progress`` how far it has come, and raises when the
+    command is interrupted.
     """
     interrupted = False
 
@@ -127,14 +145,10 @@ async def on_manager(place: Place, work: Callable[[DatabaseManager, Callable[[],
         nonlocal interrupted
         interrupted = True
 
-    def go_on() -> None:
+    def tell(done: int, total: int) -> None:
         if interrupted:
             raise InterruptedError
+        progress(done, total)
 
-    manager = DatabaseManager(place.config)
-    # Each scope has a role of its own, and the command says itself who has logged in.
-    manager.isolation.warned = True
-    try:
-        return await in_thread(lambda: work(manager, go_on), stop)
-    finally:
-        manager.dispose()
+    with managed(place) as manager:
+        return await in_thread(lambda: work(manager, tell), stop)

@@ -13,9 +13,10 @@ from axai_pg.cli.place import on_manager, place_of
 from axai_pg.seeding import planned_rows, sample_names, seed, unseed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from andamios_orm.cli.running import Context
+    from axai_pg.cli.place import Progress
     from axai_pg.data.config import DatabaseManager
 
 __all__ = ["COMMANDS"]
@@ -74,11 +75,7 @@ async def _made(
 ) -> Mapping[str, int]:
     with context.progress("organisations") as progress:
 
-        def work(manager: DatabaseManager, go_on: Callable[[], None]) -> Mapping[str, int]:
-            def tell(done: int, total: int) -> None:
-                go_on()
-                progress(done, total)
-
+        def work(manager: DatabaseManager, tell: Progress) -> Mapping[str, int]:
             return seed(
                 manager,
                 organizations=organizations,
@@ -87,7 +84,7 @@ async def _made(
                 progress=tell,
             )
 
-        return await on_manager(place_of(context), work)
+        return await on_manager(place_of(context), work, progress)
 
 
 def _show(context: Context, rows: Mapping[str, int]) -> None:
