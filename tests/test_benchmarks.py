@@ -374,22 +374,23 @@ def test_a_portfolio_is_not_kept_beyond_its_tables_or_its_seeding(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.syspath_prepend(str(ROOT))
-    fingerprint = importlib.import_module("benchmarks.project_architect_db.contenders").fingerprint
+    contenders = importlib.import_module("benchmarks.project_architect_db.contenders")
+    fingerprint = importlib.import_module("benchmarks.keeping").fingerprint
     metadata, source = MetaData(), tmp_path / "words.py"
     table = Table("projects", metadata, Column("id", Integer))
-    seen = [fingerprint(metadata, tmp_path.iterdir())]
+    seen = [fingerprint(tmp_path.iterdir(), *contenders.statements(metadata))]
 
     source.write_text("WORDS = 1")
-    seen.append(fingerprint(metadata, tmp_path.iterdir()))
+    seen.append(fingerprint(tmp_path.iterdir(), *contenders.statements(metadata)))
     source.write_text("WORDS = 2")
-    seen.append(fingerprint(metadata, tmp_path.iterdir()))
+    seen.append(fingerprint(tmp_path.iterdir(), *contenders.statements(metadata)))
     table.append_column(Column("name", String))
-    seen.append(fingerprint(metadata, tmp_path.iterdir()))
+    seen.append(fingerprint(tmp_path.iterdir(), *contenders.statements(metadata)))
     Index("by_name", table.c.name)
-    seen.append(fingerprint(metadata, tmp_path.iterdir()))
+    seen.append(fingerprint(tmp_path.iterdir(), *contenders.statements(metadata)))
 
     assert len(set(seen)) == 5
-    assert fingerprint(metadata, tmp_path.iterdir()) == seen[-1]
+    assert fingerprint(tmp_path.iterdir(), *contenders.statements(metadata)) == seen[-1]
 
 
 @pytest.mark.integration

@@ -7,7 +7,6 @@ driver like ours, by a role that no policy applies to. Both say themselves whose
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import itertools
 import shutil
 import sys
@@ -27,10 +26,11 @@ from axai_pg.utils import DatabaseInitializer, DatabaseInitializerConfig
 from axai_pg.utils.roles import grant_login
 from benchmarks.axai_pg import seeding
 from benchmarks.axai_pg.server import running, scratch
+from benchmarks.keeping import KEPT, fingerprint
 
 if TYPE_CHECKING:
     import uuid
-    from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator
+    from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 
     from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -39,7 +39,6 @@ if TYPE_CHECKING:
 __all__ = [
     "Contenders",
     "Place",
-    "fingerprint",
     "kept",
     "measured_on_server",
     "opened",
@@ -52,7 +51,6 @@ SERVICE: Final = "bench_service"
 BYPASSING: Final = "bench_bypassing"
 """The login of the floors: it has the rights of ``axai_system``, and no policy applies to it."""
 SAMPLED: Final = 2_000
-KEPT: Final = Path(__file__).parent.parent.parent / ".cache" / "benchmarks"
 SOURCES: Final = (
     *Path(str(migrations.__file__)).parent.glob("deploy/*.sql"),
     Path(seeding.__file__),
@@ -96,14 +94,6 @@ class Contenders:
 def organizations(documents: int) -> int:
     """Return how many organisations have so many documents: 1,000 have a million."""
     return max(10, documents // 1_000)
-
-
-def fingerprint(sources: Iterable[Path]) -> str:
-    """Return what differs as soon as one of the files of ``sources`` does."""
-    found = hashlib.sha256()
-    for path in sorted(sources):
-        found.update(path.name.encode() + path.read_bytes())
-    return found.hexdigest()[:12]
 
 
 def kept(documents: int) -> Path:

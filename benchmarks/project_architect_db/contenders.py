@@ -7,7 +7,6 @@ of threads. What it reads and writes by itself is in the code of each figure.
 from __future__ import annotations
 
 import datetime as dt
-import hashlib
 import shutil
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -19,16 +18,17 @@ from sqlalchemy import make_url
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 from andamios_orm.dialect.options import default_threads
+from benchmarks.keeping import KEPT, fingerprint
 from project_architect_db import analytics, models, seeding
 from project_architect_db.core.engine import DatabaseEngine
 from project_architect_db.models import Base
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable
+    from collections.abc import AsyncIterator, Iterator
 
     from sqlalchemy import MetaData
 
-__all__ = ["LOG", "Contenders", "fingerprint", "opened", "portfolio"]
+__all__ = ["LOG", "Contenders", "opened", "portfolio", "statements"]
 
 LOG: Final = "1TB"
 """How long a log may grow: no contender writes it back before the end."""
@@ -39,7 +39,6 @@ SOURCES: Final = tuple(
     for path in Path(str(part.__file__)).parent.glob("*.py")
 )
 """What seeded rows follow from, beside the tables."""
-KEPT: Final = Path(__file__).parent.parent.parent / ".cache" / "benchmarks"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,18 +50,13 @@ class Contenders:
     projects: range
 
 
-def fingerprint(metadata: MetaData, sources: Iterable[Path]) -> str:
-    """Return what differs as soon as the tables or the files of ``sources`` do."""
+def statements(metadata: MetaData) -> Iterator[str]:
+    """Yield the statements that make tables and their indexes."""
     dialect = make_url("duckdb://").get_dialect()()
-    found = hashlib.sha256()
     for table in metadata.sorted_tables:
-        indexes = sorted(table.indexes, key=lambda index: str(index.name))
-        found.update(str(CreateTable(table).compile(dialect=dialect)).encode())
-        for index in indexes:
-            found.update(str(CreateIndex(index).compile(dialect=dialect)).encode())
-    for path in sorted(sources):
-        found.update(path.name.encode() + path.read_bytes())
-    return found.hexdigest()[:12]
+        yield str(CreateTable(table).compile(dialect=dialect))
+        for index in sorted(table.indexes, key=lambda index: str(index.name)):
+            yield str(CreateIndex(index).compile(dialect=dialect))
 
 
 async def portfolio(projects: int) -> Path:
@@ -70,7 +64,7 @@ async def portfolio(projects: int) -> Path:
 
     It is seeded anew, in place of the one before, when the tables or the seeding have changed.
     """
-    path = KEPT / f"portfolio-{projects}-{fingerprint(Base.metadata, SOURCES)}.duckdb"
+    path = KEPT / f"portfolio-{projects}-{fingerprint(SOURCES, *statements(Base.metadata))}.duckdb"
     if not path.exists():
         KEPT.mkdir(parents=True, exist_ok=True)
         for outdated in KEPT.glob(f"portfolio-{projects}[-.]*"):

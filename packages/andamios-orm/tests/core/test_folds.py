@@ -299,3 +299,11 @@ async def test_postgresql_is_asked(postgres_url: str) -> None:
 
         assert (await sums.read())[0] == 3
         assert sums.told == []
+
+        sent: list[str] = []
+        stop = database.observer.subscribe(lambda record: sent.append(record.statement))
+        async with database.transaction() as session:
+            await bulk_update(session, Sale, [{"id": 1, "amount": 4}])
+        stop()
+        reads = [statement for statement in sent if statement.startswith("SELECT sales")]
+        assert len(reads) == 1  # which keys are there, and not the rows as they are now

@@ -8,14 +8,13 @@ import pytest
 from sqlalchemy import BigInteger, Column, Connection, MetaData, String, Table, insert, select
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
+from andamios_orm import Database
 from andamios_orm.bulk import bulk_create, bulk_delete, bulk_update, bulk_upsert
 from andamios_orm.models import IntegerKeyMixin, Row, SoftDeleteMixin, WrittenRow
 from andamios_orm.repositories import BaseRepository
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from andamios_orm import Database
 
 pytestmark = [pytest.mark.integration, pytest.mark.db, pytest.mark.sampled(2)]
 
@@ -117,3 +116,33 @@ async def test_a_flush_that_changes_nothing_tells_nothing(database: Database) ->
 
     async with database.session() as session:
         assert len((await session.execute(select(sums))).all()) == 1
+
+
+async def test_of_a_row_that_others_have_changed_since_it_was_read(database: Database) -> None:
+    await database.create(Sale, {"article": "a", "amount": 1})
+    async with database.session() as session:
+        sale = await session.get_one(Sale, 1)
+        await session.commit()
+        async with database.transaction() as other:
+            await bulk_update(other, Sale, [{"id": 1, "amount": 5}])
+        sale.amount = 7
+        await session.commit()
+
+    assert await summed(database) == {"a": 7}
+
+
+async def test_in_a_savepoint_nothing_is_read_again(postgres_url: str) -> None:
+    sent: list[str] = []
+    async with Database(postgres_url) as database, database.transaction() as session:
+        session.add(Sale(article="a", amount=1))
+        await session.commit()
+        session.expunge_all()
+        sale = await session.get_one(Sale, 1)
+        async with session.begin_nested():
+            await session.execute(select(1))
+            stop = database.observer.subscribe(lambda record: sent.append(record.statement))
+            sale.amount = 7
+            await session.flush()
+            stop()
+
+    assert [statement.partition(" ")[0] for statement in sent] == ["UPDATE", "INSERT"]

@@ -55,6 +55,31 @@ async def test_times_follow_completions_and_deployments(
             await same(database)
 
 
+@pytest.mark.parametrize("database", ["duckdb"], indirect=True)
+@pytest.mark.parametrize("method", [*METHODS, "dashboard", "project_analytics"])
+async def test_an_answer_follows_a_project_without_reading_all(
+    database: Database, project_values: Values, method: str
+) -> None:
+    projects = ProjectRepository(database)
+    keys = [(await projects.create(project_values())).id for _ in range(3)]
+    ask = getattr(AnalyticsRepository(database), method)
+    await ask()
+    misses = database.cache.statistics().misses
+
+    await projects.create(project_values())
+    created = await ask()
+    assert database.cache.statistics().misses == misses
+    await projects.update(keys[0], {"name": "another"})
+    renamed = await ask()
+
+    # What belongs to a project that was there is asked for, of this one alone.
+    around = 2 if method in {"needs_attention", "dashboard"} else 0
+    assert database.cache.statistics().misses <= misses + around
+    fresh = AnalyticsRepository(database).uncached()
+    assert renamed == await getattr(fresh, method)()
+    assert created is not renamed
+
+
 async def test_what_a_viewer_sees_is_asked_anew(database: Database, project_values: Values) -> None:
     async with database.transaction() as session:
         session.add(Project(**project_values(created_at=LONG_AGO, owner="ana")))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from andamios_orm.bulk.arrow import ArrowColumn
 from andamios_orm.core.integrity import check_removed, check_values
 from andamios_orm.core.ledger import watch
-from andamios_orm.core.recording import record_batch
+from andamios_orm.core.recording import record_batch, remembers
 from andamios_orm.models.base import is_told_of_rows
 from andamios_orm.models.written import ColumnRows, WrittenRows
 
@@ -30,7 +30,7 @@ _NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 def keeps_history(work: Work) -> bool:
     """Whether rows of the model are needed as they were before and after a change."""
     model = work.target.model
-    kept = getattr(model, "__history__", False) or getattr(model, "__remembered__", ())
+    kept = getattr(model, "__history__", False) or remembers(model, work.connection.dialect)
     return bool(kept) or is_told_of_rows(model)
 
 

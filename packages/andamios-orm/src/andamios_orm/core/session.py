@@ -10,18 +10,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import ORMExecuteState
+from sqlalchemy.orm import ORMExecuteState, object_mapper
 from sqlalchemy.orm import Session as SyncSession
 from sqlalchemy.orm.exc import StaleDataError
 
+from andamios_orm.core.flushes import forget_flush, note_attached, note_earlier, record_flush
 from andamios_orm.core.integrity import watch_session
-from andamios_orm.core.recording import (
-    forget_flush,
-    note_attached,
-    note_earlier,
-    record_flush,
-    record_statement,
-)
+from andamios_orm.core.recording import record_statement
 from andamios_orm.core.seen import SeenVersions, sees_changes
 from andamios_orm.core.transaction import Transaction
 from andamios_orm.exceptions import StaleVersion, UncommittedChanges
@@ -96,6 +91,12 @@ event.listen(_Session, "after_flush", record_flush)
 event.listen(_Session, "after_rollback", forget_flush)
 event.listen(_Session, "after_begin", note_earlier)
 event.listen(_Session, "detached_to_persistent", note_attached)
+
+
+@event.listens_for(_Session, "deleted_to_persistent")
+def _forget_assumed(session: _Session, instance: object) -> None:
+    """Forget what a deletion assumed of relations, when a savepoint takes it back."""
+    session.expire(instance, list(object_mapper(instance).relationships.keys()))
 
 
 @event.listens_for(_Session, "do_orm_execute")

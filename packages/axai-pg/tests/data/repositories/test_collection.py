@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from andamios_orm.exceptions import NotFound
+from andamios_orm.exceptions import NotFound, NotLoaded
 from axai_pg.data.repositories import CollectionRepository, DocumentRepository
 
 if TYPE_CHECKING:
@@ -90,3 +90,18 @@ async def test_a_collection_is_purged_with_those_inside(
 
     left = await collections.with_deleted().list(limit=None)
     assert [each.id for each in left] == [outer.id]
+
+
+async def test_what_a_savepoint_brings_back_knows_no_more_than_before(
+    collections: CollectionRepository, nested: tuple[Collection, Collection]
+) -> None:
+    _, inner = nested
+    collections.session.expunge_all()
+    inner = await collections.get(inner.id)
+    savepoint = await collections.session.begin_nested()
+    await collections.purge(inner.id)
+    await savepoint.rollback()
+
+    with pytest.raises(NotLoaded):
+        _ = inner.parent
+    assert inner.name == "inner"

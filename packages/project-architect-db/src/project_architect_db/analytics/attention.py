@@ -109,7 +109,8 @@ def _build_failed(scope: Scope, keys: Keys | None = None) -> Select[Any]:
         _reason("build_failed", Repository.project_id, func.count(), func.min(last.c.started_at))
         .select_from(Repository)
         .join(last, last.c.repository_id == Repository.id)
-        .where(*scope.counts(Repository), Repository.project_id.in_(keys or _open(scope)))
+        .where(*scope.counts(Repository))
+        .where(Repository.project_id.in_(_open(scope) if keys is None else keys))
         .group_by(Repository.project_id)
     )
 
