@@ -369,6 +369,30 @@ def test_an_import_that_is_broken_off_leaves_nothing(
     assert not any(contents(other).values())
 
 
+def test_an_archive_is_read_through_until_somebody_stops_it(
+    manager: DatabaseManager,
+    archive: Path,
+    other: uuid.UUID,
+    contents: Contents,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("axai_pg.archives.reading._EACH", 2)
+    told: list[tuple[int, int]] = []
+
+    def stop(done: int, total: int) -> None:
+        told.append((done, total))
+        raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        verify_archive(archive, progress=stop)
+    with pytest.raises(InterruptedError):
+        import_organization(manager, archive, org_id=other, progress=stop)
+
+    rows = verify_archive(archive).rows
+    assert told == [(2, rows), (0, rows)]
+    assert not any(contents(other).values())
+
+
 def test_many_rows_go_in_batches(
     manager: DatabaseManager, tmp_path: Path, other: uuid.UUID, monkeypatch: pytest.MonkeyPatch
 ) -> None:

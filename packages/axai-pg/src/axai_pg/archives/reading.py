@@ -32,6 +32,7 @@ __all__ = ["import_organization", "verify_archive"]
 
 _LONGEST_MANIFEST: Final = 2**20
 _LONGEST_LINE: Final = 2**28
+_EACH: Final = 1_000
 _BATCH_ROWS: Final = 500
 _BATCH_BYTES: Final = 2**20
 _LATEST: Final = {"isolation_level": "READ COMMITTED"}
@@ -44,17 +45,18 @@ _NOTE: Final = text(
 )
 
 
-def verify_archive(source: Path) -> Manifest:
+def verify_archive(source: Path, *, progress: Callable[[int, int], None] = say_nothing) -> Manifest:
     """Return what is in an archive, after comparing all of it: sizes, rows and digests.
 
-    That finds damage, and not who made it: who changes a file can change its digest.
+    That finds damage, and not who made it: who changes a file can change its digest. How many
+    rows are compared, and of how many, is told to ``progress``.
 
     Raises:
         ArchiveRefused: it is damaged, or not one of ours.
         ConfigurationError: it is not there.
     """
     with opened(source, most=_most_files()) as files:
-        return _verified(files)
+        return _verified(files, progress)
 
 
 def import_organization(
@@ -70,7 +72,8 @@ def import_organization(
     That one is made if it is not there. All is one transaction; in the end the rows are read
     back, and have to be those of the archive to the byte. Rows keep their keys. Hashes of
     passwords are left out unless ``with_secrets`` asks for them: who has made the archive has
-    chosen them, as well as who is an administrator.
+    chosen them, as well as who is an administrator. ``progress`` is told of none
+    while the archive is compared, and then of the rows that are in.
 
     Raises:
         ArchiveRefused: it is damaged or not one of ours, or the rows that came of it are others.
@@ -78,7 +81,7 @@ def import_organization(
         OrganizationNotEmpty: the organisation has rows.
     """
     with opened(source, most=_most_files()) as files:
-        manifest = _verified(files)
+        manifest = _verified(files, lambda _done, total: progress(0, total))
         target = org_id or manifest.org_id
         with manager.session_scope(org_id=target) as session:
             connection = session.connection(execution_options=_LATEST)
@@ -149,7 +152,7 @@ def _in_order(manifest: Manifest) -> list[Part]:
     return sorted(manifest.parts, key=lambda part: places.index(part.table))
 
 
-def _verified(files: Files) -> Manifest:
+def _verified(files: Files, progress: Callable[[int, int], None]) -> Manifest:
     """Return the manifest of an archive whose files are what it says.
 
     Raises:
@@ -165,15 +168,18 @@ def _verified(files: Files) -> Manifest:
     if sorted([*named, MANIFEST]) != sorted(files.names):
         raise ArchiveRefused(f"the files are not those that {MANIFEST} names")
     known = {table.name: table for table in tables()}
-    administrators = 0
+    done, administrators = 0, 0
 
     def understood(part: Part) -> Iterator[bytes]:
-        nonlocal administrators
+        nonlocal done, administrators
         for line in _lines(files, part):
             with _refused_line(part):
                 decoded = line.decode()
                 if part.table == User.__tablename__:
                     administrators += _is_administrator(decoded)
+            done += 1
+            if done % _EACH == 0:
+                progress(done, manifest.rows)
             yield line
 
     for part in manifest.parts:

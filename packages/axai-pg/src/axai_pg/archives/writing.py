@@ -67,13 +67,10 @@ def export_organization(
             parts: list[Part] = []
             for table in tables():
                 columns = columns_of(table, with_secrets=with_secrets)
-                before = sum(part.rows for part in parts)
+                done = sum(part.rows for part in parts)
                 with add(f"{table.name}.ndjson") as file:
-                    rows = _written(
-                        lines(connection, table, columns),
-                        file,
-                        lambda done, before=before: progress(before + done, total),
-                    )
+                    rows = lines(connection, table, columns)
+                    rows = _written(rows, file, done, lambda done: progress(done, total))
                     parts.append(part_of(table, columns, rows))
             plan = read_plan()
             made = dt.datetime.now(dt.UTC)
@@ -92,10 +89,9 @@ def _name(connection: Connection, org_id: uuid.UUID) -> str:
 
 
 def _written(
-    rows: Iterable[bytes], file: IO[bytes], tell: Callable[[int], None]
+    rows: Iterable[bytes], file: IO[bytes], done: int, tell: Callable[[int], None]
 ) -> Iterator[bytes]:
-    """Yield the rows that are written, and tell how many now and then, and in the end."""
-    done = 0
+    """Yield rows that are written, and tell of how many are done now and then, and in the end."""
     for row in rows:
         file.write(row)
         done += 1

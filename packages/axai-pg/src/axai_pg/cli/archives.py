@@ -14,7 +14,7 @@ from andamios_orm.core.lines import one_line
 from andamios_orm.exceptions import NotFound
 from andamios_orm.maintenance.advice import readable
 from axai_pg.archives import export_organization, import_organization, verify_archive
-from axai_pg.cli.place import in_thread, on_manager, place_of
+from axai_pg.cli.place import on_manager, place_of, telling
 from axai_pg.data.models import Organization
 
 if TYPE_CHECKING:
@@ -139,7 +139,8 @@ async def import_org_command(
     without passwords, unless the archive has their hashes and --with-secrets takes them.
     """
     if dry_run:
-        manifest = await in_thread(lambda: verify_archive(source))
+        with context.progress("rows") as progress:
+            manifest = await telling(lambda tell: verify_archive(source, progress=tell), progress)
         _show(context, manifest, source)
         _warn(context, manifest, with_secrets=with_secrets)
         context.say("nothing was imported: sizes and checksums are those that the archive names")

@@ -11,7 +11,7 @@ from andamios_orm.cli.running import command
 from andamios_orm.core.lines import one_line
 from andamios_orm.exceptions import DatabaseUnavailable
 from andamios_orm.maintenance.advice import readable
-from axai_pg.cli.place import in_thread, on_connection, place_of
+from axai_pg.cli.place import cancelling, in_thread, on_connection, place_of
 from axai_pg.isolation import IsolationRules, inspect_isolation
 from axai_pg.migrations import Runner
 from axai_pg.utils import DatabaseInitializer, DatabaseInitializerConfig
@@ -78,13 +78,14 @@ async def init_command(context: Context, *, wait: float, sample_data: bool) -> N
         place.config, wait_timeout=wait, retry_attempts=_ATTEMPTS if wait else 1
     )
     with DatabaseInitializer(settings) as initializer:
-        made = await in_thread(initializer.create_database)
+        made = await in_thread(initializer.create_database, initializer.cancel)
         if made:
             context.say(f"made {place.url}")
-        done = await in_thread(initializer.apply_schema)
+        done = await in_thread(initializer.apply_schema, initializer.cancel)
         if sample_data:
-            initializer.get_database_manager().isolation.warned = True
-            await in_thread(initializer.load_sample_data)
+            manager = initializer.get_database_manager()
+            manager.isolation.warned = True
+            await in_thread(initializer.load_sample_data, cancelling(manager))
     context.show("changes", [{"change": name} for name in done], done)
     if not done:
         context.say("it was there already, and nothing was pending")

@@ -13,7 +13,7 @@ from andamios_orm.cli.asking import asked
 from andamios_orm.cli.running import command
 from andamios_orm.exceptions import NotFound
 from axai_pg.cli.archives import organization_id
-from axai_pg.cli.place import in_thread, managed, place_of
+from axai_pg.cli.place import managed, on_manager, place_of
 from axai_pg.data.models import User
 from axai_pg.data.privacy import erase_person
 
@@ -61,9 +61,11 @@ async def erase_user_command(
     if (documents == "reassign") is (successor is None):
         raise click.UsageError("--documents reassign goes with --to USER, erase without it")
     reason = f"{context.program.name} erase-user"
-    with managed(place_of(context)) as manager:
-        org_id = await in_thread(lambda: organization_id(manager, organization, reason=reason))
-
+    place = place_of(context)
+    org_id = await on_manager(
+        place, lambda manager, _tell: organization_id(manager, organization, reason=reason)
+    )
+    with managed(place) as manager:
         async with manager.async_session_scope(org_id=org_id) as session:
             person = await _user(session, user)
             to = None if successor is None else (await _user(session, successor)).id

@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import os
-from contextlib import contextmanager
+import threading
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
 
 import psycopg
 from psycopg import errors
+from sqlalchemy import event
 
 from andamios_orm.exceptions import ConfigurationError, DatabaseFault
 from andamios_orm.maintenance.progress import say_nothing
@@ -23,9 +25,22 @@ from axai_pg.utils.server import connect
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from sqlalchemy.pool import ConnectionPoolEntry
+
     from andamios_orm.cli.running import Context
 
-__all__ = ["Place", "Progress", "in_thread", "managed", "on_connection", "on_manager", "place_of"]
+__all__ = [
+    "Place",
+    "Progress",
+    "cancelling",
+    "in_thread",
+    "managed",
+    "on_connection",
+    "on_manager",
+    "place_of",
+    "shown_url",
+    "telling",
+]
 
 T = TypeVar("T")
 Progress: TypeAlias = "Callable[[int, int], None]"
@@ -91,7 +106,8 @@ async def in_thread(work: Callable[[], T], stop: Callable[[], object] = lambda: 
         return await asyncio.shield(future)
     except asyncio.CancelledError:
         while not future.done():
-            stop()
+            with suppress(psycopg.OperationalError):  # what has no server any more ends by itself
+                stop()
             await asyncio.wait([future], timeout=_PAUSE)
         future.exception()  # it was asked to fail
         raise
@@ -131,24 +147,56 @@ def managed(place: Place) -> Iterator[DatabaseManager]:
         manager.dispose()
 
 
-async def on_manager(
-    place: Place, work: Callable[[DatabaseManager, Progress], T], progress: Progress = say_nothing
+async def telling(
+    work: Callable[[Progress], T],
+    progress: Progress = say_nothing,
+    cancel: Callable[[], object] = lambda: None,
 ) -> T:
-    """Return what ``work`` makes of a manager of the database.
+    """Return what ``work`` returns, run beside the event loop.
 
-    What it is given beside that tells ``progress`` how far it has come, and raises when the
-    command is interrupted.
+    What it is given tells ``progress`` how far it has come, and raises when the command is
+    interrupted; ``cancel`` ends what it waits for then.
     """
-    interrupted = False
+    interrupted = threading.Event()
 
     def stop() -> None:
-        nonlocal interrupted
-        interrupted = True
+        interrupted.set()
+        cancel()
 
     def tell(done: int, total: int) -> None:
-        if interrupted:
+        if interrupted.is_set():
             raise InterruptedError
         progress(done, total)
 
+    return await in_thread(lambda: work(tell), stop)
+
+
+async def on_manager(
+    place: Place, work: Callable[[DatabaseManager, Progress], T], progress: Progress = say_nothing
+) -> T:
+    """Return what ``work`` makes of a manager of the database, as ``telling`` does.
+
+    An interruption also ends the statements of its sessions that block.
+    """
     with managed(place) as manager:
-        return await in_thread(lambda: work(manager, tell), stop)
+        return await telling(lambda tell: work(manager, tell), progress, cancelling(manager))
+
+
+def cancelling(manager: DatabaseManager) -> Callable[[], None]:
+    """Return what cancels the statements that sessions of a manager run and block with."""
+    in_use: dict[ConnectionPoolEntry, Any] = {}
+
+    def taken(_connection: object, record: ConnectionPoolEntry, _proxy: object) -> None:
+        in_use[record] = record.driver_connection
+
+    def returned(_connection: object, record: ConnectionPoolEntry) -> None:
+        del in_use[record]
+
+    def cancel() -> None:
+        for connection in list(in_use.values()):
+            connection.cancel_safe()
+
+    pool = manager._engine.pool  # noqa: SLF001 - no user needs it
+    event.listen(pool, "checkout", taken)
+    event.listen(pool, "checkin", returned)
+    return cancel

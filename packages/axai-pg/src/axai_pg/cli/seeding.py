@@ -98,11 +98,11 @@ def _show(context: Context, rows: Mapping[str, int]) -> None:
 async def _remove(context: Context) -> None:
     place = place_of(context)
     reason = f"{context.program.name} seed --remove"
-    names = await on_manager(place, lambda manager, _: sample_names(manager, reason=reason))
+    names = await on_manager(place, lambda manager, _tell: sample_names(manager, reason=reason))
     removed = 0
     if names:
         context.confirm(f"this removes {_several(names)}, and all that they have")
-        removed = await on_manager(place, lambda manager, _: unseed(manager, reason=reason))
+        removed = await on_manager(place, lambda manager, _tell: unseed(manager, reason=reason))
     context.show("removed", [{"organizations": removed}], [f"{_count(removed)} removed"])
 
 
