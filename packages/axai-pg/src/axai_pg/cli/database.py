@@ -63,7 +63,7 @@ class State:
     counts: dict[str, int] | None = None
 
 
-@command(examples=["init", "init --wait 30", "init --sample-data"])
+@command(examples=["init", "init --wait 30", "init --sample-data"], watched=False)
 @click.option(
     "--wait", metavar="SECONDS", type=click.FloatRange(0), default=0, help="For the server. [0]"
 )
@@ -92,7 +92,7 @@ async def init_command(context: Context, *, wait: float, sample_data: bool) -> N
     context.say(f"next: {(await state_of(context, place)).next}")
 
 
-@command(examples=["status", "status --json"])
+@command(examples=["status", "status --json"], watched=False)
 async def status_command(context: Context) -> None:
     """Show what there is, and what to do next; nothing is made."""
     state = await state_of(context, place_of(context))

@@ -15,6 +15,7 @@ import psycopg
 from psycopg import errors
 from sqlalchemy import event
 
+from andamios_orm.core.observe import observe
 from andamios_orm.exceptions import ConfigurationError, DatabaseFault
 from andamios_orm.maintenance.progress import say_nothing
 from axai_pg.data.config import DatabaseManager, PostgresConnectionConfig
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from sqlalchemy.pool import ConnectionPoolEntry
 
     from andamios_orm.cli.running import Context
+    from andamios_orm.core.observe import StatementRecord
 
 __all__ = [
     "Place",
@@ -54,10 +56,11 @@ _PAUSE: Final = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A database, and what named it."""
+    """A database, what named it, and what is told of statements of its manager."""
 
     config: PostgresConnectionConfig
     origin: str
+    watch: Callable[[StatementRecord], None] | None = None
 
     @property
     def url(self) -> str:
@@ -84,7 +87,8 @@ def place_of(context: Context) -> Place:
     if project.url.value is not None:
         config = PostgresConnectionConfig.from_url(project.url.value)
         schema = read_environment(file).get(_SCHEMA) or config.schema
-        return Place(dataclasses.replace(config, schema=schema), project.url.origin)
+        config = dataclasses.replace(config, schema=schema)
+        return Place(config, project.url.origin, project.watch)
     if project.environment is not None:
         table = f"tool.{context.program.section}.environments.{project.environment}"
         raise ConfigurationError(
@@ -92,8 +96,8 @@ def place_of(context: Context) -> Place:
         )
     config = PostgresConnectionConfig.from_env(file)
     if any(name.startswith(_PREFIX) for name in os.environ):
-        return Place(config, f"{_PREFIX}...")
-    return Place(config, "default" if file is None else str(file))
+        return Place(config, f"{_PREFIX}...", project.watch)
+    return Place(config, "default" if file is None else str(file), project.watch)
 
 
 async def in_thread(work: Callable[[], T], stop: Callable[[], object] = lambda: None) -> T:
@@ -141,6 +145,9 @@ def managed(place: Place) -> Iterator[DatabaseManager]:
     manager = DatabaseManager(place.config)
     # Each scope has a role of its own, and the command says itself who has logged in.
     manager.isolation.warned = True
+    if place.watch is not None:
+        for engine in (manager._engine, manager._async_engine):  # noqa: SLF001 - no user needs them
+            observe(engine).subscribe(place.watch)
     try:
         yield manager
     finally:
