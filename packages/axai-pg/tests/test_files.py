@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from axai_command import PROGRAM
+from axai_pg.data.caching import CacheSettings
 from axai_pg.data.config import PostgresConnectionConfig, Settings
 
 pytestmark = pytest.mark.unit
@@ -43,12 +44,11 @@ def without_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_example_has_every_setting_that_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     environment = Recorded()
-    for module in ("settings", "connection"):
-        monkeypatch.setattr(
-            f"axai_pg.data.config.{module}.read_environment", lambda _file: environment
-        )
+    for module in ("config.settings", "config.connection", "caching.settings"):
+        monkeypatch.setattr(f"axai_pg.data.{module}.read_environment", lambda _file: environment)
     PostgresConnectionConfig.from_env()
     Settings.from_env()
+    CacheSettings.from_env()
 
     names = set(re.findall(r"^#? ?([A-Z]+_[A-Z_]+)=", EXAMPLE.read_text(), re.MULTILINE))
     assert names == environment.asked | set(PROGRAM.variables.values())
@@ -58,6 +58,7 @@ def test_the_example_has_every_setting_that_is_read(monkeypatch: pytest.MonkeyPa
 def test_the_values_of_the_example_are_the_defaults() -> None:
     assert PostgresConnectionConfig.from_env(EXAMPLE) == PostgresConnectionConfig()
     assert Settings.from_env(EXAMPLE) == Settings()
+    assert CacheSettings.from_env(EXAMPLE) == CacheSettings()
 
 
 @pytest.mark.usefixtures("without_environment")

@@ -59,6 +59,18 @@ def test_the_same_seed_makes_the_same_organisations(manager: DatabaseManager) ->
     assert len({title for title, _ in first}) > 5
 
 
+@pytest.mark.slow
+def test_documents_belong_to_any_of_many_users(
+    manager: DatabaseManager, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("axai_pg.seeding._users", lambda _documents: 1_000)
+    seed(manager, organizations=1, documents=600)
+
+    with manager.session_scope(org_id=sample_id(7, 1)) as session:
+        owners = session.query(Document.owner_id).distinct().count()
+    assert owners > 256
+
+
 def test_only_samples_are_removed(manager: DatabaseManager) -> None:
     with manager.system_scope("test") as session:
         session.add_all(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from sqlalchemy import insert, select, text
 
 from andamios_orm.exceptions import ValueRefused
+from andamios_orm.maintenance.progress import say_nothing
 from axai_pg.data.models import Organization
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ INSERT INTO documents (
     word_count, content_hash, created_at, updated_at
 )
 SELECT CAST(:org AS uuid), md5(:salt || 'document' || n)::uuid,
-    md5(:salt || 'user' || (1 + get_byte(h, 0) % :users))::uuid,
+    md5(:salt || 'user' || (1 + (get_byte(o, 0) * 256 + get_byte(o, 1)) % :users))::uuid,
     kind || ' on ' || subject || ', ' || to_char(moment, 'FMMonth YYYY'), content,
     (ARRAY['draft', 'published', 'published', 'archived'])[1 + get_byte(h, 3) % 4], lower(kind),
     'sample', jsonb_build_object('sample', true, 'subject', subject), octet_length(content),
@@ -91,7 +92,8 @@ SELECT CAST(:org AS uuid), md5(:salt || 'document' || n)::uuid,
 FROM generate_series(1, :documents) AS n,
     LATERAL (SELECT CAST(:kinds AS text[]) AS kinds, CAST(:subjects AS text[]) AS subjects,
         CAST(:sentences AS text[]) AS sentences,
-        decode(md5(:salt || 'row' || n), 'hex') AS h) AS words,
+        decode(md5(:salt || 'row' || n), 'hex') AS h,
+        decode(md5(:salt || 'owner' || n), 'hex') AS o) AS words,
     LATERAL (SELECT kinds[1 + get_byte(h, 1) % cardinality(kinds)] AS kind,
         subjects[1 + get_byte(h, 2) % cardinality(subjects)] AS subject,
         timestamptz '2025-02-01 08:00+00'
@@ -139,10 +141,6 @@ _SAMPLES: Final = text(f"SELECT name FROM organizations {_IS_SAMPLE} ORDER BY na
 _NO_SAMPLES: Final = text(f"DELETE FROM organizations {_IS_SAMPLE}")  # noqa: S608 - a constant
 
 
-def _nobody(_done: int, _total: int) -> None:
-    """Tell nobody how far it has come."""
-
-
 def sample_id(seed: int, number: int) -> uuid.UUID:
     """Return the key of a sample organisation, which nothing else has.
 
@@ -188,7 +186,7 @@ def seed(
     organizations: int = 3,
     documents: int = 200,
     seed: int = 7,
-    progress: Callable[[int, int], None] = _nobody,
+    progress: Callable[[int, int], None] = say_nothing,
 ) -> dict[str, int]:
     """Return how many rows it has made in each table; ``documents`` are those of each.
 

@@ -279,6 +279,26 @@ def test_what_cannot_be_written_leaves_nothing(manager: DatabaseManager, tmp_pat
 
 
 @pytest.mark.parametrize("form", FORMS)
+def test_an_archive_that_has_its_name_is_on_the_disk(
+    manager: DatabaseManager, tmp_path: Path, form: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[int] = []
+    sync = os.fsync
+
+    def note(descriptor: int) -> None:
+        sync(descriptor)
+        synced.append(os.fstat(descriptor).st_ino)
+
+    monkeypatch.setattr(os, "fsync", note)
+    export_organization(manager, ACME, tmp_path / form)
+
+    files = {path.stat().st_ino for path in tmp_path.rglob("*") if path.is_file()}
+    folders = [(tmp_path / form).stat().st_ino] if form == "acme" else []
+    assert set(synced[: len(files)]) == files
+    assert synced[len(files) :] == [*folders, tmp_path.stat().st_ino]
+
+
+@pytest.mark.parametrize("form", FORMS)
 def test_nobody_but_the_owner_may_read_an_archive(
     manager: DatabaseManager, tmp_path: Path, form: str
 ) -> None:
@@ -332,15 +352,44 @@ def test_an_organisation_that_there_is_not_is_not_written(
         export_organization(manager, other, tmp_path / "x")
 
 
+@pytest.mark.parametrize("error", [InterruptedError, BrokenPipeError, RuntimeError])
 def test_an_import_that_is_broken_off_leaves_nothing(
-    manager: DatabaseManager, archive: Path, contents: Contents, other: uuid.UUID
+    manager: DatabaseManager,
+    archive: Path,
+    contents: Contents,
+    other: uuid.UUID,
+    error: type[Exception],
 ) -> None:
     def stop(_done: int, _total: int) -> None:
+        raise error
+
+    with pytest.raises(error):
+        import_organization(manager, archive, org_id=other, progress=stop)
+
+    assert not any(contents(other).values())
+
+
+def test_an_archive_is_read_through_until_somebody_stops_it(
+    manager: DatabaseManager,
+    archive: Path,
+    other: uuid.UUID,
+    contents: Contents,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("axai_pg.archives.reading._EACH", 2)
+    told: list[tuple[int, int]] = []
+
+    def stop(done: int, total: int) -> None:
+        told.append((done, total))
         raise InterruptedError
 
     with pytest.raises(InterruptedError):
+        verify_archive(archive, progress=stop)
+    with pytest.raises(InterruptedError):
         import_organization(manager, archive, org_id=other, progress=stop)
 
+    rows = verify_archive(archive).rows
+    assert told == [(2, rows), (0, rows)]
     assert not any(contents(other).values())
 
 

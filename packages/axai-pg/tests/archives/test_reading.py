@@ -261,6 +261,20 @@ def test_a_file_that_is_no_archive_is_refused(tmp_path: Path) -> None:
         verify_archive(tmp_path / "b.zip")
 
 
+def test_a_file_that_breaks_off_while_it_is_read_is_refused(archive: Path, tmp_path: Path) -> None:
+    whole = tmp_path / "a.zip"
+    with zipfile.ZipFile(whole, "w") as made:
+        for path in archive.iterdir():
+            made.write(path, path.name)
+    content = whole.read_bytes()
+
+    for name in (b"ana", b"axai-organization"):
+        assert name in content
+        whole.write_bytes(content.replace(name, name.upper()))
+        with pytest.raises(ArchiveRefused, match=r"a\.zip cannot be read: Bad CRC-32"):
+            verify_archive(whole)
+
+
 @pytest.mark.parametrize(
     ("table", "line", "said"),
     [

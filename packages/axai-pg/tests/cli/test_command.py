@@ -80,6 +80,14 @@ def test_each_command_begins_as_the_list_says_and_names_this_program(call: Call,
     assert f" {first} {second}" in " ".join(done.out.split())
 
 
+@pytest.mark.parametrize("name", ["status", "init", "migrate", "check-isolation", "serve-test-db"])
+def test_a_command_that_cannot_tell_of_statements_does_not_offer_it(call: Call, name: str) -> None:
+    done = call(name, "--verbose")
+
+    assert done.code == 2
+    assert re.search("No such option:? '?--verbose", done.said)
+
+
 def test_a_module_lists_no_task_that_is_not_a_command() -> None:
     listed = [each for each in PROGRAM.listed.values() if each.module.startswith("axai_pg")]
 

@@ -45,7 +45,7 @@ def test_a_person_is_erased_and_the_documents_are_handed_over(
     dry = on(*arguments, "--dry-run")
     untouched = users(manager)
     asked = on(*arguments)
-    done = on(*arguments, "--yes", "--json")
+    done = on(*arguments, "--yes", "--json", "--verbose")
     key = json.loads(done.out)["erased"][0]["user_id"]
     again = on("erase-user", str(ACME), key, "--documents", "reassign", "--to", "ben", "--yes")
 
@@ -56,6 +56,8 @@ def test_a_person_is_erased_and_the_documents_are_handed_over(
     assert f"this erases ana <ana@example.org>, {key}, from " in asked.said
     assert "rows, for good; to do that without being asked, pass --yes" in asked.said
     assert json.loads(done.out)["erased"][0]["is_dry_run"] is False
+    assert " ms  SELECT users.id, " in done.err
+    assert "ana@" not in done.err.lower()
     assert "ana" not in users(manager)
     assert again.err == "this user was erased before\nnothing was erased\n"
     with manager.session_scope(org_id=ACME) as session:

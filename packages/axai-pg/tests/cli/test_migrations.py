@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import psycopg
 import pytest
 
-from axai_pg.migrations import read_plan
+from andamios_orm.cli.running import Context
+from axai_pg.migrations import deploy, read_plan
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -57,6 +58,26 @@ def test_changes_are_reverted_by_name_by_number_and_all(on: Call) -> None:
     assert none.err == "nothing was reverted\n"
     assert rest.out.split() == backwards[-5:]
     assert nothing.err == "nothing would be reverted\n"
+
+
+@pytest.mark.slow
+def test_what_was_deployed_while_it_asked_is_not_reverted(
+    on: Call, schema_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    on("revert", "--last", "1", "--yes")
+    asked: list[str] = []
+
+    def confirm(_context: Context, loss: str) -> None:
+        asked.append(loss)
+        deploy(schema_url)
+
+    monkeypatch.setattr(Context, "confirm", confirm)
+    done = on("revert", "--last", "1")
+
+    assert f"this reverts {NAMES[-2]}, with" in asked[0]
+    assert done.code == 1
+    assert f"it would revert {NAMES[-1]}, {NAMES[-2]} now; look again" in done.said
+    assert on("migrate", "--check").code == 0
 
 
 def test_a_revert_asks_before(on_shared: Call) -> None:

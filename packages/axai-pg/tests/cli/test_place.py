@@ -8,7 +8,10 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+import psycopg
 import pytest
+from sqlalchemy import event, text
+from sqlalchemy.exc import DBAPIError
 
 from andamios_orm.exceptions import DatabaseFault
 from axai_pg.cli.place import Place, in_thread, on_connection, on_manager
@@ -17,8 +20,7 @@ from axai_pg.data.config import PostgresConnectionConfig
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    import psycopg
-
+    from axai_pg.cli.place import Progress
     from axai_pg.data.config import DatabaseManager
 
 pytestmark = [pytest.mark.integration, pytest.mark.db]
@@ -119,10 +121,14 @@ def test_a_url_that_leads_nowhere_is_refused_and_its_password_not_shown(
     assert "hidden" not in done.err + done.out
 
 
+@pytest.mark.parametrize("by_file", [False, True])
 def test_the_schema_of_the_environment_is_that_of_the_url(
-    call: Call, shared_url: str, monkeypatch: pytest.MonkeyPatch
+    call: Call, shared_url: str, monkeypatch: pytest.MonkeyPatch, *, by_file: bool
 ) -> None:
-    monkeypatch.setenv("POSTGRES_SCHEMA", "elsewhere")
+    if by_file:
+        Path(".env").write_text("POSTGRES_SCHEMA=elsewhere\n")
+    else:
+        monkeypatch.setenv("POSTGRES_SCHEMA", "elsewhere")
 
     done = call("migrate", "--check", "--url", shared_url)
 
@@ -154,14 +160,16 @@ async def test_an_interruption_ends_the_statement_that_runs(place: Place) -> Non
 
 async def test_an_interruption_ends_work_that_asks_for_it(place: Place) -> None:
     begun = threading.Event()
-    asked = 0
+    ended = []
 
-    def work(_manager: DatabaseManager, go_on: Callable[[], None]) -> None:
-        nonlocal asked
-        while True:
-            begun.set()
-            go_on()
-            asked += 1
+    def work(_manager: DatabaseManager, tell: Progress) -> None:
+        try:
+            while True:
+                begun.set()
+                tell(0, 1)
+        except InterruptedError as error:
+            ended.append(error)
+            raise
 
     task = asyncio.create_task(on_manager(place, work))
     await asyncio.to_thread(begun.wait)
@@ -169,7 +177,50 @@ async def test_an_interruption_ends_work_that_asks_for_it(place: Place) -> None:
 
     with pytest.raises(asyncio.CancelledError):
         await task
-    assert asked >= 0
+    assert len(ended) == 1
+
+
+async def test_an_interruption_ends_the_statement_that_a_session_waits_for(place: Place) -> None:
+    begun = threading.Event()
+    ended: list[Exception] = []
+
+    def sleep(manager: DatabaseManager, _tell: Progress) -> None:
+        with manager.session_scope() as session:
+            session.execute(text("SELECT 1"))
+        event.listen(manager._engine, "before_cursor_execute", lambda *_: begun.set())
+        try:
+            with manager.session_scope() as session:
+                session.execute(text("SELECT pg_sleep(600)"))
+        except DBAPIError as error:
+            ended.append(error)
+            raise
+
+    task = asyncio.create_task(on_manager(place, sleep))
+    await asyncio.to_thread(begun.wait)
+    task.cancel()
+
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert "canceling statement due to user request" in str(ended[0])
+
+
+async def test_work_whose_server_is_gone_is_waited_for() -> None:
+    begun, end = threading.Event(), threading.Event()
+
+    def lose() -> None:
+        end.set()
+        raise psycopg.OperationalError
+
+    def work() -> None:
+        begun.set()
+        end.wait()
+
+    task = asyncio.create_task(in_thread(work, lose))
+    await asyncio.to_thread(begun.wait)
+    task.cancel()
+
+    with pytest.raises(asyncio.CancelledError):
+        await task
 
 
 async def test_work_that_nothing_stops_is_waited_for() -> None:

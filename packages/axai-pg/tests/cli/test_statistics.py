@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import uuid
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -66,11 +67,15 @@ def test_one_organisation_is_asked_for_and_one_that_there_is_not(on: Call) -> No
 
 
 def test_tables_are_listed_by_size(on_shared: Call) -> None:
-    found = rows(on_shared("stats", "--tables", "--json"), "tables")
+    done = on_shared("stats", "--tables", "--json", "--verbose")
 
+    found = rows(done, "tables")
     sizes = [row["bytes"] + row["index_bytes"] for row in found]
     assert {"documents", "audit_log"} <= {row["name"] for row in found}
     assert sizes == sorted(sizes, reverse=True)
+    assert re.search(
+        r"^ +\d+\.\d ms  SELECT relname::text AS name, .* rows$", done.err, re.MULTILINE
+    )
 
 
 def test_no_organisation_is_none(on: Call) -> None:

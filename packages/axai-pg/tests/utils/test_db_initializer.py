@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import threading
 import uuid
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,12 @@ if TYPE_CHECKING:
     import psycopg
 
 pytestmark = [pytest.mark.integration, pytest.mark.db]
+
+
+WAITS = """
+SELECT FROM pg_locks JOIN pg_database AS here ON here.oid = database
+WHERE locktype = 'advisory' AND NOT granted AND objid = 2 AND datname = current_database()
+"""
 
 
 def initializer(config: PostgresConnectionConfig, **options: Any) -> DatabaseInitializer:
@@ -188,6 +195,43 @@ def test_the_environment_says_whether_it_goes(monkeypatch: pytest.MonkeyPatch) -
     made = DatabaseInitializerConfig.from_env()
 
     assert (made.connection_config.database, made.auto_drop_on_exit) == ("of_env", True)
+
+
+def test_waiting_for_a_server_is_cancelled(config: PostgresConnectionConfig) -> None:
+    nowhere = dataclasses.replace(config, port=1)
+    made = DatabaseInitializer(DatabaseInitializerConfig(nowhere, wait_timeout=600))
+    made.cancel()
+
+    with pytest.raises(InterruptedError):
+        made.create_database()
+
+
+@pytest.mark.slow
+def test_a_step_is_cancelled_where_a_statement_waits(
+    config: PostgresConnectionConfig, tmp_path: Path
+) -> None:
+    script = tmp_path / "waits.sql"
+    script.write_text("SELECT pg_advisory_lock(1, 2)")
+    made = initializer(config, schema_file=script)
+    made.create_database()
+    refused: list[MigrationFailed] = []
+
+    def apply() -> None:
+        try:
+            made.apply_schema()
+        except MigrationFailed as error:
+            refused.append(error)
+
+    with server.connect(config) as connection:
+        connection.execute("SELECT pg_advisory_lock(1, 2)")
+        thread = threading.Thread(target=apply)
+        thread.start()
+        while thread.is_alive() and not connection.execute(WAITS).fetchall():
+            pass
+        made.cancel()
+        thread.join()
+
+    assert refused[0].reason == "canceling statement due to user request"
 
 
 @pytest.mark.parametrize("values", [{"retry_attempts": 0}, {"wait_timeout": -1}])

@@ -17,11 +17,9 @@ pytestmark = [pytest.mark.integration, pytest.mark.db]
 
 
 @pytest.fixture
-def waited(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """Return the pauses, which are noted and not made."""
-    pauses: list[float] = []
-    monkeypatch.setattr("axai_pg.utils.server.time.sleep", pauses.append)
-    return pauses
+def waited() -> list[float]:
+    """Return where pauses are noted, which are not made."""
+    return []
 
 
 def test_a_server_that_does_not_answer_is_tried_again(
@@ -30,7 +28,7 @@ def test_a_server_that_does_not_answer_is_tried_again(
     nowhere = dataclasses.replace(config, port=1)
 
     with pytest.raises(DatabaseUnavailable, match="cannot be used: connection"):
-        server.connect(nowhere, timeout=30, attempts=5)
+        server.connect(nowhere, timeout=30, attempts=5, pause=waited.append)
 
     assert waited == [2.0, 4.0, 8.0, 16.0]
 
@@ -79,9 +77,8 @@ def test_a_server_that_says_nothing_is_waited_for_no_longer(
             clock.tick(seconds)
 
         patched.setattr(psycopg, "connect", silent)
-        patched.setattr("axai_pg.utils.server.time.sleep", sleep)
         with pytest.raises(DatabaseUnavailable, match="timeout expired"):
-            server.connect(config, timeout=timeout, attempts=5)
+            server.connect(config, timeout=timeout, attempts=5, pause=sleep)
 
         assert clock.elapsed() <= max(timeout, 1)
 
@@ -92,7 +89,7 @@ def test_a_server_that_has_answered_is_not_tried_again(
     config: PostgresConnectionConfig, waited: list[float]
 ) -> None:
     with pytest.raises(DatabaseUnavailable, match="does not exist"):
-        server.connect(config, timeout=30, attempts=5)
+        server.connect(config, timeout=30, attempts=5, pause=waited.append)
 
     assert waited == []
 
@@ -109,7 +106,9 @@ def test_a_server_that_is_about_to_is_waited_for(
 
     with FrozenClock(), monkeypatch.context() as patched:
         patched.setattr(psycopg, "connect", starting)
-        connection = server.connect(config, server.MAINTENANCE, timeout=1, attempts=2)
+        connection = server.connect(
+            config, server.MAINTENANCE, timeout=1, attempts=2, pause=waited.append
+        )
 
     with connection:
         assert connection.autocommit

@@ -7,9 +7,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from andamios_orm.exceptions import QueryRefused, ValueRefused
+from andamios_orm.exceptions import QueryRefused
 from project_architect_db.analytics.steps import beginning
-from project_architect_db.cli.asking import asked, moment, shown, whole_steps
+from project_architect_db.cli.asking import moment, shown, whole_steps
 
 pytestmark = pytest.mark.unit
 
@@ -69,14 +69,6 @@ def test_what_is_compared_from_a_date_begins_with_it() -> None:
     since, until = whole_steps("month", "2026-01-31", "2026-03-01", dt.UTC)
 
     assert (since, until) == (moment("2026-01-31"), moment("2026-03-01"))
-
-
-@pytest.mark.parametrize(("column", "said"), [("metric", "metric 'x': why"), (None, "'x': why")])
-def test_a_value_that_is_refused_is_a_wrong_question(column: str | None, said: str) -> None:
-    with pytest.raises(QueryRefused) as refused, asked():
-        raise ValueRefused("why", "x", column)
-
-    assert str(refused.value) == said
 
 
 def test_nothing_that_a_terminal_would_obey_is_shown() -> None:

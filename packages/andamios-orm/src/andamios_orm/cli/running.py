@@ -142,6 +142,7 @@ class AsyncTask:
     function: Work
     examples: tuple[str, ...]
     destructive: bool = False
+    watched: bool = True
 
     @property
     def name(self) -> str:
@@ -165,7 +166,8 @@ class AsyncTask:
         run_it.__click_params__ = parameters  # type: ignore[attr-defined]  # click's own
         run_it.__doc__ = "\n\n".join([self._about, self._examples(program, name, parent)])
         wrapped: Any = run_it
-        for option in reversed([*_options(program), *([_YES] if self.destructive else [])]):
+        own = [*([_VERBOSE] if self.watched else []), *([_YES] if self.destructive else [])]
+        for option in reversed([*_options(program), *own]):
             wrapped = option(wrapped)
         made: click.Command = click.command(name)(wrapped)
         return made
@@ -211,7 +213,7 @@ class _Called:
         """Take the options that all commands have out of ``given``."""
         flags = {name: given.pop(name) for name in program.variables}
         how = {name: given.pop(name, False) for name in ("as_json", "quiet", "yes")}
-        return cls(program, flags, given.pop("env"), given.pop("verbose"), how, given)
+        return cls(program, flags, given.pop("env"), given.pop("verbose", False), how, given)
 
     async def run(self, function: Work) -> int | None:
         """Return what ``function`` returns."""
@@ -221,13 +223,16 @@ class _Called:
         return await function(Context(project, **self.how), **self.given)
 
 
-def command(*, examples: Sequence[str], destructive: bool = False) -> Callable[[Work], AsyncTask]:
+def command(
+    *, examples: Sequence[str], destructive: bool = False, watched: bool = True
+) -> Callable[[Work], AsyncTask]:
     """Return what makes a task of a coroutine function; it gets a ``Context`` first.
 
     It is called as the function is, without ``_command``. What the function returns is the
     exit code, None is 0. ``examples`` are shown in the help, each behind the program's name.
+    One that is not ``watched`` cannot tell of its statements, and has no ``--verbose``.
     """
-    return lambda function: AsyncTask(function, tuple(examples), destructive)
+    return lambda function: AsyncTask(function, tuple(examples), destructive, watched)
 
 
 _SETTINGS: Final = {
@@ -239,10 +244,10 @@ _OPTIONS: Final = (
     click.option("--env", metavar="NAME", help="The environment of pyproject.toml to use."),
     click.option("--json", "as_json", is_flag=True, help="Print JSON."),
     click.option("--quiet", "-q", is_flag=True, help="Print results only."),
-    click.option(
-        "--verbose", "-v", is_flag=True, help="Print each statement, its time and its rows."
-    ),
     click.option("--debug", is_flag=True, help="Print the traceback of an error."),
+)
+_VERBOSE: Final = click.option(
+    "--verbose", "-v", is_flag=True, help="Print each statement, its time and its rows."
 )
 _YES: Final = click.option("--yes", "-y", is_flag=True, help="Do not ask.")
 

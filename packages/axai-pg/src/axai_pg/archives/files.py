@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import io
-import os
 import re
 import secrets
 import shutil
@@ -13,19 +12,19 @@ import tarfile
 import tempfile
 import zipfile
 import zlib
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from andamios_orm.dialect.files import complete_file
-from andamios_orm.exceptions import AndamiosError, ConfigurationError
+from andamios_orm.dialect.files import complete_file, sync_folder
+from andamios_orm.exceptions import ConfigurationError
 from axai_pg.exceptions import ArchiveRefused
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from contextlib import AbstractContextManager
     from pathlib import Path
-    from typing import IO, BinaryIO
+    from typing import IO
 
 __all__ = ["Files", "opened", "written"]
 
@@ -48,10 +47,25 @@ _BROKEN: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Files:
-    """The files of an archive that is read: their names, and what opens one of them."""
+    """The files of an archive that is read: their names, and what is in each.
 
+    Reading raises ``ArchiveRefused`` where the archive is damaged.
+    """
+
+    source: Path
     names: frozenset[str]
-    open: Callable[[str], IO[bytes]]
+    _open: Callable[[str], IO[bytes]]
+
+    def start(self, name: str, most: int) -> bytes:
+        """Return what is in a file, or its first ``most`` bytes."""
+        with _reading(self.source), self._open(name) as file:
+            return file.read(most)
+
+    def lines(self, name: str, longest: int) -> Iterator[bytes]:
+        """Yield the lines of a file, each up to its end or to ``longest`` bytes."""
+        with _reading(self.source), self._open(name) as file:
+            while line := file.readline(longest):
+                yield line
 
 
 # ---- written ---------------------------------------------------------------------
@@ -68,7 +82,8 @@ def written(target: Path) -> Iterator[Callable[[str], AbstractContextManager[IO[
     """
     if target.exists():
         raise ConfigurationError(f"{target} is there already: name another file")
-    if not target.absolute().parent.is_dir():
+    folder = target.absolute().parent
+    if not folder.is_dir():
         raise ConfigurationError(f"there is no folder {target.parent}")
     if target.name.endswith(".zip"):
         with (
@@ -81,27 +96,24 @@ def written(target: Path) -> Iterator[Callable[[str], AbstractContextManager[IO[
             complete_file(target, mode=_PRIVATE) as file,
             tarfile.open(fileobj=file, mode="w:gz") as tar,
         ):
-            yield lambda name: _spooled(tar, name, target.absolute().parent)
+            yield lambda name: _spooled(tar, name, folder)
     elif target.suffix:
         raise ConfigurationError(f"{target} says no form of an archive: name {_FORMS}")
     else:
         yield from _folder(target)
+    sync_folder(folder)
 
 
 def _folder(target: Path) -> Iterator[Callable[[str], AbstractContextManager[IO[bytes]]]]:
     partial = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
     partial.mkdir(0o700)
     try:
-        yield lambda name: _private_file(partial / name)
+        yield lambda name: complete_file(partial / name, mode=_PRIVATE)
+        sync_folder(partial)
         partial.rename(target)
     except BaseException:
         shutil.rmtree(partial)
         raise
-
-
-def _private_file(path: Path) -> BinaryIO:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, _PRIVATE)
-    return os.fdopen(descriptor, "wb")
 
 
 @contextmanager
@@ -129,12 +141,23 @@ def opened(source: Path, *, most: int) -> Iterator[Files]:
     """
     if not source.exists():
         raise ConfigurationError(f"there is no archive {source}")
+    with ExitStack() as stack:
+        with _reading(source):
+            names, open_one = stack.enter_context(_opened(source))
+            found = frozenset(_known(source, names, most))
+        yield Files(source, found, open_one)
+
+
+@contextmanager
+def _reading(source: Path) -> Iterator[None]:
+    """Say of what cannot be read that it is the archive.
+
+    Raises:
+        ArchiveRefused: it cannot be read.
+    """
     try:
-        with _opened(source) as (names, open_one):
-            yield Files(frozenset(_known(source, names, most)), open_one)
+        yield
     except _BROKEN as error:
-        if isinstance(error, AndamiosError | InterruptedError):
-            raise  # it comes from what is done with the files
         raise ArchiveRefused(f"{source} cannot be read: {error}") from error
 
 

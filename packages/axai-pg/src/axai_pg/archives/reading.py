@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from contextlib import contextmanager
 from dataclasses import replace
@@ -12,6 +11,7 @@ from sqlalchemy import insert as insert_into
 from sqlalchemy import select, text
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 
+from andamios_orm.maintenance.progress import say_nothing
 from axai_pg.archives.files import opened
 from axai_pg.archives.manifest import MANIFEST, Manifest, Part
 from axai_pg.archives.tables import columns_of, count, insert, measured, only, part_of, tables
@@ -32,6 +32,7 @@ __all__ = ["import_organization", "verify_archive"]
 
 _LONGEST_MANIFEST: Final = 2**20
 _LONGEST_LINE: Final = 2**28
+_EACH: Final = 1_000
 _BATCH_ROWS: Final = 500
 _BATCH_BYTES: Final = 2**20
 _LATEST: Final = {"isolation_level": "READ COMMITTED"}
@@ -44,21 +45,18 @@ _NOTE: Final = text(
 )
 
 
-def _nobody(_done: int, _total: int) -> None:
-    """Tell nobody how far it has come."""
-
-
-def verify_archive(source: Path) -> Manifest:
+def verify_archive(source: Path, *, progress: Callable[[int, int], None] = say_nothing) -> Manifest:
     """Return what is in an archive, after comparing all of it: sizes, rows and digests.
 
-    That finds damage, and not who made it: who changes a file can change its digest.
+    That finds damage, and not who made it: who changes a file can change its digest. How many
+    rows are compared, and of how many, is told to ``progress``.
 
     Raises:
         ArchiveRefused: it is damaged, or not one of ours.
         ConfigurationError: it is not there.
     """
     with opened(source, most=_most_files()) as files:
-        return _verified(files)
+        return _verified(files, progress)
 
 
 def import_organization(
@@ -67,14 +65,15 @@ def import_organization(
     *,
     org_id: uuid.UUID | None = None,
     with_secrets: bool = False,
-    progress: Callable[[int, int], None] = _nobody,
+    progress: Callable[[int, int], None] = say_nothing,
 ) -> Manifest:
     """Return what was imported: an archive, into the organisation that it is of or ``org_id``.
 
     That one is made if it is not there. All is one transaction; in the end the rows are read
     back, and have to be those of the archive to the byte. Rows keep their keys. Hashes of
     passwords are left out unless ``with_secrets`` asks for them: who has made the archive has
-    chosen them, as well as who is an administrator.
+    chosen them, as well as who is an administrator. ``progress`` is told of none
+    while the archive is compared, and then of the rows that are in.
 
     Raises:
         ArchiveRefused: it is damaged or not one of ours, or the rows that came of it are others.
@@ -82,7 +81,7 @@ def import_organization(
         OrganizationNotEmpty: the organisation has rows.
     """
     with opened(source, most=_most_files()) as files:
-        manifest = _verified(files)
+        manifest = _verified(files, lambda _done, total: progress(0, total))
         target = org_id or manifest.org_id
         with manager.session_scope(org_id=target) as session:
             connection = session.connection(execution_options=_LATEST)
@@ -153,7 +152,7 @@ def _in_order(manifest: Manifest) -> list[Part]:
     return sorted(manifest.parts, key=lambda part: places.index(part.table))
 
 
-def _verified(files: Files) -> Manifest:
+def _verified(files: Files, progress: Callable[[int, int], None]) -> Manifest:
     """Return the manifest of an archive whose files are what it says.
 
     Raises:
@@ -161,8 +160,7 @@ def _verified(files: Files) -> Manifest:
     """
     if MANIFEST not in files.names:
         raise ArchiveRefused(f"there is no {MANIFEST}: it is no archive of an organisation")
-    with files.open(MANIFEST) as file:
-        content = file.read(_LONGEST_MANIFEST + 1)
+    content = files.start(MANIFEST, _LONGEST_MANIFEST + 1)
     if len(content) > _LONGEST_MANIFEST:
         raise ArchiveRefused(f"{MANIFEST} is longer than {_LONGEST_MANIFEST} bytes")
     manifest = Manifest.read(content)
@@ -170,19 +168,23 @@ def _verified(files: Files) -> Manifest:
     if sorted([*named, MANIFEST]) != sorted(files.names):
         raise ArchiveRefused(f"the files are not those that {MANIFEST} names")
     known = {table.name: table for table in tables()}
-    administrators = 0
-    for part in manifest.parts:
-        _refuse_unknown(part, known)
-        digest, rows, size = hashlib.sha256(), 0, 0
+    done, administrators = 0, 0
+
+    def understood(part: Part) -> Iterator[bytes]:
+        nonlocal done, administrators
         for line in _lines(files, part):
             with _refused_line(part):
                 decoded = line.decode()
                 if part.table == User.__tablename__:
                     administrators += _is_administrator(decoded)
-            digest.update(line)
-            rows += 1
-            size += len(line)
-        if (rows, size, digest.hexdigest()) != (part.rows, part.bytes, part.sha256):
+            done += 1
+            if done % _EACH == 0:
+                progress(done, manifest.rows)
+            yield line
+
+    for part in manifest.parts:
+        _refuse_unknown(part, known)
+        if part_of(known[part.table], part.columns, understood(part)) != part:
             raise ArchiveRefused(f"{part.file} is not what {MANIFEST} says")
     return replace(manifest, administrators=administrators)
 
@@ -237,12 +239,11 @@ def _rows(files: Files, part: Part, wanted: Part) -> Iterator[bytes]:
 def _lines(files: Files, part: Part) -> Iterator[bytes]:
     """Yield the lines of a file; of one that is too long, no more than the manifest says."""
     size = 0
-    with files.open(part.file) as file:
-        while line := file.readline(_LONGEST_LINE):
-            size += len(line)
-            if size > part.bytes or not line.endswith(b"\n"):
-                raise ArchiveRefused(f"{part.file} is not what {MANIFEST} says")
-            yield line
+    for line in files.lines(part.file, _LONGEST_LINE):
+        size += len(line)
+        if size > part.bytes or not line.endswith(b"\n"):
+            raise ArchiveRefused(f"{part.file} is not what {MANIFEST} says")
+        yield line
 
 
 def _batches(lines: Iterable[bytes]) -> Iterator[list[bytes]]:

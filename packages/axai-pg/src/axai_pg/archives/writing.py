@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 import datetime as dt
-import hashlib
 from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import select, text
 
 from andamios_orm.exceptions import NotFound
+from andamios_orm.maintenance.progress import say_nothing
 from axai_pg.archives.files import written
-from axai_pg.archives.manifest import MANIFEST, Manifest, Part
-from axai_pg.archives.tables import columns_of, count, lines, tables
+from axai_pg.archives.manifest import MANIFEST, Manifest
+from axai_pg.archives.tables import columns_of, count, lines, part_of, tables
 from axai_pg.data.models import Organization
 from axai_pg.migrations import read_plan
 
 if TYPE_CHECKING:
     import uuid
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
     from typing import IO
 
-    from sqlalchemy import Connection, Table
+    from sqlalchemy import Connection
 
+    from axai_pg.archives.manifest import Part
     from axai_pg.data.config import DatabaseManager
 
 __all__ = ["export_organization"]
@@ -36,17 +37,13 @@ _NOTE: Final = text(
 _EACH: Final = 1_000
 
 
-def _nobody(_done: int, _total: int) -> None:
-    """Tell nobody how far it has come."""
-
-
 def export_organization(
     manager: DatabaseManager,
     org_id: uuid.UUID,
     target: Path,
     *,
     with_secrets: bool = False,
-    progress: Callable[[int, int], None] = _nobody,
+    progress: Callable[[int, int], None] = say_nothing,
 ) -> Manifest:
     """Return what was written to ``target``: a folder, or a file ``.zip`` or ``.tar.gz``.
 
@@ -66,14 +63,18 @@ def export_organization(
         with manager.session_scope(org_id=org_id) as session:
             connection = session.connection(execution_options=snapshot)
             name = _name(connection, org_id)
-            parts = _Parts(connection, progress, with_secrets=with_secrets)
-            found = []
+            total = sum(count(connection, table) for table in tables())
+            parts: list[Part] = []
             for table in tables():
+                columns = columns_of(table, with_secrets=with_secrets)
+                done = sum(part.rows for part in parts)
                 with add(f"{table.name}.ndjson") as file:
-                    found.append(parts.write(table, file))
+                    rows = lines(connection, table, columns)
+                    rows = _written(rows, file, done, lambda done: progress(done, total))
+                    parts.append(part_of(table, columns, rows))
             plan = read_plan()
             made = dt.datetime.now(dt.UTC)
-            manifest = Manifest(org_id, name, made, plan.changes[-1].name, tuple(found))
+            manifest = Manifest(org_id, name, made, plan.changes[-1].name, tuple(parts))
             with add(MANIFEST) as file:
                 file.write(manifest.written())
             session.execute(_NOTE, {"rows": manifest.rows})
@@ -87,33 +88,14 @@ def _name(connection: Connection, org_id: uuid.UUID) -> str:
     return str(name)
 
 
-class _Parts:
-    """The tables, written one after the other."""
-
-    def __init__(
-        self,
-        connection: Connection,
-        progress: Callable[[int, int], None],
-        *,
-        with_secrets: bool,
-    ) -> None:
-        self._connection = connection
-        self._with_secrets = with_secrets
-        self._progress = progress
-        self._done = 0
-        self._total = sum(count(connection, table) for table in tables())
-
-    def write(self, table: Table, file: IO[bytes]) -> Part:
-        """Return what was written of a table."""
-        columns = columns_of(table, with_secrets=self._with_secrets)
-        digest, rows, size = hashlib.sha256(), 0, 0
-        for line in lines(self._connection, table, columns):
-            file.write(line)
-            digest.update(line)
-            rows += 1
-            size += len(line)
-            self._done += 1
-            if self._done % _EACH == 0:
-                self._progress(self._done, self._total)
-        self._progress(self._done, self._total)
-        return Part(table.name, tuple(columns), rows, size, digest.hexdigest())
+def _written(
+    rows: Iterable[bytes], file: IO[bytes], done: int, tell: Callable[[int], None]
+) -> Iterator[bytes]:
+    """Yield rows that are written, and tell of how many are done now and then, and in the end."""
+    for row in rows:
+        file.write(row)
+        done += 1
+        if done % _EACH == 0:
+            tell(done)
+        yield row
+    tell(done)

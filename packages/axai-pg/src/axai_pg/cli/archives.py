@@ -14,14 +14,13 @@ from andamios_orm.core.lines import one_line
 from andamios_orm.exceptions import NotFound
 from andamios_orm.maintenance.advice import readable
 from axai_pg.archives import export_organization, import_organization, verify_archive
-from axai_pg.cli.place import in_thread, on_manager, place_of
+from axai_pg.cli.place import on_manager, place_of, telling
 from axai_pg.data.models import Organization
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from andamios_orm.cli.running import Context
     from axai_pg.archives import Manifest
+    from axai_pg.cli.place import Progress
     from axai_pg.data.config import DatabaseManager
 
 __all__ = ["COMMANDS", "organization_id"]
@@ -81,17 +80,13 @@ async def export_org_command(
     reason = f"{context.program.name} export-org"
     with context.progress("rows") as progress:
 
-        def work(manager: DatabaseManager, go_on: Callable[[], None]) -> Manifest:
-            def tell(done: int, total: int) -> None:
-                go_on()
-                progress(done, total)
-
+        def work(manager: DatabaseManager, tell: Progress) -> Manifest:
             key = organization_id(manager, organization, reason=reason)
             return export_organization(
                 manager, key, target, with_secrets=with_secrets, progress=tell
             )
 
-        manifest = await on_manager(place_of(context), work)
+        manifest = await on_manager(place_of(context), work, progress)
     _show(context, manifest, target)
     if not with_secrets:
         context.say("hashes of passwords are left out; --with-secrets writes them")
@@ -144,23 +139,20 @@ async def import_org_command(
     without passwords, unless the archive has their hashes and --with-secrets takes them.
     """
     if dry_run:
-        manifest = await in_thread(lambda: verify_archive(source))
+        with context.progress("rows") as progress:
+            manifest = await telling(lambda tell: verify_archive(source, progress=tell), progress)
         _show(context, manifest, source)
         _warn(context, manifest, with_secrets=with_secrets)
         context.say("nothing was imported: sizes and checksums are those that the archive names")
         return
     with context.progress("rows") as progress:
 
-        def work(manager: DatabaseManager, go_on: Callable[[], None]) -> Manifest:
-            def tell(done: int, total: int) -> None:
-                go_on()
-                progress(done, total)
-
+        def work(manager: DatabaseManager, tell: Progress) -> Manifest:
             return import_organization(
                 manager, source, org_id=org_id, with_secrets=with_secrets, progress=tell
             )
 
-        manifest = await on_manager(place_of(context), work)
+        manifest = await on_manager(place_of(context), work, progress)
     _show(context, manifest, source)
     _warn(context, manifest, with_secrets=with_secrets)
 

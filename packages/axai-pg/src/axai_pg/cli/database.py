@@ -11,7 +11,7 @@ from andamios_orm.cli.running import command
 from andamios_orm.core.lines import one_line
 from andamios_orm.exceptions import DatabaseUnavailable
 from andamios_orm.maintenance.advice import readable
-from axai_pg.cli.place import in_thread, on_connection, place_of
+from axai_pg.cli.place import cancelling, in_thread, on_connection, place_of
 from axai_pg.isolation import IsolationRules, inspect_isolation
 from axai_pg.migrations import Runner
 from axai_pg.utils import DatabaseInitializer, DatabaseInitializerConfig
@@ -63,7 +63,7 @@ class State:
     counts: dict[str, int] | None = None
 
 
-@command(examples=["init", "init --wait 30", "init --sample-data"])
+@command(examples=["init", "init --wait 30", "init --sample-data"], watched=False)
 @click.option(
     "--wait", metavar="SECONDS", type=click.FloatRange(0), default=0, help="For the server. [0]"
 )
@@ -78,20 +78,21 @@ async def init_command(context: Context, *, wait: float, sample_data: bool) -> N
         place.config, wait_timeout=wait, retry_attempts=_ATTEMPTS if wait else 1
     )
     with DatabaseInitializer(settings) as initializer:
-        made = await in_thread(initializer.create_database)
+        made = await in_thread(initializer.create_database, initializer.cancel)
         if made:
             context.say(f"made {place.url}")
-        done = await in_thread(initializer.apply_schema)
+        done = await in_thread(initializer.apply_schema, initializer.cancel)
         if sample_data:
-            initializer.get_database_manager().isolation.warned = True
-            await in_thread(initializer.load_sample_data)
+            manager = initializer.get_database_manager()
+            manager.isolation.warned = True
+            await in_thread(initializer.load_sample_data, cancelling(manager))
     context.show("changes", [{"change": name} for name in done], done)
     if not done:
         context.say("it was there already, and nothing was pending")
     context.say(f"next: {(await state_of(context, place)).next}")
 
 
-@command(examples=["status", "status --json"])
+@command(examples=["status", "status --json"], watched=False)
 async def status_command(context: Context) -> None:
     """Show what there is, and what to do next; nothing is made."""
     state = await state_of(context, place_of(context))

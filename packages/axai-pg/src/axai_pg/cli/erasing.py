@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Final, Literal
 import rich_click as click
 from sqlalchemy import func, or_, select
 
+from andamios_orm.cli.asking import asked
 from andamios_orm.cli.running import command
-from andamios_orm.exceptions import NotFound, QueryRefused, ValueRefused
+from andamios_orm.exceptions import NotFound
 from axai_pg.cli.archives import organization_id
-from axai_pg.cli.place import in_thread, place_of
-from axai_pg.data.config import DatabaseManager
+from axai_pg.cli.place import managed, on_manager, place_of
 from axai_pg.data.models import User
 from axai_pg.data.privacy import erase_person
 
@@ -60,12 +60,12 @@ async def erase_user_command(
     """
     if (documents == "reassign") is (successor is None):
         raise click.UsageError("--documents reassign goes with --to USER, erase without it")
-    manager = DatabaseManager(place_of(context).config)
-    manager.isolation.warned = True
     reason = f"{context.program.name} erase-user"
-    try:
-        org_id = await in_thread(lambda: organization_id(manager, organization, reason=reason))
-
+    place = place_of(context)
+    org_id = await on_manager(
+        place, lambda manager, _tell: organization_id(manager, organization, reason=reason)
+    )
+    with managed(place) as manager:
         async with manager.async_session_scope(org_id=org_id) as session:
             person = await _user(session, user)
             to = None if successor is None else (await _user(session, successor)).id
@@ -76,16 +76,12 @@ async def erase_user_command(
                     session, person.id, documents=documents, reassign_to=to, dry_run=dry_run
                 )
 
-        try:
+        with asked():
             report = await erase(dry_run=True)
             if report.counts and not dry_run:
                 rows = sum(report.counts.values())
                 context.confirm(f"this erases {person} from {rows} rows, for good")
                 report = await erase(dry_run=False)
-        except ValueRefused as error:
-            raise QueryRefused(f"{error.column} {error.value!r}: {error.reason}") from error
-    finally:
-        manager.dispose()
     _show(context, report)
 
 

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 __all__ = ["COMMANDS"]
 
 
-@command(examples=["check-isolation", "check-isolation --sql", "check-isolation --json"])
+@command(
+    examples=["check-isolation", "check-isolation --sql", "check-isolation --json"], watched=False
+)
 @click.option("--sql", is_flag=True, help="Print the statements that close the holes, no more.")
 async def check_isolation_command(context: Context, *, sql: bool) -> int:
     """List every hole in the isolation of organisations, and the statement that closes it.

@@ -43,7 +43,10 @@ async def _pending(place: Place, to: str | None) -> tuple[str, ...]:
     return status.pending[: max(end + 1, 0)]
 
 
-@command(examples=["migrate", "migrate --check", "migrate --to 20261129_0009_feed --dry-run"])
+@command(
+    examples=["migrate", "migrate --check", "migrate --to 20261129_0009_feed --dry-run"],
+    watched=False,
+)
 @click.option("--to", metavar="CHANGE", help="Stop after it.")
 @click.option("--dry-run", is_flag=True, help="Name the changes; deploy none.")
 @click.option("--check", is_flag=True, help="Name what is pending; end with 3 if something is.")
@@ -76,6 +79,7 @@ async def migrate_command(
 @command(
     destructive=True,
     examples=["revert --last 1 --dry-run", "revert 20261129_0009_feed --yes"],
+    watched=False,
 )
 @click.argument("change", required=False)
 @click.option("--last", metavar="N", type=click.IntRange(1), help="Revert the N newest.")
@@ -94,7 +98,7 @@ async def revert_command(
         kept = max(len(deployed) - last, 0)
     elif change is not None:
         kept = _position(change, deployed) + 1
-    going = deployed[kept:][::-1]
+    shown = going = deployed[kept:][::-1]
     if dry_run:
         _show(context, going, "nothing would be reverted")
         return
@@ -102,7 +106,10 @@ async def revert_command(
         context.confirm(f"this reverts {', '.join(going)}, with all rows of their tables")
         to = deployed[kept - 1] if kept else None
         going = await on_connection(
-            place, lambda connection: Runner(connection, schema=place.config.schema).revert(to)
+            place,
+            lambda connection: Runner(connection, schema=place.config.schema).revert(
+                to, expected=shown
+            ),
         )
     _show(context, going, "nothing was reverted")
 
@@ -115,7 +122,7 @@ def _position(change: str, known: tuple[str, ...]) -> int:
     return known.index(change)
 
 
-@command(examples=["verify", "verify --json"])
+@command(examples=["verify", "verify --json"], watched=False)
 async def verify_command(context: Context) -> int:
     """Look whether each change that is deployed is in the database as its script wants it."""
     place = place_of(context)

@@ -6,16 +6,17 @@ from typing import TYPE_CHECKING, Final
 
 import rich_click as click
 
+from andamios_orm.cli.asking import asked
 from andamios_orm.cli.running import command
 from andamios_orm.core.lines import one_line
-from andamios_orm.exceptions import QueryRefused, ValueRefused
 from axai_pg.cli.place import on_manager, place_of
 from axai_pg.seeding import planned_rows, sample_names, seed, unseed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from andamios_orm.cli.running import Context
+    from axai_pg.cli.place import Progress
     from axai_pg.data.config import DatabaseManager
 
 __all__ = ["COMMANDS"]
@@ -58,12 +59,10 @@ async def seed_command(
     organizations = _ORGANIZATIONS if organizations is None else organizations
     documents = _DOCUMENTS if documents is None else documents
     number = _SEED if number is None else number
-    try:
+    with asked():
         rows: Mapping[str, int] = planned_rows(organizations, documents, number)
         if not dry_run:
             rows = await _made(context, organizations, documents, number)
-    except ValueRefused as error:
-        raise QueryRefused(f"{error.column} {error.value!r}: {error.reason}") from error
     _show(context, rows)
     if dry_run:
         context.say("nothing was made: this is what would be")
@@ -76,11 +75,7 @@ async def _made(
 ) -> Mapping[str, int]:
     with context.progress("organisations") as progress:
 
-        def work(manager: DatabaseManager, go_on: Callable[[], None]) -> Mapping[str, int]:
-            def tell(done: int, total: int) -> None:
-                go_on()
-                progress(done, total)
-
+        def work(manager: DatabaseManager, tell: Progress) -> Mapping[str, int]:
             return seed(
                 manager,
                 organizations=organizations,
@@ -89,7 +84,7 @@ async def _made(
                 progress=tell,
             )
 
-        return await on_manager(place_of(context), work)
+        return await on_manager(place_of(context), work, progress)
 
 
 def _show(context: Context, rows: Mapping[str, int]) -> None:
@@ -103,11 +98,11 @@ def _show(context: Context, rows: Mapping[str, int]) -> None:
 async def _remove(context: Context) -> None:
     place = place_of(context)
     reason = f"{context.program.name} seed --remove"
-    names = await on_manager(place, lambda manager, _: sample_names(manager, reason=reason))
+    names = await on_manager(place, lambda manager, _tell: sample_names(manager, reason=reason))
     removed = 0
     if names:
         context.confirm(f"this removes {_several(names)}, and all that they have")
-        removed = await on_manager(place, lambda manager, _: unseed(manager, reason=reason))
+        removed = await on_manager(place, lambda manager, _tell: unseed(manager, reason=reason))
     context.show("removed", [{"organizations": removed}], [f"{_count(removed)} removed"])
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["COMMANDS"]
 
 
-@command(examples=["serve-test-db", "serve-test-db --sample-data"])
+@command(examples=["serve-test-db", "serve-test-db --sample-data"], watched=False)
 @click.option("--sample-data", is_flag=True, help="Load two small organisations as well.")
 async def serve_test_db_command(context: Context, *, sample_data: bool) -> None:
     """Start a PostgreSQL with all tables, print its URL, and keep it until Ctrl-C.

@@ -15,9 +15,9 @@ from axai_pg.cli.tables import as_table
 
 if TYPE_CHECKING:
     import uuid
-    from collections.abc import Callable
 
     from andamios_orm.cli.running import Context
+    from axai_pg.cli.place import Progress
     from axai_pg.data.config import DatabaseManager
 
 __all__ = ["COMMANDS"]
@@ -68,7 +68,7 @@ async def stats_command(
     given = {"top": top} if tables else {"top": top, "org_id": org_id}
     reason = f"{context.program.name} stats"
 
-    def ask(manager: DatabaseManager, _go_on: Callable[[], None]) -> list[dict[str, Any]]:
+    def ask(manager: DatabaseManager, _tell: Progress) -> list[dict[str, Any]]:
         with manager.system_scope(reason) as session:
             found = session.execute(_TABLES if tables else _ORGANIZATIONS, given)
             return [dict(row) for row in found.mappings()]

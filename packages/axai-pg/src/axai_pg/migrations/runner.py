@@ -27,7 +27,7 @@ from axai_pg.migrations.plan import FOLDER, Change, Plan, read_plan
 from axai_pg.migrations.registry import Committer, Event, Registry
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
     from axai_pg.migrations.script import Script
@@ -171,18 +171,30 @@ class Runner:
                 self._deploy(change, verify=verify)
         return tuple(change.name for change in waiting)
 
-    def revert(self, to: str | None = None) -> tuple[str, ...]:
-        """Return the names of the changes that it has reverted, in that order."""
+    def revert(
+        self, to: str | None = None, *, expected: Sequence[str] | None = None
+    ) -> tuple[str, ...]:
+        """Return the names of the changes that it has reverted, in that order.
+
+        Raises:
+            MigrationRefused: they would not be the ``expected`` ones, or as for ``revert()``.
+        """
         first = 0 if to is None else self.plan.position(to) + 1
         with self._locked():
             there = self._position()
             if there < first:
                 raise MigrationRefused(f"{to} is not deployed, so nothing is reverted to it")
             going = self.plan.changes[first:there][::-1]
+            names = tuple(change.name for change in going)
+            if expected is not None and names != tuple(expected):
+                raise MigrationRefused(
+                    f"others have deployed or reverted meanwhile: it would revert "
+                    f"{', '.join(names) or 'nothing'} now; look again"
+                )
             _read(going, "revert")
             for change in going:
                 self._revert(change)
-        return tuple(change.name for change in going)
+        return names
 
     def verify(self) -> tuple[Problem, ...]:
         """Return what is wrong with the changes that are deployed."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import runpy
+import threading
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -91,6 +92,8 @@ class DatabaseInitializer:
         self.has_made_it = False
         """Whether the database that is there was made here."""
         self._manager: DatabaseManager | None = None
+        self._connection: psycopg.Connection[Any] | None = None
+        self._cancelled = threading.Event()
 
     def __enter__(self) -> Self:
         """Return the initializer."""
@@ -229,6 +232,15 @@ class DatabaseInitializer:
 
     # ---- what else one needs -----------------------------------------------------
 
+    def cancel(self) -> None:
+        """Let the step that another thread is in fail, where it waits or its statement runs.
+
+        Sample data are a transaction of the manager, and go on.
+        """
+        self._cancelled.set()
+        if self._connection is not None:
+            self._connection.cancel_safe()
+
     def get_connection_config(self) -> PostgresConnectionConfig:
         """Return where the database is."""
         return self.config.connection_config
@@ -249,13 +261,17 @@ class DatabaseInitializer:
     def _name(self) -> str:
         return self.config.connection_config.database
 
-    def _connected(self, database: str | None = None) -> psycopg.Connection[Any]:
-        return connect(
+    @contextmanager
+    def _connected(self, database: str | None = None) -> Iterator[psycopg.Connection[Any]]:
+        with connect(
             self.config.connection_config,
             database,
             timeout=self.config.wait_timeout,
             attempts=self.config.retry_attempts,
-        )
+            pause=self._cancelled.wait,
+        ) as connection:
+            self._connection = connection
+            yield connection
 
     def _dispose(self) -> None:
         if self._manager is not None:

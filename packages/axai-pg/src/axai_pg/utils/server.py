@@ -14,6 +14,8 @@ from andamios_orm.exceptions import ConfigurationError, DatabaseUnavailable
 from andamios_orm.models.clock import elapsed
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from axai_pg.data.config.connection import PostgresConnectionConfig
 
 __all__ = ["MAINTENANCE", "connect", "create_database", "database_exists", "drop_database"]
@@ -34,15 +36,18 @@ def connect(
     *,
     timeout: float = _PATIENCE,
     attempts: int = 1,
+    pause: Callable[[float], object] = time.sleep,
 ) -> psycopg.Connection[Any]:
     """Return a connection on which each statement commits.
 
     A server that does not answer yet is tried ``attempts`` times, within ``timeout`` seconds; for
     one that takes a connection and says nothing, psycopg waits 2 seconds at least. A single
-    attempt has 10 seconds or more.
+    attempt has 10 seconds or more. ``pause`` waits between two attempts, and says whether to
+    give up.
 
     Raises:
         DatabaseUnavailable: it has not answered, or lets nobody in by this name.
+        InterruptedError: ``pause`` has returned True.
     """
     url = config.url
     arguments: dict[str, Any] = {
@@ -66,7 +71,8 @@ def connect(
                 raise DatabaseUnavailable(
                     f"PostgreSQL at {url!r} cannot be used: {said}", orig=error
                 ) from error
-        time.sleep(min(left, pauses.pop(0)))
+        if pause(min(left, pauses.pop(0))):
+            raise InterruptedError
 
 
 def _pauses(timeout: float, attempts: int) -> list[float]:

@@ -6,21 +6,20 @@ import asyncio
 import uuid
 from typing import TYPE_CHECKING, Any
 
+import psycopg
 import pytest
 from sqlalchemy import event, text
 
 from axai_pg.data.isolation import beginning
 from axai_pg.exceptions import AccessDenied
-from axai_pg.utils.roles import grant_login
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    import psycopg
-
     from axai_pg.data.config.database import DatabaseManager
     from axai_pg.data.isolation import IsolatedSession
 
+    MakeLogin = Callable[..., str]
     Run = Callable[[Callable[[IsolatedSession], Any]], Any]
 
 pytestmark = [pytest.mark.integration, pytest.mark.db, pytest.mark.sampled(2)]
@@ -97,7 +96,7 @@ def test_it_is_said_again_after_a_commit_that_nobody_knows_of(run: Run) -> None:
 
 
 def test_it_is_said_where_statements_are_sent_together(run: Run) -> None:
-    """psycopg begins ``executemany()`` within a pipeline."""
+    """A driver begins ``executemany()`` within a pipeline."""
 
     def work(session: IsolatedSession) -> Any:
         several = text("SELECT set_config('axai_test.value', :value, true)")
@@ -122,16 +121,22 @@ def test_it_is_a_statement_where_psycopg_does_not_ask(
     assert run(work) == (SCOPE, 2)
 
 
-def test_a_role_that_is_taken_away_ends_the_transaction(
-    run: Run, service: str, administrator: psycopg.Connection[Any]
+def test_a_role_that_is_taken_away_is_told_by_the_first_statement(
+    make_login: MakeLogin, manager_of: Callable[..., DatabaseManager], shared_url: str
 ) -> None:
-    administrator.execute(f"REVOKE axai_app FROM {service}")
+    login = make_login("axai_app")
+    manager = manager_of(login)
+    with (
+        psycopg.connect(shared_url.replace("+psycopg", ""), autocommit=True) as administrator,
+        manager.session_scope(ORG, USER) as session,
+    ):
+        who(session)
+        session.commit()
+        administrator.execute(f"REVOKE axai_app FROM {login}")
 
-    def work(session: IsolatedSession) -> Any:
-        with pytest.raises(AccessDenied, match="axai_app"):
+        with pytest.raises(AccessDenied, match='permission denied to set role "axai_app"'):
             who(session)
         session.rollback()
-        administrator.execute(f"GRANT axai_app TO {service}")
-        return who(session)
+        administrator.execute(f"GRANT axai_app TO {login}")
 
-    assert run(work) == SCOPE
+        assert who(session) == SCOPE

@@ -158,4 +158,4 @@ def test_a_connection_is_asked_once(manager: DatabaseManager) -> None:
         use(manager)
 
     assert sum(asked) == 1
-    assert len(asked) == 7  # and each scope sets its keys with one statement
+    assert len(asked) == 5  # and the first scope sets its keys with one, the others with BEGIN

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 import rich_click as click
 
+from andamios_orm.cli.asking import asked
 from andamios_orm.cli.running import command
 from andamios_orm.queries.export import required
 from project_architect_db.analytics.metrics import metric_of
 from project_architect_db.cli import figures
-from project_architect_db.cli.asking import asked, console, moment, viewer_option, whole_steps
+from project_architect_db.cli.asking import console, moment, viewer_option, whole_steps
 from project_architect_db.cli.files import opened
 from project_architect_db.repositories import AnalyticsRepository
 from project_architect_db.schemas.analytics.periods import zone_of

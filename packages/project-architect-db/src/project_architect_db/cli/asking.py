@@ -5,27 +5,23 @@ from __future__ import annotations
 import datetime as dt
 import re
 import sys
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, overload
 
 import rich_click as click
 
 from andamios_orm.core.lines import one_line
-from andamios_orm.exceptions import NotFound, QueryRefused, ValueRefused
+from andamios_orm.exceptions import NotFound, QueryRefused
 from project_architect_db.analytics.steps import beginning, earlier
 from project_architect_db.models import Project
 from project_architect_db.repositories import ProjectRepository
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from rich.console import Console
     from rich.table import Table
 
     from andamios_orm.core import Database
 
 __all__ = [
-    "asked",
     "console",
     "moment",
     "project_id",
@@ -40,20 +36,6 @@ _WIDE: Final = 160
 _KEY: Final = re.compile(r"[0-9]{1,18}")
 _LONG_AGO: Final = re.compile(r"(\d{1,4})([dwmy])")
 _AGO: Final = {"d": 1, "w": 7, "m": 30, "y": 365}
-
-
-@contextmanager
-def asked() -> Iterator[None]:
-    """Let a value that is refused be a question that is: the command was called wrongly.
-
-    Raises:
-        QueryRefused: a value was refused.
-    """
-    try:
-        yield
-    except ValueRefused as error:
-        name = f"{error.column} " if error.column else ""
-        raise QueryRefused(f"{name}{error.value!r}: {error.reason}") from error
 
 
 @overload

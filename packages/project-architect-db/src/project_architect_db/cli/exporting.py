@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any, Final
 import rich_click as click
 from sqlalchemy import select, types
 
+from andamios_orm.cli.asking import asked
 from andamios_orm.cli.running import command
 from andamios_orm.exceptions import UnknownField
 from andamios_orm.queries.fields import mapper_of, plain_type
 from andamios_orm.queries.files import FORMS
 from andamios_orm.queries.grammar import QueryGrammar
-from project_architect_db.cli.asking import asked, viewer_option
+from project_architect_db.cli.asking import viewer_option
 from project_architect_db.cli.files import STDOUT, opened
 from project_architect_db.models import Conversation, ConversationMessage, Project
 from project_architect_db.repositories import (

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Final
 import rich_click as click
 from rich.console import Console
 
+from andamios_orm.cli.asking import asked
 from andamios_orm.cli.running import command
 from andamios_orm.dialect.files import complete_file
 from andamios_orm.exceptions import ConfigurationError
-from project_architect_db.cli.asking import asked
 from project_architect_db.reporting import collect, render_html, render_text
 from project_architect_db.reporting.html import GENERATOR
 

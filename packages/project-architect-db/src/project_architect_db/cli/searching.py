@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Final
 import rich_click as click
 from sqlalchemy import select
 
+from andamios_orm.cli.asking import asked
 from andamios_orm.cli.running import command
 from project_architect_db.cli.asking import (
-    asked,
     console,
     moment,
     project_id,

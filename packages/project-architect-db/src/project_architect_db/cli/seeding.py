@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Final
 
 import rich_click as click
 
+from andamios_orm.cli.asking import asked
 from andamios_orm.cli.running import command
-from project_architect_db.cli.asking import asked
 from project_architect_db.seeding import planned_rows, seed, unseed
 
 if TYPE_CHECKING:

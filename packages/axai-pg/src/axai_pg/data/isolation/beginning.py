@@ -6,7 +6,7 @@ answer. What the scope says would be another message. Here both go together.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from psycopg import AsyncConnection, Connection, generators
 from psycopg.errors import error_from_result
