@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib
 import importlib.util
 import re
+import sys
 import uuid
 from collections.abc import Callable, Sequence
 from decimal import Decimal
@@ -25,6 +27,7 @@ __all__ = [
     "has_pyarrow",
     "is_arrow",
     "is_text",
+    "load_pyarrow",
     "pyarrow",
     "read_arrow",
     "require_pyarrow",
@@ -44,6 +47,15 @@ def pyarrow(module: str = "pyarrow") -> Any:
 def has_pyarrow() -> bool:
     """Whether pyarrow is installed; it is not loaded by asking."""
     return importlib.util.find_spec("pyarrow") is not None
+
+
+async def load_pyarrow() -> None:
+    """Load what bulks on DuckDB use, if it is installed, in another thread.
+
+    It takes some 0.2 seconds of the first bulk, in which the event loop goes on.
+    """
+    if "pyarrow.dataset" not in sys.modules and has_pyarrow():
+        await asyncio.to_thread(pyarrow, "pyarrow.dataset")  # which DuckDB's own code loads
 
 
 def require_pyarrow(what: str, *, package: str = "andamios-orm") -> Any:

@@ -30,7 +30,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
-from andamios_orm.bulk.arrow import ArrowColumn, arrow_table
+from andamios_orm.bulk.arrow import ArrowColumn, arrow_table, load_pyarrow
 from andamios_orm.bulk.copying import can_copy, copy_rows
 from andamios_orm.bulk.texts import text_of
 
@@ -117,6 +117,7 @@ async def staged(
     )
     stage = Staged(table, {attribute: table.c[names[attribute]] for attribute in columns})
     if connection.dialect.name == "duckdb":
+        await load_pyarrow()
         arrow = arrow_table(
             [(names[attribute], each.type_, each.sent) for attribute, each in columns.items()],
             connection.dialect,

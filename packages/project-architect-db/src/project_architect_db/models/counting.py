@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from sqlalchemy import case, func, or_, select, update
 
 from andamios_orm.core import record_batch
+from andamios_orm.models.written import ColumnRows, WrittenRows
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -33,14 +34,16 @@ def count_messages(
     messages: type[Any],
 ) -> None:
     """Keep the counts of the conversations whose messages were written."""
+    keys = _bulk_keys(rows)
     added: dict[int, list[Mapping[str, Any]]] = {}
     only_added = True
-    for row in rows:
-        for values in row:
-            if values is not None:
-                added.setdefault(values["conversation_id"], []).append(values)
-        only_added = only_added and row.before is None
-    keys = sorted(added)
+    if len(keys) <= _FEW:
+        for row in rows:
+            for values in row:
+                if values is not None:
+                    added.setdefault(values["conversation_id"], []).append(values)
+            only_added = only_added and row.before is None
+        keys = sorted(added)
     if only_added and len(keys) <= _FEW:
         for key in keys:
             connection.execute(_add(conversations, key, added[key]))
@@ -49,6 +52,12 @@ def count_messages(
             part = keys[start : start + _AT_ONCE]
             connection.execute(_recount(conversations, messages, part))
     record_batch(connection, conversations, "bulk_update", keys)
+
+
+def _bulk_keys(rows: Sequence[WrittenRow]) -> list[int]:
+    """Return the conversations of a bulk of new messages; none of any other rows."""
+    after = rows.after if isinstance(rows, WrittenRows) and rows.before is None else None
+    return sorted(set(after.columns["conversation_id"])) if isinstance(after, ColumnRows) else []
 
 
 def _add(model: type[Any], key: int, added: Sequence[Mapping[str, Any]]) -> Any:
