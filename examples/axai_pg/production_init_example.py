@@ -5,7 +5,7 @@ service that is granted what it needs and no more, and ``DatabaseManager`` as a 
 ``require_unprivileged=True``, health at the start, a scope for each request.
 
 Set ``POSTGRES_HOST`` and the like to use your own server; without, one is started. Costs: a
-scope is a transaction with one statement more than yours.
+scope is a transaction, and says whose it is in the message of ``BEGIN``.
 
 Edge cases: a login that could see all organisations is refused with the commands that mend it;
 a scope without an organisation touches no table of one; what is another's is not there.
