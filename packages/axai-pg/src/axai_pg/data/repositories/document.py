@@ -156,14 +156,14 @@ class DocumentRepository(VersionedDocuments):
             raise ValueRefused(f"search for 1 to {LONGEST:,} characters", query, "query")
         window((), limit, offset)
         narrowed = {} if status is None else {"status": status}
-        statement = found(
+        statement, parameters = found(
             text,
             self._where(conditions, narrowed),
             language=language,
             limit=limit,
             offset=offset,
         )
-        return [hit_of(row) for row in await self.session.execute(statement)]
+        return [hit_of(row) for row in await self.session.execute(statement, parameters)]
 
     @operation()
     async def find_related_documents(

@@ -4,12 +4,23 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import cache
 from html import escape
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import Text, cast, column, distinct, func, literal, literal_column, select
+from sqlalchemy import (
+    REAL,
+    Text,
+    bindparam,
+    cast,
+    column,
+    distinct,
+    func,
+    literal,
+    literal_column,
+    select,
+)
 from sqlalchemy.dialects.postgresql import TSQUERY, array
-from sqlalchemy.orm import aliased
 
 from axai_pg.data.models import Document
 
@@ -39,6 +50,8 @@ _SIGNS: Final = f"{_START}{_STOP}"
 _OPTIONS: Final = f"StartSel={_START}, StopSel={_STOP}, MaxWords=35, MinWords=15"
 _FOUND: Final = re.compile(f"{_START}([^{_SIGNS}]*){_STOP}")
 _BLANKS: Final = re.compile(r"\s+")
+_QUERY: Final = bindparam("searched_for", type_=Text())
+_LANGUAGE: Final = bindparam("searched_in", type_=Text())
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,47 +88,50 @@ def found(
     language: str | None,
     limit: int,
     offset: int,
-) -> Select[Any]:
-    """Return the query for hits, the best first.
+) -> tuple[Select[Any], dict[str, str | None]]:
+    """Return the query for hits, the best first, and its parameters.
 
     Keys and ranks come from the one function that may use the index; all that is told of a
-    document is read under the policy of its table. Snippets are made of these few alone.
+    document is read under the policy of its table. No more of them are read than are asked for.
     """
-    wanted = _wanted(query, language)
-    matches = (
-        func.axai_find_documents(wanted)
-        .table_valued(column("id", Document.id.type), "rank")
-        .render_derived(name="match")
+    statement = _ranked(of_one_language=language is not None)
+    return (
+        statement.where(*where).limit(limit).offset(offset),
+        {_QUERY.key: query, **({} if language is None else {_LANGUAGE.key: language})},
     )
-    inner = (
-        select(Document.id, matches.c.rank)
-        .join(matches, Document.id == matches.c.id)
-        .where(*where)
-        .order_by(matches.c.rank.desc(), Document.id)
-        .limit(limit)
-        .offset(offset)
+
+
+@cache
+def _ranked(*, of_one_language: bool) -> Select[Any]:
+    """Return the query for all hits; made once, for that takes longer than to run it."""
+    function = (
+        func.axai_find_documents(_in_language(_LANGUAGE) if of_one_language else _in_any())
+        .table_valued(column("id", Document.id.type), column("rank", REAL()))
+        .render_derived(name="found")
     )
-    if language is None:
-        # What one language makes of a word may be another word of another language.
-        own = _in_language(query, Document.language)
-        inner = inner.where(literal_column("documents.search_vector").bool_op("@@")(own))
-    else:
-        inner = inner.where(Document.language == language)
-    hits = inner.subquery("hits")
-    # Long contents are read again, of these few alone: sorted, they would be read of all.
-    hit = aliased(Document)
-    read = func.concat_ws(" — ", hit.description, func.left(hit.content, _READ))
+    # In this order PostgreSQL reads documents, and stops when it has enough.
+    ranked = (
+        select(function.c.id, function.c.rank)
+        .order_by(function.c.rank.desc(), function.c.id)
+        .subquery("ranked")
+    )
+    own = _in_language(Document.language)
+    read = func.concat_ws(" — ", Document.description, func.left(Document.content, _READ))
     snippet = func.ts_headline(
-        func.axai_text_search(hit.language),
-        func.translate(read, _SIGNS, ""),
-        _in_language(query, hit.language),
-        _OPTIONS,
+        func.axai_text_search(Document.language), func.translate(read, _SIGNS, ""), own, _OPTIONS
+    )
+    # What one language makes of a word may be another word of another language.
+    is_meant = (
+        Document.language == _LANGUAGE
+        if of_one_language
+        else literal_column("documents.search_vector").bool_op("@@")(own)
     )
     return (
-        select(hit.id, hit.title, hit.language, hit.status, hit.owner_id)
-        .add_columns(hits.c.rank, snippet.label("snippet"))
-        .join(hits, hit.id == hits.c.id)
-        .order_by(hits.c.rank.desc(), hit.id)
+        select(Document.id, Document.title, Document.language, Document.status, Document.owner_id)
+        .add_columns(ranked.c.rank, snippet.label("snippet"))
+        .join(ranked, Document.id == ranked.c.id)
+        .where(is_meant)
+        .order_by(ranked.c.rank.desc(), ranked.c.id)
     )
 
 
@@ -131,17 +147,15 @@ def hit_of(row: Any) -> SearchHit:
     return SearchHit(**values, snippet=plain, places=tuple(places))
 
 
-def _wanted(query: str, language: str | None) -> ColumnElement[Any]:
-    """Return what is looked for in the index: in one language, or in any."""
-    if language is not None:
-        return _in_language(query, literal(language))
+def _in_any() -> ColumnElement[Any]:
+    """Return what is looked for in the index, in any language."""
     # A code that axai_text_search() does not know stands for the languages it does not know.
     codes = array([literal(each) for each in (*LANGUAGES, "")])
     code = func.unnest(codes).column_valued("code")
-    said = cast(_in_language(query, code), Text)
+    said = cast(_in_language(code), Text)
     every = func.string_agg(distinct(func.concat("(", said, ")")), literal_column("' | '"))
     return select(cast(every, TSQUERY)).where(said != "").scalar_subquery()
 
 
-def _in_language(query: str, language: Any) -> ColumnElement[Any]:
-    return func.websearch_to_tsquery(func.axai_text_search(language), query)
+def _in_language(language: Any) -> ColumnElement[Any]:
+    return func.websearch_to_tsquery(func.axai_text_search(language), _QUERY)
