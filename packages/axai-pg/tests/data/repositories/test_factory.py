@@ -12,6 +12,7 @@ from axai_pg.data.repositories import RepositoryFactory
 
 if TYPE_CHECKING:
     from andamios_orm import Session
+    from andamios_orm.repositories import CallNext, Operation
     from axai_pg.data.config.database import DatabaseManager
     from axai_pg.data.models import Document, User
 
@@ -54,3 +55,18 @@ async def test_a_scope_may_have_a_viewer(manager: DatabaseManager) -> None:
     async with RepositoryFactory.scope(manager, org_id, viewer=viewer) as repositories:
         assert repositories.viewer == repositories.documents.viewer == viewer
         assert await repositories.documents.list() == []
+
+
+async def test_each_repository_uses_the_middleware(manager: DatabaseManager) -> None:
+    org_id, seen = uuid.uuid4(), []
+
+    async def note(operation: Operation, call_next: CallNext) -> object:
+        seen.append(operation.model)
+        return await call_next(operation)
+
+    async with RepositoryFactory.scope(manager, org_id, middleware=[note]) as repositories:
+        for name in NAMES:
+            await getattr(repositories, name).count()
+        await repositories.of(Role).count()
+
+    assert len(set(seen)) == len(seen) == len(NAMES) + 1
