@@ -167,11 +167,15 @@ def ask(tokens: dict[str, str]) -> None:
     place = f"/documents/{made.json()['id']}"
     for name, client in (("ben", ben), ("cleo", cleo)):
         titles = [each["title"] for each in client.get("/documents").json()]
-        print(f"{name}: {titles}, and Oaks:", client.get(place).status_code)
+        read = client.get(place)
+        assert (read.status_code == 200) == ("Oaks" in titles) == (name == "ben")
+        print(f"{name}: {titles}, and Oaks:", read.status_code)
     untitled = ben.post("/documents", {"title": " "}, content_type="application/json")
     print("no title:", untitled.status_code, untitled.json()["detail"])
     failed = ben.post("/broken", oaks, content_type="application/json")
-    print("broken:", failed.status_code, "documents:", len(ben.get("/documents").json()))
+    kept = [each["title"] for each in ben.get("/documents").json()]
+    assert kept.count("Oaks") == 1, "what a view wrote before it failed is gone"
+    print("broken:", failed.status_code, "documents:", len(kept))
 
 
 def main() -> None:

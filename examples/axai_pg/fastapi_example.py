@@ -234,14 +234,16 @@ async def ask(client: httpx.AsyncClient, as_: dict[str, dict[str, str]]) -> None
     assert (await client.get(place, headers=pretended)).status_code == 404
 
     elms = {"content": "Plant elms.", "version": 1, "change_description": "elms are cheaper"}
-    for _ in range(2):
+    for expected in (200, 409):
         changed = await client.patch(place, json=elms, headers=as_["ana"])
+        assert changed.status_code == expected
         print("changed:", changed.status_code, changed.json().get("detail", ""))
     ben = CALLERS[digest(as_["ben"]["Authorization"].removeprefix("Bearer "))]
     shared = await client.put(f"{place}/readers/{ben.user_id}", headers=as_["ana"])
     read = await client.get(place, headers=as_["ben"])
     print("shared:", shared.status_code, "ben reads:", read.json()["content"])
     refused = await client.patch(place, json={**elms, "version": 2}, headers=as_["ben"])
+    assert refused.status_code == 403
     print("ben changes it:", refused.status_code, refused.json()["title"])
     wrong = await client.post("/documents", json={}, headers=as_["ana"])
     print("no title:", wrong.status_code, wrong.json()["errors"][0]["field"])
