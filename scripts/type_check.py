@@ -21,6 +21,7 @@ def main() -> int:
 def trees() -> list[tuple[Path, list[str]]]:
     """Return each base of module names with the paths to check under it."""
     found = [(source.parent, ["src", "tests"]) for source in SOURCES]
+    found.extend((path.parent, [path.name]) for path in sorted(ROOT.glob("packages/*/*.py")))
     found.append((ROOT, ["tests", "benchmarks", "conftest.py"]))
     found.append((ROOT / "scripts", ["."]))
     found.append((ROOT / "docs", ["."]))
