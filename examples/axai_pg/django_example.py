@@ -11,8 +11,8 @@ Django's connections have none: with a service's login the tables are empty for 
 operator's they show the rows of everybody. Keep what is Django's (its users, its sessions) in
 another database.
 
-Prints the answers to requests of Django's test client. Costs: a request is one transaction, and
-one statement more than its own.
+Prints the answers to requests of Django's test client. Costs: a request is one transaction, which
+says whose it is in the message of ``BEGIN``.
 
 Edge cases: here users see all documents of their organisation; what a single one may read,
 repositories ask, which are asynchronous: an async middleware opens ``async_session_scope()``. A

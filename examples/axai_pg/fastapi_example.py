@@ -6,7 +6,7 @@ problems. The lifespan initialises ``DatabaseManager``, looks whether all is wel
 of it.
 
 Prints the answers of the service to requests made through ASGI, without a network. Costs: a
-request is one transaction, and one statement more than its own.
+request is one transaction, which says whose it is in the message of ``BEGIN``.
 
 Edge cases: the organisation is never what a client says of itself; a document of another
 organisation, or one that nobody has shared, is not there (404), and one that may only be read is

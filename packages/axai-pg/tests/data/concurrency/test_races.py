@@ -9,7 +9,7 @@ import pytest
 
 from andamios_orm.exceptions import ConcurrencyConflict, DuplicateKey, WriteConflict
 from axai_pg.data.models import DocumentPermission, User
-from axai_pg.data.privacy import erase_person, erasing
+from axai_pg.data.privacy import erase_person, erasing, persons
 from axai_pg.data.repositories import (
     BaseRepository,
     CollectionRepository,
@@ -98,7 +98,7 @@ async def test_of_two_administrators_who_are_erased_at_once_one_waits(
     users = [User(username=name, email=f"{name}@x.org", is_admin=True) for name in ("bo", "cy")]
     async with manager.async_session_scope(firm.id) as session:
         session.add_all(users)
-    refuse = erasing.refuse_last_administrator
+    refuse = persons.refuse_last_administrator
     waiting: dict[uuid.UUID, Together] = {}
 
     async def refused(session: Session, person: Person) -> None:

@@ -128,7 +128,10 @@ async def test_what_a_viewer_may_read_is_asked_once_in_a_statement(
         sent.append(statement)
 
     seen = archive.seen
-    repository = {"document": seen.documents, "summary": seen.summaries, "node": seen.graph}[name]
+    repositories: dict[str, Any] = {
+        "document": seen.documents, "summary": seen.summaries, "node": seen.graph
+    }  # fmt: skip
+    repository = repositories[name]
     engine = session.sync_session.get_bind().engine
     event.listen(engine, "before_cursor_execute", note)
     rows = await repository.list()
