@@ -19,6 +19,7 @@ from andamios_orm.models import IntegerKeyMixin, Row, UTCDateTime
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from sqlalchemy import MetaData
     from sqlalchemy.ext.asyncio import AsyncSession
@@ -307,3 +308,18 @@ async def test_postgresql_is_asked(postgres_url: str) -> None:
         stop()
         reads = [statement for statement in sent if statement.startswith("SELECT sales")]
         assert len(reads) == 1  # which keys are there, and not the rows as they are now
+
+
+async def test_nothing_follows_into_a_database_that_was_opened_anew(tmp_path: Path) -> None:
+    async with Database(f"duckdb:///{tmp_path / 'sales.duckdb'}") as database:
+        async with database.engine.begin() as connection:
+            await connection.run_sync(Base.metadata.create_all)
+        await database.create(Sale, {"amount": 1})
+        sums = Following(database)
+        assert await sums.read() == (1, 1)
+
+        await database.engine.dispose()
+        await database.create(Sale, {"amount": 2})
+
+        assert await sums.read() == (3, 1)
+        assert sums.told == []

@@ -293,6 +293,34 @@ async def test_a_transaction_that_began_before_a_write_does_not_confirm_an_answe
     assert await read(manager, cache, acme) == ["birds", "trees"]
 
 
+async def test_a_transaction_that_began_earlier_makes_no_answer_older(
+    manager: DatabaseManager,
+    cache: CacheManager,
+    acme: uuid.UUID,
+    until: Callable[..., Awaitable[None]],
+) -> None:
+    def write_elsewhere() -> None:
+        with manager.session_scope(acme) as blocking:
+            name = f"u{cache._epochs.now}"
+            blocking.add(User(username=name, email=f"{name}@acme.example"))
+
+    await read(manager, cache, acme)
+    await until(lambda: cache.is_listening)
+    async with manager.async_session_scope(acme) as old:
+        await old.scalars(select(User.username))
+        write_elsewhere()
+        await read(manager, cache, acme)  # which finds it to be as new as it is now
+        kept = await cache._store.get(acme, "names")
+        assert kept is not None
+        snapshot = kept.snapshot
+        write_elsewhere()
+
+        assert await names(old, cache) == ["trees"]
+
+    assert kept.snapshot == snapshot
+    assert cache.statistics().misses == 1
+
+
 @pytest.mark.parametrize("everywhere", [True, False])
 async def test_what_was_read_before_answers_were_removed_is_not_kept(
     manager: DatabaseManager, cache: CacheManager, acme: uuid.UUID, *, everywhere: bool
