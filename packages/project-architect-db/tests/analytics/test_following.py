@@ -121,7 +121,7 @@ async def test_a_list_without_room_is_asked_anew(
 async def test_a_value_that_is_not_there_cannot_be_taken_away() -> None:
     near = Near(select(Project.id.label("value")), (0.0, 1.0, 2.0, 3.0))
 
-    async def ask(*_: Any) -> Any:
+    async def ask(*_: Any, **__: Any) -> Any:
         return []
 
     async def fewer(*_: Any) -> Counter[float]:
@@ -134,7 +134,7 @@ async def test_a_value_that_is_not_there_cannot_be_taken_away() -> None:
 async def test_a_quantile_that_is_not_known_one_by_one_is_not_told() -> None:
     near = Near(select(Project.id.label("value")), (0.0, 1.0, 2.0, 3.0))
 
-    async def ask(*_: Any) -> Any:
+    async def ask(*_: Any, **__: Any) -> Any:
         return [(1, 0.5, 1, 0.5), (2, None, 9, 13.5)]  # the median is between the bounds
 
     async def none(*_: Any) -> Counter[float]:
