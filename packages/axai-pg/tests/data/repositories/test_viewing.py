@@ -6,7 +6,6 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from sqlalchemy import event
 
 from andamios_orm.exceptions import NotFound, QueryRefused
 from axai_pg.data.models import Document, Role, Summary
@@ -116,30 +115,6 @@ async def test_relations_lead_to_what_is_seen(session: Session, archive: Archive
     assert [use.id for use in topic.document_topics] == [shared["use"].id]
     assert [each.id for each in collection.documents] == [shared["document"].id]
     assert [each.documents for each in document.collections] == [[document]]
-
-
-@pytest.mark.parametrize("name", ["document", "summary", "node"])
-async def test_what_a_viewer_may_read_is_asked_once_in_a_statement(
-    session: Session, archive: Archive, name: str
-) -> None:
-    sent: list[str] = []
-
-    def note(_connection: Any, _cursor: Any, statement: str, *_others: Any) -> None:
-        sent.append(statement)
-
-    seen = archive.seen
-    repositories: dict[str, Any] = {
-        "document": seen.documents, "summary": seen.summaries, "node": seen.graph
-    }  # fmt: skip
-    repository = repositories[name]
-    engine = session.sync_session.get_bind().engine
-    event.listen(engine, "before_cursor_execute", note)
-    rows = await repository.list()
-    total = await repository.count()
-    event.remove(engine, "before_cursor_execute", note)
-
-    assert [each.count("FROM document_permissions") for each in sent] == [1, 1]
-    assert (archive.parts["shared"][name] in rows, len(rows)) == (True, total)
 
 
 async def test_no_walk_goes_through_what_is_hidden(session: Session, archive: Archive) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from sqlalchemy import and_, exists, or_, select
@@ -53,28 +52,18 @@ def seen(model: Any, viewer: uuid.UUID) -> ColumnElement[bool]:
     may = permitted(viewer, Action.READ)
     if model is Document:
         return may
-    return _attached(model, viewer, may) if model in _PARTS else active_in(model, viewer)
-
-
-def _attached(
-    model: Any, viewer: uuid.UUID, *conditions: ColumnElement[bool]
-) -> ColumnElement[bool]:
-    """Return the condition that a row belongs to no document, or to one that meets conditions."""
+    active = active_in(model, viewer)
+    if model not in _PARTS:
+        return active
     document = exists().where(
-        Document.org_id == model.org_id,
-        Document.id == model.document_id,
-        Document.deleted_at.is_(None),
-        *conditions,
+        Document.org_id == model.org_id, Document.id == model.document_id, may
     )
-    free = and_(model.document_id.is_(None), active_in(model, viewer))
-    return or_(free, document.correlate_except(Document))
+    visible = document.where(Document.deleted_at.is_(None)).correlate_except(Document)
+    return or_(and_(model.document_id.is_(None), active), visible)
 
 
 class ViewedRepository(BaseRepository[ModelT]):
     """Rows of the organisation; relations that they load lead to what a viewer may see."""
-
-    _has_sight = False
-    """Whether the options of a statement have the condition of the scope already."""
 
     def __init__(
         self,
@@ -93,27 +82,19 @@ class ViewedRepository(BaseRepository[ModelT]):
 
     def scope(self) -> Sequence[ColumnElement[bool]]:
         """Return the condition that the viewer may see a row; none without a viewer."""
-        if self.viewer is None or self._has_sight:
-            return ()
-        return (seen(self.model, self.viewer),)
+        return () if self.viewer is None else (seen(self.model, self.viewer),)
 
     def _sight(self) -> list[ORMOption]:
         """Return the options by which a statement finds what the viewer may see, and no more."""
         if self.viewer is None:
             return []
-        # What documents have to meet, SQLAlchemy adds wherever they are: also in the others.
-        conditions = {Document: permitted(self.viewer, Action.READ)}
-        conditions |= {model: _attached(model, self.viewer) for model in _PARTS}
         return [
-            with_loader_criteria(model, condition, include_aliases=True)
-            for model, condition in conditions.items()
+            with_loader_criteria(model, seen(model, self.viewer), include_aliases=True)
+            for model in (Document, *_PARTS)
         ]
 
     def _select(self, *arguments: Any, **options: Any) -> Select[ModelT]:
-        sighted = copy.copy(self)
-        sighted._has_sight = self.model in (Document, *_PARTS)  # noqa: SLF001 - its own class
-        statement = super(ViewedRepository, sighted)._select(*arguments, **options)
-        return statement.options(*self._sight())
+        return super()._select(*arguments, **options).options(*self._sight())
 
     async def _insert(self, *instances: ModelT) -> None:
         if self.viewer is not None:
