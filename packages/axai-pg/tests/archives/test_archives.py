@@ -95,6 +95,7 @@ def test_secrets_are_left_out_unless_they_are_asked_for(
     assert [user["hashed_password"] for user in users] == [None, None]
 
 
+@pytest.mark.slow
 def test_secrets_of_an_archive_are_left_out_unless_they_are_asked_for(
     manager: DatabaseManager, contents: Contents, tmp_path: Path, other: uuid.UUID
 ) -> None:

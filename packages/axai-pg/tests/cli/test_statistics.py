@@ -85,6 +85,7 @@ def test_no_organisation_is_none(on: Call) -> None:
     assert done.err == "there is no organisation; next: axai-pg seed\n"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

@@ -27,7 +27,7 @@ def described(shared_url: str) -> str:
         return describe(connection)
 
 
-@pytest.mark.sampled(5)
+@pytest.mark.sampled(10)
 @pytest.mark.parametrize(
     "statement",
     [

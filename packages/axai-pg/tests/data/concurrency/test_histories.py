@@ -140,6 +140,7 @@ async def wrong_versions(
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(900)
 async def test_lists_show_no_anomaly(
     manager: DatabaseManager, firms: Sequence[Firm], rounds: Callable[[int, int, int], int]

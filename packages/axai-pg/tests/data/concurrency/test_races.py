@@ -180,6 +180,7 @@ async def test_a_grant_is_renewed_or_taken_back(
     assert left in outcomes
 
 
+@pytest.mark.slow
 async def test_another_unique_value_is_no_conflict(race: Race) -> None:
     async def find(session: Session, together: Together) -> None:
         users = BaseRepository(session, User)

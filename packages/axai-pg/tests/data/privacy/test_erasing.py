@@ -149,6 +149,7 @@ async def test_a_person_may_erase_themselves(session: Session, people: People) -
     assert acting == ""
 
 
+@pytest.mark.slow
 async def test_the_last_administrator_is_refused(session: Session, people: People) -> None:
     await session.execute(update(User).where(User.id == people.bo).values(is_active=False))
 
@@ -188,6 +189,7 @@ async def test_a_person_of_others_is_as_unknown_as_nobody(
     assert str(caught.value) == f"User {key} does not exist"
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(
     ("given", "error", "says"),
     [

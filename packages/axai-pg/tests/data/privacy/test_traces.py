@@ -130,6 +130,7 @@ def places(*erasures: Erasure) -> set[tuple[str, str]]:
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("documents", ["erase", "reassign"])
 async def test_whoever_is_everywhere_is_found_only_where_the_registry_keeps_it(
     superuser: psycopg.Connection[Any], manager: DatabaseManager, person: Seeded, documents: Any

@@ -110,6 +110,7 @@ async def answer(
     return said
 
 
+@pytest.mark.sampled(50)
 @pytest.mark.parametrize(("kind", "name"), list(methods()))
 async def test_a_key_of_others_is_as_unknown_as_any(
     manager: DatabaseManager, ours: Any, theirs: Any, kind: Any, name: str

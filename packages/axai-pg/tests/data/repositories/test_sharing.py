@@ -179,6 +179,7 @@ CHANGES: dict[str, Callable[[DocumentRepository, Document], Awaitable[Any]]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", list(CHANGES))
 async def test_a_viewer_who_may_read_changes_nothing(
     documents: DocumentRepository,

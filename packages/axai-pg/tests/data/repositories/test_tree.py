@@ -58,6 +58,7 @@ def names(found: list[Any]) -> str:
     return "".join(each.name for each in found)
 
 
+@pytest.mark.slow
 async def test_the_way_up_and_what_is_below(tree: Tree, rows: dict[str, Any]) -> None:
     assert names(await tree.roots()) == "ae"
     assert names(await tree.children(rows["a"].id)) == "bc"

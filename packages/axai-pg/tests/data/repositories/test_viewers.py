@@ -102,6 +102,7 @@ CHANGED: dict[str, Callable[[Shelf, RepositoryFactory], Awaitable[Any]]] = {
 }
 
 
+@pytest.mark.sampled(6)
 @pytest.mark.parametrize("name", list(CHANGED))
 async def test_who_is_not_active_changes_nothing(
     shelf: Shelf, nobody: RepositoryFactory, name: str
@@ -119,6 +120,7 @@ async def test_a_viewer_makes_none_by_thousands(shelf: Shelf, name: str) -> None
             await bulk
 
 
+@pytest.mark.slow
 async def test_an_active_viewer_sees_what_belongs_to_no_document(shelf: Shelf) -> None:
     topics, graph = shelf.seen.topics, shelf.seen.graph
 

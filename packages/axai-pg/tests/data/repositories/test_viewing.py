@@ -87,6 +87,7 @@ async def way(archive: Archive, node: GraphNode) -> Any:
         return None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", list(READS))
 async def test_what_belongs_to_a_document_is_seen_by_who_may_read_it(
     archive: Archive, name: str
@@ -117,6 +118,7 @@ async def test_relations_lead_to_what_is_seen(session: Session, archive: Archive
     assert [each.documents for each in document.collections] == [[document]]
 
 
+@pytest.mark.slow
 async def test_no_walk_goes_through_what_is_hidden(session: Session, archive: Archive) -> None:
     graph, everybody = archive.seen.graph, archive.everybody.graph
     hidden, shared = (archive.parts[name]["node"].id for name in ("hidden", "shared"))
@@ -133,6 +135,7 @@ async def test_no_walk_goes_through_what_is_hidden(session: Session, archive: Ar
     assert len(await everybody.relationships(archive.node.id)) == 2
 
 
+@pytest.mark.slow
 async def test_documents_are_not_related_through_what_is_hidden(
     archive: Archive, user: User, other: User
 ) -> None:
@@ -180,12 +183,14 @@ CHANGES: dict[str, Callable[[Archive, dict[str, Any]], Awaitable[Any]]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", list(CHANGES))
 async def test_who_may_read_a_document_changes_nothing_of_it(archive: Archive, name: str) -> None:
     with pytest.raises(NotPermitted):
         await CHANGES[name](archive, archive.parts["shared"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", list(CHANGES))
 async def test_who_may_change_a_document_changes_what_belongs_to_it(
     archive: Archive, name: str
@@ -196,6 +201,7 @@ async def test_who_may_change_a_document_changes_what_belongs_to_it(
     assert await CHANGES[name](archive, its)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", list(CHANGES))
 async def test_what_is_hidden_is_not_changed(archive: Archive, name: str) -> None:
     changed: Any = False
@@ -241,6 +247,7 @@ async def test_other_models_know_of_no_viewer(archive: Archive) -> None:
         archive.seen.of(Role)
 
 
+@pytest.mark.slow
 async def test_what_was_found_in_a_document_goes_with_it(
     session: Session, archive: Archive
 ) -> None:
