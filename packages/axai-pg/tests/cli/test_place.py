@@ -158,6 +158,17 @@ async def test_an_interruption_ends_the_statement_that_runs(place: Place) -> Non
         await task
 
 
+async def interrupt(
+    place: Place, work: Callable[[DatabaseManager, Progress], None], begun: threading.Event
+) -> None:
+    """Interrupt work on a manager as soon as it has begun."""
+    task = asyncio.create_task(on_manager(place, work))
+    await asyncio.to_thread(begun.wait)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
 async def test_an_interruption_ends_work_that_asks_for_it(place: Place) -> None:
     begun = threading.Event()
     ended = []
@@ -171,12 +182,8 @@ async def test_an_interruption_ends_work_that_asks_for_it(place: Place) -> None:
             ended.append(error)
             raise
 
-    task = asyncio.create_task(on_manager(place, work))
-    await asyncio.to_thread(begun.wait)
-    task.cancel()
+    await interrupt(place, work, begun)
 
-    with pytest.raises(asyncio.CancelledError):
-        await task
     assert len(ended) == 1
 
 
@@ -195,12 +202,8 @@ async def test_an_interruption_ends_the_statement_that_a_session_waits_for(place
             ended.append(error)
             raise
 
-    task = asyncio.create_task(on_manager(place, sleep))
-    await asyncio.to_thread(begun.wait)
-    task.cancel()
+    await interrupt(place, sleep, begun)
 
-    with pytest.raises(asyncio.CancelledError):
-        await task
     assert "canceling statement due to user request" in str(ended[0])
 
 

@@ -264,6 +264,7 @@ async def test_the_number_of_statements_does_not_grow_with_the_rows(
         few = len(seen)
         async with filled.transaction() as session:
             session.add_all([project(project_values, f"p{n}", n) for n in range(20)])
+        filled.cache.clear()  # so that all is asked for again
         seen.clear()
         await collect(filled, now=NOW)
         many = len(seen)
@@ -273,7 +274,7 @@ async def test_the_number_of_statements_does_not_grow_with_the_rows(
         event.remove(filled.engine.sync_engine, "before_cursor_execute", note)
 
     # On PostgreSQL the cache asks how far the change feed is.
-    assert many <= few
+    assert many == few
     assert few <= (40 if filled.engine.dialect.name == "duckdb" else 70)
     assert len(seen) <= few - 20  # figures are kept as long as nothing changes
 

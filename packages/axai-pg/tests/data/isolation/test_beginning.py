@@ -106,10 +106,19 @@ def test_it_is_said_where_statements_are_sent_together(run: Run) -> None:
     assert run(work) == SCOPE
 
 
+def test_it_is_said_where_the_driver_begins_by_itself(manager: DatabaseManager) -> None:
+    with manager.session_scope(ORG, USER) as session:
+        who(session)
+        session.commit()
+        driver: Any = session.connection().connection.driver_connection
+        with driver.transaction():
+            assert driver.execute(WHO.text).fetchone() == SCOPE
+
+
 def test_it_is_a_statement_where_psycopg_does_not_ask(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delattr(beginning._Beginning, "_start_query")
+    monkeypatch.delattr(beginning._Beginning, "_exec_command")
 
     def work(session: IsolatedSession) -> tuple[Any, int]:
         driver: Any = session.connection().connection.driver_connection

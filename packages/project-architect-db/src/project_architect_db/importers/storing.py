@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from sqlalchemy import select
 
-from andamios_orm.bulk.arrow import load_pyarrow
 from andamios_orm.exceptions import ValueRefused
 from andamios_orm.models.paths import checked_path
 from andamios_orm.repositories import BaseRepository
@@ -104,12 +103,7 @@ async def import_clone(
     place = await asyncio.to_thread(os.path.realpath, path)
     known = await _known(database, place)
     since = known[2] if known else None
-    # Git needs a while for its first commit: time to load what rows are stored with.
-    loading = asyncio.ensure_future(load_pyarrow())
-    try:
-        reading = await asyncio.to_thread(partial(read_clone, Path(place), since=since))
-    finally:
-        await loading
+    reading = await asyncio.to_thread(partial(read_clone, Path(place), since=since))
     async with database.transaction(write=True) as session:
         work = _Storing(session, reading, progress)
         return await work.run(known, owner)

@@ -29,29 +29,30 @@ __all__ = ["begin_with", "use_beginnings"]
 class _Beginning:
     """A connection that says something at the beginning of each transaction.
 
-    ``_start_query`` is psycopg's own, and no public name. Where it is not called, nothing is
-    said, and ``is_asked`` stays false: whoever wants it said has to look.
+    ``_exec_command`` is psycopg's own, and no public name: every BEGIN goes through it, that of
+    a statement as well as that of ``transaction()``. Where none does, nothing is said, and
+    ``is_asked`` stays false: whoever wants it said has to look.
     """
 
     said: tuple[bytes, ...] = ()
     is_asked = False
 
-    def _start_query(self: Any) -> Generator[Any, Any, None]:
-        """Begin a transaction if there is none, and say it there."""
-        self.is_asked = True
-        is_first = not self.autocommit and self.pgconn.transaction_status == TransactionStatus.IDLE
-        if not is_first or not self.said:
-            yield from super()._start_query()  # type: ignore[misc]  # mixed into a connection
-        elif self._pipeline:
-            yield from super()._start_query()  # type: ignore[misc]
-            for command in self.said:
-                yield from self._exec_command(command)
-        else:
-            self._check_connection_ok()
-            self.pgconn.send_query(b"; ".join((self._get_tx_start_command(), *self.said)))
-            for result in (yield from generators.execute(self.pgconn)):
-                if result.status != ExecStatus.COMMAND_OK:
-                    raise error_from_result(result)
+    def _exec_command(self: Any, command: Any, *options: Any) -> Generator[Any, Any, Any]:
+        """Send a command; after one that begins a transaction, what is to be said there."""
+        begins = command == self._get_tx_start_command()
+        self.is_asked = self.is_asked or begins
+        if not begins or not self.said:
+            return (yield from super()._exec_command(command, *options))  # type: ignore[misc]  # mixed into a connection
+        if self._pipeline:
+            for each in (command, *self.said):
+                yield from super()._exec_command(each)  # type: ignore[misc]
+            return None
+        self._check_connection_ok()
+        self.pgconn.send_query(b"; ".join((command, *self.said)))
+        for result in (yield from generators.execute(self.pgconn)):
+            if result.status != ExecStatus.COMMAND_OK:
+                raise error_from_result(result)
+        return result
 
 
 class _Blocking(_Beginning, Connection[Any]):
@@ -79,7 +80,7 @@ def begin_with(connection: CoreConnection, scope: Scope, role: str) -> bool:
 
 
 def use_beginnings(engine: Engine) -> None:
-    """Let ``engine`` open such connections. What was said holds for one transaction of its."""
+    """Let ``engine`` open such connections; what is said is forgotten with its transaction."""
     event.listen(engine, "do_connect", _connect)
     event.listen(engine, "begin", _forget)
     event.listen(engine.pool, "checkin", _forget_all)
