@@ -10,8 +10,10 @@ import pytest
 from sqlalchemy import delete, event, func, select, text, update
 
 from andamios_orm import Database
+from andamios_orm.core.freshness import Answer
 from andamios_orm.exceptions import ConfigurationError
 from axai_pg.data.caching import CacheManager, CacheSettings
+from axai_pg.data.caching.stores import Entry
 from axai_pg.data.config.database import DatabaseManager, PostgresConnectionConfig
 from axai_pg.data.models import Document, Organization, Summary, Topic, User
 
@@ -293,32 +295,16 @@ async def test_a_transaction_that_began_before_a_write_does_not_confirm_an_answe
     assert await read(manager, cache, acme) == ["birds", "trees"]
 
 
-async def test_a_transaction_that_began_earlier_makes_no_answer_older(
-    manager: DatabaseManager,
-    cache: CacheManager,
-    acme: uuid.UUID,
-    until: Callable[..., Awaitable[None]],
-) -> None:
-    def write_elsewhere() -> None:
-        with manager.session_scope(acme) as blocking:
-            name = f"u{cache._epochs.now}"
-            blocking.add(User(username=name, email=f"{name}@acme.example"))
+@pytest.mark.parametrize(
+    ("snapshot", "kept"), [("7:12:", "7:12:"), ("9:9:", "9:9:"), ("6:12:", "7:9:8")]
+)
+def test_a_transaction_that_began_earlier_makes_no_answer_older(snapshot: str, kept: str) -> None:
+    entry = Entry(b"[]", frozenset({"topics"}), frozenset(), "7:9:8", epoch=3)
+    answer = Answer(snapshot, wrote=False, restricted=True, guarded=True, changed=False)
 
-    await read(manager, cache, acme)
-    await until(lambda: cache.is_listening)
-    async with manager.async_session_scope(acme) as old:
-        await old.scalars(select(User.username))
-        write_elsewhere()
-        await read(manager, cache, acme)  # which finds it to be as new as it is now
-        kept = await cache._store.get(acme, "names")
-        assert kept is not None
-        snapshot = kept.snapshot
-        write_elsewhere()
+    CacheManager._renew(entry, answer, 2)
 
-        assert await names(old, cache) == ["trees"]
-
-    assert kept.snapshot == snapshot
-    assert cache.statistics().misses == 1
+    assert (entry.snapshot, entry.epoch) == (kept, 3)
 
 
 @pytest.mark.parametrize("everywhere", [True, False])

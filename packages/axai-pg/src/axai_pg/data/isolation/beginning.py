@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from psycopg import AsyncConnection, Connection, generators
 from psycopg.errors import error_from_result
-from psycopg.pq import ExecStatus, TransactionStatus
+from psycopg.pq import ExecStatus, Format, TransactionStatus
 from sqlalchemy import event
 
 if TYPE_CHECKING:
@@ -37,12 +37,14 @@ class _Beginning:
     said: tuple[bytes, ...] = ()
     is_asked = False
 
-    def _exec_command(self: Any, command: Any, **options: Any) -> Generator[Any, Any, Any]:
+    def _exec_command(
+        self: Any, command: Any, result_format: Format = Format.TEXT
+    ) -> Generator[Any, Any, Any]:
         """Send a command; after one that begins a transaction, what is to be said there."""
         begins = command == self._get_tx_start_command()
         self.is_asked = self.is_asked or begins
         if not begins or not self.said:
-            return (yield from super()._exec_command(command, **options))  # type: ignore[misc]  # mixed into a connection
+            return (yield from super()._exec_command(command, result_format))  # type: ignore[misc]  # mixed into a connection
         if self._pipeline:
             for each in (command, *self.said):
                 yield from super()._exec_command(each)  # type: ignore[misc]
