@@ -21,9 +21,10 @@ from sqlalchemy.ext.asyncio import create_async_engine
 import andamios_orm  # noqa: F401 - makes duckdb:// ours
 from andamios_orm.dialect.calls import Call
 from andamios_orm.dialect.channel import Channel
-from andamios_orm.dialect.database import DuckDBDatabase, _finish
+from andamios_orm.dialect.database import DuckDBDatabase, _finish, _Opened
 from andamios_orm.dialect.gate import Owner, WaitGraph
 from andamios_orm.dialect.options import parse_options
+from andamios_orm.dialect.worker import Crew
 from andamios_orm.exceptions import (
     ConfigurationError,
     DatabaseClosed,
@@ -483,7 +484,8 @@ def test_the_end_of_a_forked_child_closes_nothing() -> None:
     anchor = duckdb.connect(":memory:")
     another_process = os.getppid()
 
-    _finish(another_process, weakref.WeakSet(), anchor, None, None)
+    opened = _Opened(anchor, None, None)
+    _finish(another_process, threading.RLock(), Crew(), weakref.WeakSet(), opened)
 
     assert anchor.execute("SELECT 1").fetchall() == [(1,)]
 

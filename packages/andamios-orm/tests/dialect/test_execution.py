@@ -75,3 +75,28 @@ def test_a_call_that_was_given_up_does_not_start() -> None:
         execution.perform(raw, given_up, lambda: raw.execute(ENDLESS))
 
     assert not execution.lock.locked()
+
+
+def test_what_ends_a_transaction_is_waited_for_to_its_end_and_a_call_is_not() -> None:
+    execution, endless = Execution(Slots(1), Watchdog()), call()
+    started, release = threading.Event(), threading.Event()
+
+    def work() -> None:
+        started.set()
+        release.wait(PATIENCE)
+
+    with duckdb.connect() as raw:
+        thread = threading.Thread(target=execution.perform, args=(raw, endless, work))
+        thread.start()
+        assert started.wait(PATIENCE)
+        execution.settle(0.0)  # returns, although it runs
+        runs_on = execution.lock.locked()
+        release.set()
+        thread.join(PATIENCE)
+
+    execution.lock.acquire()  # as COMMIT does
+    threading.Timer(0.1, execution.lock.release).start()
+    execution.settle(0.0)
+
+    assert runs_on
+    assert not execution.lock.locked()

@@ -84,6 +84,37 @@ async def test_stopping_lets_what_was_submitted_finish() -> None:
     await asyncio.to_thread(join, "test-worker")
 
 
+async def test_a_crew_that_leaves_ends_its_threads_and_waits_for_what_they_do() -> None:
+    crew = Crew()
+    resting, working, _idle = crew.hire(), crew.hire(), crew.hire()
+    done: list[int] = []
+    await resting.submit(int)
+    crew.rest(resting)
+    release = threading.Event()
+    working.post(release.wait, 10)
+    working.post(done.append, 1)
+    threading.Timer(0.05, release.set).start()
+
+    all_gone = crew.leave(10)
+
+    assert all_gone
+    assert done == [1]
+
+
+async def test_a_crew_does_not_wait_for_ever_nor_for_the_thread_that_asks() -> None:
+    crew = Crew()
+    worker, asker = crew.hire(), crew.hire()
+    release = threading.Event()
+    worker.post(release.wait, 10)
+
+    all_gone = crew.leave(0.01)
+    release.set()
+    others_gone = await asker.submit(crew.leave, 10)
+
+    assert not all_gone
+    assert others_gone
+
+
 def join(name: str) -> None:
     """Wait for the thread of that name to end."""
     for thread in threading.enumerate():

@@ -490,6 +490,10 @@ class Channel:
         else:
             close_quietly(raw)
 
+    def settle(self, patience: float) -> None:
+        """Wait until nothing runs; for a statement, which can be endless, only so many seconds."""
+        self._execution.settle(patience)
+
     def detach(self, patience: float = 2.0) -> bool:
         """Close DuckDB's connection from outside, because its instance is closing; say if it is."""
         self.interrupt()
@@ -519,7 +523,8 @@ class Channel:
             return
         self.rollback()
         self._closed = True
-        self._discard()
+        with self._execution.lock:
+            self._discard()
         self.database.forget(self)
 
 

@@ -18,7 +18,7 @@ import threading
 import time
 import weakref
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import duckdb
 
@@ -155,7 +155,13 @@ class DuckDBDatabase:
             self.identity = identity_of(self.path) if self.path else None
             self.state = "open"
             self._finalizer = weakref.finalize(
-                self, _finish, self.pid, self.channels, anchor, self.checkpoints, self._spill
+                self,
+                _finish,
+                self.pid,
+                self._lock,
+                self.crew,
+                self.channels,
+                _Opened(anchor, self.checkpoints, self._spill),
             )
 
     def cursor(self) -> tuple[duckdb.DuckDBPyConnection, int]:
@@ -451,17 +457,16 @@ class DuckDBDatabase:
                 shutil.rmtree(self._spill, ignore_errors=True)
 
     def _drop_anchor(self, *, may_be_kept: bool = False) -> None:
-        if self._finalizer is not None:
-            self._finalizer.detach()
-            self._finalizer = None
+        finalizer, self._finalizer = self._finalizer, None
         anchor, self._anchor = self._anchor, None
-        if anchor is None:
-            return
+        if anchor is None or finalizer is None or not finalizer.alive:
+            return  # it was closed, or the interpreter ends and has done so
         broken = self.state == "invalid"
         if self.checkpoints is not None and not broken:
             self.checkpoints.finish(anchor)
         if not (may_be_kept and not broken and self._keep(anchor)):
             close_quietly(anchor)
+        finalizer.detach()  # not before: an end of the interpreter waits here for the lock
 
     def _keep(self, anchor: duckdb.DuckDBPyConnection) -> bool:
         instances, alias = self._instances, self.alias
@@ -486,29 +491,39 @@ def never_close(connection: duckdb.DuckDBPyConnection) -> None:
     ctypes.pythonapi.Py_IncRef(ctypes.py_object(connection))
 
 
+class _Opened(NamedTuple):
+    """What the end of the interpreter closes."""
+
+    anchor: duckdb.DuckDBPyConnection
+    checkpoints: Checkpoints | None
+    spill: str | None
+
+
 def _finish(
     pid: int,
+    lock: threading.RLock,
+    crew: Crew,
     channels: weakref.WeakSet[Channel],
-    anchor: duckdb.DuckDBPyConnection,
-    checkpoints: Checkpoints | None,
-    spill: str | None,
+    opened: _Opened,
 ) -> None:
     """Let the interpreter end: stop what runs, then close, so that the log is written back."""
+    anchor, checkpoints, spill = opened
     if os.getpid() != pid:
         never_close(anchor)
         return
-    for channel in list(channels):
-        channel.interrupt()
     deadline = time.monotonic() + _LAST_GRACE
-    still_open = [
-        channel
-        for channel in list(channels)
-        if not channel.detach(patience=max(0.0, deadline - time.monotonic()))
-    ]
-    if checkpoints is not None:
-        checkpoints.finish(anchor)
-    close_quietly(anchor)
-    if checkpoints is not None and not still_open:
-        checkpoints.journal.close()
+    for channel in list(channels):
+        channel.withdraw()
+        channel.interrupt()
+    crew.leave(_LAST_GRACE)
+    for channel in list(channels):
+        channel.settle(patience=max(0.0, deadline - time.monotonic()))
+    still_open = [channel for channel in list(channels) if not channel.detach(patience=0.0)]
+    with lock:  # another thread may be closing it right now
+        if checkpoints is not None:
+            checkpoints.finish(anchor)
+        close_quietly(anchor)
+        if checkpoints is not None and not still_open:
+            checkpoints.journal.close()
     if spill is not None:
         shutil.rmtree(spill, ignore_errors=True)

@@ -21,6 +21,9 @@ __all__ = ["Execution"]
 
 T = TypeVar("T")
 
+_LOOK_AGAIN = 0.01
+"""Seconds at least between two looks at whether a call runs or a transaction ends."""
+
 
 class Execution:
     """Runs calls, and interrupts the one that runs: never the one after it.
@@ -64,6 +67,16 @@ class Execution:
             if call is None or running is call:
                 with contextlib.suppress(duckdb.Error):
                     raw.interrupt()
+
+    def settle(self, patience: float) -> None:
+        """Return when the connection is at rest, or has run a call for ``patience`` seconds.
+
+        COMMIT, ROLLBACK and closing take what they take.
+        """
+        while not self.lock.acquire(timeout=max(patience, _LOOK_AGAIN)):
+            if self._running is not None:
+                return
+        self.lock.release()
 
     def _start(self, raw: duckdb.DuckDBPyConnection, call: Call) -> None:
         with self._switch:

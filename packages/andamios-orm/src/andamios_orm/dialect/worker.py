@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections import deque
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from weakref import WeakSet
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,6 +57,18 @@ class Worker:
         if self._thread is not None:
             self._jobs.put(None)
 
+    def leave(self, patience: float) -> bool:
+        """End the thread like ``stop`` and say whether it has, in ``patience`` seconds.
+
+        The thread itself is not waited for where it asks.
+        """
+        self.stop()
+        thread = self._thread
+        if thread is None or thread is threading.current_thread():
+            return True
+        thread.join(patience)
+        return not thread.is_alive()
+
     def _put(self, job: _Job) -> None:
         self._jobs.put(job)
         if self._thread is None:
@@ -85,6 +99,7 @@ class Crew:
         """Keep at most ``most`` of them."""
         self._most = most
         self._resting: deque[Worker] = deque()
+        self._hired: WeakSet[Worker] = WeakSet()
         self._dismissed = False
 
     def __len__(self) -> int:
@@ -96,7 +111,9 @@ class Crew:
         try:
             return self._resting.pop()
         except IndexError:
-            return Worker("andamios-duckdb")
+            worker = Worker("andamios-duckdb")
+            self._hired.add(worker)
+            return worker
 
     def rest(self, worker: Worker) -> None:
         """Take back a worker; what was posted to it is still done."""
@@ -110,6 +127,12 @@ class Crew:
         self._dismissed = True
         while self._resting:
             self._resting.pop().stop()
+
+    def leave(self, patience: float) -> bool:
+        """End all threads, at work or not, and say whether they have, in ``patience`` seconds."""
+        deadline = time.monotonic() + patience
+        gone = [worker.leave(max(0.0, deadline - time.monotonic())) for worker in list(self._hired)]
+        return all(gone)
 
 
 def _deliver(
