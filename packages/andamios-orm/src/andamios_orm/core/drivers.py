@@ -6,13 +6,14 @@ import asyncio
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Sequence
 
     from sqlalchemy import Connection
 
 __all__ = [
     "DRIVERS",
     "Diagnosis",
+    "Notification",
     "close",
     "diagnosis",
     "drivers_own",
@@ -23,7 +24,6 @@ __all__ = [
 
 DRIVERS: Final = frozenset({"psycopg", "psycopg_async", "asyncpg"})
 """The drivers by the names that SQLAlchemy has for them."""
-_ENDED: Final = "ended"
 
 
 class Diagnosis(NamedTuple):
@@ -34,6 +34,13 @@ class Diagnosis(NamedTuple):
     table: str | None
     column: str | None
     constraint: str | None
+
+
+class Notification(NamedTuple):
+    """What NOTIFY has told."""
+
+    channel: str
+    payload: str
 
 
 def diagnosis(error: BaseException) -> Diagnosis:
@@ -82,30 +89,40 @@ def status(connection: Connection) -> str:
     return "INTRANS" if driver.is_in_transaction() else "IDLE"
 
 
-def notifications(driver: Any, channel: str) -> AsyncIterator[None]:
-    """Return what yields once it listens, and at each notification.
+def notifications(driver: Any, *channels: str) -> AsyncIterator[Notification | None]:
+    """Return what yields None once it listens to ``channels``, and then each notification.
 
     It raises when the connection ends. ``driver`` is a connection of the driver's own, and
-    ``channel`` a plain name.
+    the channels are plain names.
     """
-    return (_heard_by_asyncpg if _is_asyncpg(driver) else _heard_by_psycopg)(driver, channel)
+    return (_heard_by_asyncpg if _is_asyncpg(driver) else _heard_by_psycopg)(driver, channels)
 
 
-async def _heard_by_psycopg(driver: Any, channel: str) -> AsyncIterator[None]:
+async def _heard_by_psycopg(
+    driver: Any, channels: Sequence[str]
+) -> AsyncIterator[Notification | None]:
     await driver.set_autocommit(True)
-    await driver.execute(f"LISTEN {channel}")
-    yield
-    async for _ in driver.notifies():  # pragma: no branch - it ends with an error
-        yield
+    for channel in channels:
+        await driver.execute(f"LISTEN {channel}")
+    yield None
+    async for heard in driver.notifies():  # pragma: no branch - it ends with an error
+        yield Notification(heard.channel, heard.payload)
 
 
-async def _heard_by_asyncpg(driver: Any, channel: str) -> AsyncIterator[None]:
-    heard: asyncio.Queue[str] = asyncio.Queue()
-    driver.add_termination_listener(lambda *_: heard.put_nowait(_ENDED))
-    await driver.add_listener(channel, lambda *_: heard.put_nowait(channel))
-    yield
-    while await heard.get() != _ENDED:
-        yield
+async def _heard_by_asyncpg(
+    driver: Any, channels: Sequence[str]
+) -> AsyncIterator[Notification | None]:
+    heard: asyncio.Queue[Notification | None] = asyncio.Queue()
+
+    def hear(_driver: object, _pid: int, channel: str, payload: object) -> None:
+        heard.put_nowait(Notification(channel, str(payload)))
+
+    driver.add_termination_listener(lambda *_: heard.put_nowait(None))
+    for channel in channels:
+        await driver.add_listener(channel, hear)
+    yield None
+    while (found := await heard.get()) is not None:
+        yield found
     raise ConnectionError("the server has ended the connection")
 
 

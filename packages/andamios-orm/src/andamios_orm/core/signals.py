@@ -10,8 +10,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import uuid
 import weakref
 from typing import TYPE_CHECKING, Any, Final
+
+from sqlalchemy import func, select
 
 from andamios_orm.core.drivers import close, notifications
 from andamios_orm.core.ledger import on_commit
@@ -22,6 +25,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
     from sqlalchemy.ext.asyncio import AsyncEngine
+
+    from andamios_orm.core.drivers import Notification
 
 __all__ = ["Signals"]
 
@@ -45,6 +50,8 @@ class Signals:
         """How often it has begun to listen; what came before each was not heard."""
         self._engine = engine
         self._waiting: set[asyncio.Future[None]] = set()
+        self._own = f"andamios_pulse_{uuid.uuid4().hex}"
+        self._pulses: dict[str, asyncio.Future[None]] = {}
         self._listener: asyncio.Task[None] | None = None
         self._unsubscribe: Callable[[], None] = on_commit(engine, _weak_call(self))
 
@@ -75,6 +82,28 @@ class Signals:
             with contextlib.suppress(RuntimeError):  # its loop is closed
                 armed.get_loop().call_soon_threadsafe(_resolve, armed)
 
+    async def hears(self, *, within: float) -> bool:
+        """Return whether it hears, in so many seconds, what it tells itself through the engine.
+
+        PostgreSQL delivers in the order of commits: if so, it has heard all that was committed
+        before. If not, it may be deaf: its connection can be dead and not know it.
+        """
+        if not self.listening:
+            return False
+        payload = uuid.uuid4().hex
+        pulse = self._pulses[payload] = asyncio.get_running_loop().create_future()
+        try:
+            async with asyncio.timeout(within):
+                async with self._engine.begin() as connection:
+                    await connection.execute(select(func.pg_notify(self._own, payload)))
+                await pulse
+        except Exception as error:  # noqa: BLE001 - whatever it is, nothing was heard
+            logger.debug("nothing was heard of what was told: %s", error)
+            return False
+        finally:
+            del self._pulses[payload]
+        return True
+
     async def close(self) -> None:
         """End the listener, and wake everybody for the last time."""
         if self.closed:
@@ -103,8 +132,8 @@ class Signals:
         while True:
             try:
                 async with self._dedicated() as driver:
-                    async for _ in notifications(driver, CHANNEL):
-                        self._heard()
+                    async for heard in notifications(driver, CHANNEL, self._own):
+                        self._heard(heard)
                         pause = _FIRST_PAUSE
             except Exception as error:  # noqa: BLE001 - whatever it is, the database is asked again
                 if _cancelled():
@@ -115,11 +144,15 @@ class Signals:
             await asyncio.sleep(pause)
             pause = min(2 * pause, _LONGEST_PAUSE)
 
-    def _heard(self) -> None:
+    def _heard(self, heard: Notification | None) -> None:
         """Wake everybody: something is there, or it listens from now on."""
-        if not self.listening:
+        if heard is None:
             self.listening = True
             self.beginnings += 1
+        elif heard.channel == self._own:
+            if (pulse := self._pulses.get(heard.payload)) is not None:
+                _resolve(pulse)
+            return
         self.wake()
 
     @contextlib.asynccontextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -30,6 +31,12 @@ class Began(NamedTuple):
 
 
 _UNKNOWN: Final = Began(-1, -1)
+_PULSE: Final = 0.5
+"""Seconds between two looks at whether signals arrive."""
+_DEAF: Final = 0.5
+"""Seconds after which a signal that was sent is taken to be lost."""
+_REST: Final = 60.0
+"""Seconds after which a cache that nobody asks looks no more."""
 
 
 class Epochs:
@@ -48,7 +55,8 @@ class Epochs:
         self._epoch = 0
         self._removals = 0
         self._lock = Lock()
-        self._listener: asyncio.Task[None] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+        self._asked_at = 0.0
         self._ends: list[Callable[[], None]] = [on_commit(each, self.next) for each in engines]
         event.listen(self._engine.sync_engine, "begin", self._note)
 
@@ -80,20 +88,25 @@ class Epochs:
         return began.removals != self._removals
 
     def listen(self) -> None:
-        """Listen from now on, in a task of this event loop."""
-        if self._listener is None:
-            self._listener = asyncio.get_running_loop().create_task(
-                self._count(), name="axai-cache-signals"
-            )
+        """Listen from now on, in tasks of this event loop."""
+        self._asked_at = time.monotonic()
+        if not self._tasks:
+            loop = asyncio.get_running_loop()
+            self._tasks = [
+                loop.create_task(self._count(), name="axai-cache-signals"),
+                loop.create_task(self._doubt(), name="axai-cache-pulse"),
+            ]
 
     async def close(self) -> None:
         """Listen and count no more."""
         event.remove(self._engine.sync_engine, "begin", self._note)
         for end in self._ends:
             end()
+        for task in self._tasks:
+            task.cancel()
         await self._signals.close()
-        if self._listener is not None:
-            await asyncio.wait({self._listener})
+        if self._tasks:
+            await asyncio.wait(self._tasks)
 
     def _note(self, connection: Connection) -> None:
         """Note it before BEGIN: the snapshot shows every commit that is counted."""
@@ -102,9 +115,18 @@ class Epochs:
         info[self] = Began(-1 if now is None else now, self._removals)
 
     async def _count(self) -> None:
-        """Count, also now and then without a signal: a connection may be dead and not know it."""
+        """Count what is signalled."""
         while not self._signals.closed:
             armed = self._signals.arm()
             await self._signals.wait(armed)
             self._signals.disarm(armed)
-            self.next()
+            if armed.done():
+                self.next()
+
+    async def _doubt(self) -> None:
+        """Count as well whenever a signal may have been lost: a connection can die in silence."""
+        while not self._signals.closed:
+            await asyncio.sleep(_PULSE)
+            is_used = time.monotonic() - self._asked_at < _REST
+            if not (is_used and await self._signals.hears(within=_DEAF)):
+                self.next()

@@ -172,7 +172,7 @@ class PostgresPoolConfig:
             max_overflow=self.max_overflow,
             pool_timeout=self.pool_timeout,
             pool_recycle=self.pool_recycle,
-            pool_pre_ping=self.pool_pre_ping,
+            pool_pre_ping=False,  # what has rested is tried by the manager
         )
 
 

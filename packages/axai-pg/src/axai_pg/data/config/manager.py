@@ -11,6 +11,7 @@ from andamios_orm.core import Session, create_engine
 from andamios_orm.core.blocking import create_blocking_engine
 from axai_pg.data.config import health
 from axai_pg.data.config.connection import PostgresPoolConfig
+from axai_pg.data.config.pinging import ping_rested
 from axai_pg.data.isolation import IsolatedSession, Isolation, Scope, watch
 from axai_pg.exceptions import NotInitialized
 
@@ -56,6 +57,8 @@ class DatabaseManager:
         self._async_engine = create_engine(settings)
         for engine in (self._engine, self._async_engine.sync_engine):
             watch(engine)
+            if self.pool_config.pool_pre_ping:
+                ping_rested(engine)
             if not self.pool_config.prepared_statements:
                 event.listen(engine, "connect", _prepare_nothing)
 
