@@ -143,7 +143,10 @@ class Session(AsyncSession):
         try:
             self._warn()
         finally:  # a warning may be an error
-            await super().close()
+            if self.in_transaction():
+                await super().close()
+            else:  # there is no connection to wait for
+                self.sync_session.close()
 
     async def __aexit__(
         self,
@@ -157,7 +160,10 @@ class Session(AsyncSession):
         try:
             self._warn()
         finally:
-            await super().__aexit__(kind, error, traceback)
+            if self.in_transaction():
+                await super().__aexit__(kind, error, traceback)
+            else:  # which nothing can cut short
+                await self.close()
 
     def _warn(self) -> None:
         inner = self.sync_session

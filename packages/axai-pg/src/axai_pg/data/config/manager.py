@@ -211,7 +211,8 @@ class DatabaseManager:
             ) as session,
         ):
             yield session
-            session.commit()
+            if session.in_transaction():
+                session.commit()
 
     @asynccontextmanager
     async def _async_session(self, scope: Scope) -> AsyncIterator[Session]:
@@ -224,7 +225,8 @@ class DatabaseManager:
                 close_resets_only=False,
             ) as session:
                 yield session
-                await session.commit()
+                if session.in_transaction():
+                    await session.commit()
 
 
 def _prepare_nothing(_connection: object, record: ConnectionPoolEntry) -> None:
