@@ -67,3 +67,17 @@ async def test_what_cannot_be_told_is_not_heard(signals: Signals) -> None:
     signals._own = "x" * 100  # longer than a name can be
 
     assert not await signals.hears(within=10)
+
+
+async def test_who_waits_for_a_pulse_is_let_go_as_it_closes(signals: Signals) -> None:
+    signals._own, heard = "andamios_pulse_else", signals._own
+    waiting = asyncio.create_task(signals.hears(within=60))
+    async with asyncio.timeout(10):
+        while not signals._pulses:  # noqa: ASYNC110 - nobody tells
+            await asyncio.sleep(0.001)
+
+        await signals.close()
+        found = await waiting
+
+    assert heard != signals._own
+    assert not found

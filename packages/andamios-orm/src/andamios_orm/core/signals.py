@@ -111,6 +111,9 @@ class Signals:
         self.closed = True
         self._unsubscribe()
         self.wake()
+        for pulse in self._pulses.values():
+            with contextlib.suppress(asyncio.InvalidStateError):  # it was heard just now
+                pulse.set_exception(ConnectionError("nobody listens any more"))
         listener, self._listener = self._listener, None
         if listener is not None:
             listener.cancel()

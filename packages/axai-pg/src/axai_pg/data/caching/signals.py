@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from contextlib import suppress
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -56,6 +57,7 @@ class Epochs:
         self._removals = 0
         self._lock = Lock()
         self._tasks: list[asyncio.Task[None]] = []
+        self._closing = asyncio.Event()
         self._asked_at = 0.0
         self._ends: list[Callable[[], None]] = [on_commit(each, self.next) for each in engines]
         event.listen(self._engine.sync_engine, "begin", self._note)
@@ -102,8 +104,7 @@ class Epochs:
         event.remove(self._engine.sync_engine, "begin", self._note)
         for end in self._ends:
             end()
-        for task in self._tasks:
-            task.cancel()
+        self._closing.set()
         await self._signals.close()
         if self._tasks:
             await asyncio.wait(self._tasks)
@@ -126,7 +127,8 @@ class Epochs:
     async def _doubt(self) -> None:
         """Count as well whenever a signal may have been lost: a connection can die in silence."""
         while not self._signals.closed:
-            await asyncio.sleep(_PULSE)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._closing.wait(), _PULSE)
             is_used = time.monotonic() - self._asked_at < _REST
             if not (is_used and await self._signals.hears(within=_DEAF)):
                 self.next()
