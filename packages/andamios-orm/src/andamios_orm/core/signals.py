@@ -12,7 +12,7 @@ import contextlib
 import logging
 import uuid
 import weakref
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from sqlalchemy import func, select
 
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from andamios_orm.core.drivers import Notification
 
 __all__ = ["Signals"]
+
+T = TypeVar("T")
 
 logger = logging.getLogger("andamios_orm.feed")
 
@@ -51,7 +53,7 @@ class Signals:
         self._engine = engine
         self._waiting: set[asyncio.Future[None]] = set()
         self._own = f"andamios_pulse_{uuid.uuid4().hex}"
-        self._pulses: dict[str, asyncio.Future[None]] = {}
+        self._pulses: dict[str, asyncio.Future[bool]] = {}
         self._listener: asyncio.Task[None] | None = None
         self._unsubscribe: Callable[[], None] = on_commit(engine, _weak_call(self))
 
@@ -80,7 +82,7 @@ class Signals:
         waiting, self._waiting = self._waiting, set()
         for armed in waiting:
             with contextlib.suppress(RuntimeError):  # its loop is closed
-                armed.get_loop().call_soon_threadsafe(_resolve, armed)
+                armed.get_loop().call_soon_threadsafe(_resolve, armed, None)
 
     async def hears(self, *, within: float) -> bool:
         """Return whether it hears, in so many seconds, what it tells itself through the engine.
@@ -91,18 +93,18 @@ class Signals:
         if not self.listening:
             return False
         payload = uuid.uuid4().hex
-        pulse = self._pulses[payload] = asyncio.get_running_loop().create_future()
+        pulse: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        self._pulses[payload] = pulse
         try:
             async with asyncio.timeout(within):
                 async with self._engine.begin() as connection:
                     await connection.execute(select(func.pg_notify(self._own, payload)))
-                await pulse
+                return await pulse
         except Exception as error:  # noqa: BLE001 - whatever it is, nothing was heard
             logger.debug("nothing was heard of what was told: %s", error)
             return False
         finally:
             del self._pulses[payload]
-        return True
 
     async def close(self) -> None:
         """End the listener, and wake everybody for the last time."""
@@ -112,8 +114,7 @@ class Signals:
         self._unsubscribe()
         self.wake()
         for pulse in self._pulses.values():
-            with contextlib.suppress(asyncio.InvalidStateError):  # it was heard just now
-                pulse.set_exception(ConnectionError("nobody listens any more"))
+            _resolve(pulse, answer=False)
         listener, self._listener = self._listener, None
         if listener is not None:
             listener.cancel()
@@ -154,7 +155,7 @@ class Signals:
             self.beginnings += 1
         elif heard.channel == self._own:
             if (pulse := self._pulses.get(heard.payload)) is not None:
-                _resolve(pulse)
+                _resolve(pulse, answer=True)
             return
         self.wake()
 
@@ -187,9 +188,9 @@ def _detach(connection: Connection) -> None:
     connection.detach()
 
 
-def _resolve(armed: asyncio.Future[None]) -> None:
-    if not armed.done():
-        armed.set_result(None)
+def _resolve(waiting: asyncio.Future[T], answer: T) -> None:
+    if not waiting.done():
+        waiting.set_result(answer)
 
 
 def _weak_call(signals: Signals) -> Callable[[], None]:
