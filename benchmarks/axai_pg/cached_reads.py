@@ -69,7 +69,8 @@ async def asked(
 _BOTH: Final = {"query": asked, "ours": asked}
 _SESSION: Final = "a session is made and closed for each of them"
 _ASKED: Final = (
-    "after a commit of anybody, the database is asked once whether the answer is still true"
+    "a second later, or after a commit of anybody, the database is asked once whether the answer "
+    "is still true"
 )
 QUESTIONS: Final = {
     "document_page_cached": newest,

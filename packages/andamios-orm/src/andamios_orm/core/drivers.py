@@ -6,14 +6,13 @@ import asyncio
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator
 
     from sqlalchemy import Connection
 
 __all__ = [
     "DRIVERS",
     "Diagnosis",
-    "Notification",
     "close",
     "diagnosis",
     "drivers_own",
@@ -24,6 +23,7 @@ __all__ = [
 
 DRIVERS: Final = frozenset({"psycopg", "psycopg_async", "asyncpg"})
 """The drivers by the names that SQLAlchemy has for them."""
+_ENDED: Final = "ended"
 
 
 class Diagnosis(NamedTuple):
@@ -34,13 +34,6 @@ class Diagnosis(NamedTuple):
     table: str | None
     column: str | None
     constraint: str | None
-
-
-class Notification(NamedTuple):
-    """What NOTIFY has told."""
-
-    channel: str
-    payload: str
 
 
 def diagnosis(error: BaseException) -> Diagnosis:
@@ -89,40 +82,30 @@ def status(connection: Connection) -> str:
     return "INTRANS" if driver.is_in_transaction() else "IDLE"
 
 
-def notifications(driver: Any, *channels: str) -> AsyncIterator[Notification | None]:
-    """Return what yields None once it listens to ``channels``, and then each notification.
+def notifications(driver: Any, channel: str) -> AsyncIterator[None]:
+    """Return what yields once it listens, and at each notification.
 
     It raises when the connection ends. ``driver`` is a connection of the driver's own, and
-    the channels are plain names.
+    ``channel`` a plain name.
     """
-    return (_heard_by_asyncpg if _is_asyncpg(driver) else _heard_by_psycopg)(driver, channels)
+    return (_heard_by_asyncpg if _is_asyncpg(driver) else _heard_by_psycopg)(driver, channel)
 
 
-async def _heard_by_psycopg(
-    driver: Any, channels: Sequence[str]
-) -> AsyncIterator[Notification | None]:
+async def _heard_by_psycopg(driver: Any, channel: str) -> AsyncIterator[None]:
     await driver.set_autocommit(True)
-    for channel in channels:
-        await driver.execute(f"LISTEN {channel}")
-    yield None
-    async for heard in driver.notifies():  # pragma: no branch - it ends with an error
-        yield Notification(heard.channel, heard.payload)
+    await driver.execute(f"LISTEN {channel}")
+    yield
+    async for _ in driver.notifies():  # pragma: no branch - it ends with an error
+        yield
 
 
-async def _heard_by_asyncpg(
-    driver: Any, channels: Sequence[str]
-) -> AsyncIterator[Notification | None]:
-    heard: asyncio.Queue[Notification | None] = asyncio.Queue()
-
-    def hear(_driver: object, _pid: int, channel: str, payload: object) -> None:
-        heard.put_nowait(Notification(channel, str(payload)))
-
-    driver.add_termination_listener(lambda *_: heard.put_nowait(None))
-    for channel in channels:
-        await driver.add_listener(channel, hear)
-    yield None
-    while (found := await heard.get()) is not None:
-        yield found
+async def _heard_by_asyncpg(driver: Any, channel: str) -> AsyncIterator[None]:
+    heard: asyncio.Queue[str] = asyncio.Queue()
+    driver.add_termination_listener(lambda *_: heard.put_nowait(_ENDED))
+    await driver.add_listener(channel, lambda *_: heard.put_nowait(channel))
+    yield
+    while await heard.get() != _ENDED:
+        yield
     raise ConnectionError("the server has ended the connection")
 
 

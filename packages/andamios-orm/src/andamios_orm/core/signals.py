@@ -10,11 +10,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import uuid
 import weakref
-from typing import TYPE_CHECKING, Any, Final, TypeVar
-
-from sqlalchemy import func, select
+from typing import TYPE_CHECKING, Any, Final
 
 from andamios_orm.core.drivers import close, notifications
 from andamios_orm.core.ledger import on_commit
@@ -26,11 +23,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
     from sqlalchemy.ext.asyncio import AsyncEngine
 
-    from andamios_orm.core.drivers import Notification
-
 __all__ = ["Signals"]
-
-T = TypeVar("T")
 
 logger = logging.getLogger("andamios_orm.feed")
 
@@ -52,8 +45,6 @@ class Signals:
         """How often it has begun to listen; what came before each was not heard."""
         self._engine = engine
         self._waiting: set[asyncio.Future[None]] = set()
-        self._own = f"andamios_pulse_{uuid.uuid4().hex}"
-        self._pulses: dict[str, asyncio.Future[bool]] = {}
         self._listener: asyncio.Task[None] | None = None
         self._unsubscribe: Callable[[], None] = on_commit(engine, _weak_call(self))
 
@@ -82,29 +73,7 @@ class Signals:
         waiting, self._waiting = self._waiting, set()
         for armed in waiting:
             with contextlib.suppress(RuntimeError):  # its loop is closed
-                armed.get_loop().call_soon_threadsafe(_resolve, armed, None)
-
-    async def hears(self, *, within: float) -> bool:
-        """Return whether it hears, in so many seconds, what it tells itself through the engine.
-
-        PostgreSQL delivers in the order of commits: if so, it has heard all that was committed
-        before. If not, it may be deaf: its connection can be dead and not know it.
-        """
-        if not self.listening:
-            return False
-        payload = uuid.uuid4().hex
-        pulse: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-        self._pulses[payload] = pulse
-        try:
-            async with asyncio.timeout(within):
-                async with self._engine.begin() as connection:
-                    await connection.execute(select(func.pg_notify(self._own, payload)))
-                return await pulse
-        except Exception as error:  # noqa: BLE001 - whatever it is, nothing was heard
-            logger.debug("nothing was heard of what was told: %s", error)
-            return False
-        finally:
-            del self._pulses[payload]
+                armed.get_loop().call_soon_threadsafe(_resolve, armed)
 
     async def close(self) -> None:
         """End the listener, and wake everybody for the last time."""
@@ -113,8 +82,6 @@ class Signals:
         self.closed = True
         self._unsubscribe()
         self.wake()
-        for pulse in self._pulses.values():
-            _resolve(pulse, answer=False)
         listener, self._listener = self._listener, None
         if listener is not None:
             listener.cancel()
@@ -136,8 +103,8 @@ class Signals:
         while True:
             try:
                 async with self._dedicated() as driver:
-                    async for heard in notifications(driver, CHANNEL, self._own):
-                        self._heard(heard)
+                    async for _ in notifications(driver, CHANNEL):
+                        self._heard()
                         pause = _FIRST_PAUSE
             except Exception as error:  # noqa: BLE001 - whatever it is, the database is asked again
                 if _cancelled():
@@ -148,15 +115,11 @@ class Signals:
             await asyncio.sleep(pause)
             pause = min(2 * pause, _LONGEST_PAUSE)
 
-    def _heard(self, heard: Notification | None) -> None:
+    def _heard(self) -> None:
         """Wake everybody: something is there, or it listens from now on."""
-        if heard is None:
+        if not self.listening:
             self.listening = True
             self.beginnings += 1
-        elif heard.channel == self._own:
-            if (pulse := self._pulses.get(heard.payload)) is not None:
-                _resolve(pulse, answer=True)
-            return
         self.wake()
 
     @contextlib.asynccontextmanager
@@ -188,9 +151,9 @@ def _detach(connection: Connection) -> None:
     connection.detach()
 
 
-def _resolve(waiting: asyncio.Future[T], answer: T) -> None:
-    if not waiting.done():
-        waiting.set_result(answer)
+def _resolve(armed: asyncio.Future[None]) -> None:
+    if not armed.done():
+        armed.set_result(None)
 
 
 def _weak_call(signals: Signals) -> Callable[[], None]:

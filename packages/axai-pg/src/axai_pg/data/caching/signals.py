@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
-from contextlib import suppress
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -32,12 +30,6 @@ class Began(NamedTuple):
 
 
 _UNKNOWN: Final = Began(-1, -1)
-_PULSE: Final = 0.5
-"""Seconds between two looks at whether signals arrive."""
-_DEAF: Final = 0.5
-"""Seconds after which a signal that was sent is taken to be lost."""
-_REST: Final = 60.0
-"""Seconds after which a cache that nobody asks looks no more."""
 
 
 class Epochs:
@@ -56,9 +48,7 @@ class Epochs:
         self._epoch = 0
         self._removals = 0
         self._lock = Lock()
-        self._tasks: list[asyncio.Task[None]] = []
-        self._closing = asyncio.Event()
-        self._asked_at = 0.0
+        self._listener: asyncio.Task[None] | None = None
         self._ends: list[Callable[[], None]] = [on_commit(each, self.next) for each in engines]
         event.listen(self._engine.sync_engine, "begin", self._note)
 
@@ -90,24 +80,20 @@ class Epochs:
         return began.removals != self._removals
 
     def listen(self) -> None:
-        """Listen from now on, in tasks of this event loop."""
-        self._asked_at = time.monotonic()
-        if not self._tasks:
-            loop = asyncio.get_running_loop()
-            self._tasks = [
-                loop.create_task(self._count(), name="axai-cache-signals"),
-                loop.create_task(self._doubt(), name="axai-cache-pulse"),
-            ]
+        """Listen from now on, in a task of this event loop."""
+        if self._listener is None:
+            self._listener = asyncio.get_running_loop().create_task(
+                self._count(), name="axai-cache-signals"
+            )
 
     async def close(self) -> None:
         """Listen and count no more."""
         event.remove(self._engine.sync_engine, "begin", self._note)
         for end in self._ends:
             end()
-        self._closing.set()
         await self._signals.close()
-        if self._tasks:
-            await asyncio.wait(self._tasks)
+        if self._listener is not None:
+            await asyncio.wait({self._listener})
 
     def _note(self, connection: Connection) -> None:
         """Note it before BEGIN: the snapshot shows every commit that is counted."""
@@ -116,19 +102,9 @@ class Epochs:
         info[self] = Began(-1 if now is None else now, self._removals)
 
     async def _count(self) -> None:
-        """Count what is signalled."""
+        """Count, also now and then without a signal: a connection may be dead and not know it."""
         while not self._signals.closed:
             armed = self._signals.arm()
             await self._signals.wait(armed)
             self._signals.disarm(armed)
-            if armed.done():
-                self.next()
-
-    async def _doubt(self) -> None:
-        """Count as well whenever a signal may have been lost: a connection can die in silence."""
-        while not self._signals.closed:
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._closing.wait(), _PULSE)
-            is_used = time.monotonic() - self._asked_at < _REST
-            if not (is_used and await self._signals.hears(within=_DEAF)):
-                self.next()
+            self.next()
