@@ -45,10 +45,13 @@ async def backend_of_async(manager: DatabaseManager) -> Any:
         return await session.scalar(text("SELECT pg_backend_pid()"))
 
 
-async def test_one_that_was_used_a_moment_ago_is_not_tried(
-    manager: DatabaseManager, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("fresh", "tried"), [(0, 2), (60, 0)], ids=["it has rested", "it was used just now"]
+)
+async def test_only_one_that_has_rested_is_tried(
+    manager: DatabaseManager, monkeypatch: pytest.MonkeyPatch, fresh: float, tried: int
 ) -> None:
-    monkeypatch.setattr(pinging, "_FRESH", 60)
+    monkeypatch.setattr(pinging, "_FRESH", fresh)
     pings = pings_of(manager._engine, monkeypatch)
     pings_of_async = pings_of(manager._async_engine.sync_engine, monkeypatch)
 
@@ -56,21 +59,7 @@ async def test_one_that_was_used_a_moment_ago_is_not_tried(
     found_by_async = {await backend_of_async(manager) for _ in range(3)}
 
     assert (len(found), len(found_by_async)) == (1, 1)
-    assert pings == pings_of_async == []
-
-
-async def test_one_that_has_rested_is_tried(
-    manager: DatabaseManager, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(pinging, "_FRESH", 0)
-    pings = pings_of(manager._engine, monkeypatch)
-    pings_of_async = pings_of(manager._async_engine.sync_engine, monkeypatch)
-
-    found = {backend(manager) for _ in range(3)}
-    found_by_async = {await backend_of_async(manager) for _ in range(3)}
-
-    assert (len(found), len(found_by_async)) == (1, 1)
-    assert (len(pings), len(pings_of_async)) == (2, 2)
+    assert (len(pings), len(pings_of_async)) == (tried, tried)
 
 
 @pytest.mark.parametrize("fresh", [0, 60], ids=["it has rested", "it was used just now"])
