@@ -83,7 +83,7 @@ def framework_of(architecture: object) -> str | None:
     found = architecture.get("framework") if _is_object(architecture) else None
     if isinstance(found, (list, tuple)):
         found = found[0] if found else None
-    if _is_object(found):
+    if not isinstance(found, str) and _is_object(found):
         found = found.get("name")
     return found.strip()[:_LONGEST] or None if isinstance(found, str) else None
 
@@ -98,12 +98,14 @@ def _number(parts: object) -> int:
 
     An object that groups them in lists, such as dependencies by ecosystem, has those of all.
     """
-    if _is_object(parts):
-        return sum(len(each) if isinstance(each, (list, tuple)) else 1 for each in parts.values())
-    if isinstance(parts, (list, tuple)):
-        return len(parts)
     if isinstance(parts, bool):
         return 0
     if isinstance(parts, int):
         return max(parts, 0)
-    return 1 if isinstance(parts, str) and parts.strip() else 0
+    if isinstance(parts, str):
+        return 1 if parts.strip() else 0
+    if isinstance(parts, (list, tuple)):
+        return len(parts)
+    if _is_object(parts):
+        return sum(len(each) if isinstance(each, (list, tuple)) else 1 for each in parts.values())
+    return 0
