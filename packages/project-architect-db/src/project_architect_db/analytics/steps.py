@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 __all__ = [
     "MOST",
     "beginning",
+    "bounds_of",
     "count_steps",
     "earlier",
     "refuse_too_many",
@@ -103,7 +104,7 @@ def refuse_too_many(unit: str, scope: Scope) -> None:
     Raises:
         ValueRefused: there are too many.
     """
-    bounds = _bounds(unit, scope, None)
+    bounds = bounds_of(unit, scope, None)
     if bounds is not None:
         count_steps(unit, *bounds)
 
@@ -119,10 +120,12 @@ def steps_of(
     Raises:
         ValueRefused: there are too many.
     """
-    bounds = _bounds(unit, scope, seen)
+    bounds = bounds_of(unit, scope, seen)
     found = list(steps(unit, *bounds)) if bounds else []
     if not found:
         return []
+    if scope.timezone == "UTC":  # which skips nothing, so they need not be looked up
+        return [(step, step.replace(tzinfo=dt.UTC)) for step in found]
     zone = scope.zone
     shown = [*found, earlier(unit, found[-1], -1)]
     moments = [step.replace(tzinfo=zone).astimezone(dt.UTC) for step in shown]
@@ -133,7 +136,7 @@ def steps_of(
     ]
 
 
-def _bounds(
+def bounds_of(
     unit: str, scope: Scope, seen: tuple[dt.datetime, dt.datetime] | None
 ) -> tuple[dt.datetime, dt.datetime] | None:
     """Return the first and the last step; None if nobody knows them."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import copy
 import datetime as dt
+from itertools import groupby, islice
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Self
 
 from andamios_orm.core.cache import Caching
@@ -17,9 +19,14 @@ from project_architect_db.analytics.following_attention import SPARE
 from project_architect_db.analytics.metrics import METRICS, metric_of
 from project_architect_db.analytics.repositories import health
 from project_architect_db.analytics.scope import Scope
-from project_architect_db.analytics.series import compared_scope, series_of
+from project_architect_db.analytics.series import (
+    compared_scope,
+    counts_of,
+    is_short,
+    series_of,
+)
 from project_architect_db.analytics.shapes import ratio
-from project_architect_db.analytics.steps import refuse_too_many
+from project_architect_db.analytics.steps import refuse_too_many, steps_of
 from project_architect_db.models import Project, Repository, rollups
 from project_architect_db.models.conversation import PHASES
 from project_architect_db.repositories import figures
@@ -243,10 +250,14 @@ class AnalyticsRepository(Bound[Project]):
         refuse_too_many(granularity, scope)  # before the database is asked
         asked = self._asked()
         rows = await asked.sums((counted.kind,), wider, granularity)
-        points, total, others = await asyncio.to_thread(
-            series_of, counted, granularity, scope, rows, back
-        )
-        before = others if compare else None
+        counts = counts_of(counted, rows)
+        wanted = (granularity, scope, counts, back)
+        if is_short(granularity, scope, counts):
+            points = series_of(*wanted)
+        else:
+            points = await asyncio.to_thread(series_of, *wanted)
+        total = points[-1].running_total if points else 0
+        before = counts.total() - total if compare else None
         return asked.answer(
             TimeSeriesData(
                 **figures.head(scope),
@@ -282,16 +293,20 @@ class AnalyticsRepository(Bound[Project]):
         )
 
     async def _recent(self, asked: Asked, scope: Scope) -> list[SeriesChange]:
-        wider, back = compared_scope("day", scope)
+        wider, _ = compared_scope("day", scope)
         kinds = tuple(dict.fromkeys(METRICS[name].kind for name in _RECENT))
         rows = await asked.sums(kinds, wider, "day")
+        days = [day for day, _ in steps_of("day", scope, None)]
         found = []
         for name in _RECENT:
-            points, total, before = series_of(METRICS[name], "day", scope, rows, back)
+            counts = counts_of(METRICS[name], rows)
+            values = [counts[day] for day in days]
+            total = sum(values)
+            before = counts.total() - total
             found.append(
                 SeriesChange(
                     name=name,
-                    values=[point.value for point in points],
+                    values=values,
                     total=total,
                     previous_total=before,
                     change_ratio=ratio(total - before, before),
@@ -318,23 +333,11 @@ class AnalyticsRepository(Bound[Project]):
             attention(scope, last_phase, shown + SPARE),
             following_attention.attention(scope, last_phase, shown),
         )
-        items: dict[int, AttentionItem] = {}
-        for key, name, status, code, number, since, _ in rows:
-            if key not in items and len(items) == limit:
-                break
-            reason = AttentionReason(
-                code=code, text=_reason(code, number, since), count=number, since=since
-            )
-            item = items.setdefault(
-                key,
-                AttentionItem(project_id=key, name=name, status=status, since=since, reasons=[]),
-            )
-            item.reasons.append(reason)
-            item.since = min(item.since, since)
-        for item in items.values():
-            item.reasons.sort(key=lambda reason: REASONS.index(reason.code))
+        by_project = groupby(rows, key=itemgetter(0))
         return Attention(
-            **figures.head(scope), total=rows[0][6] if rows else 0, items=list(items.values())
+            **figures.head(scope),
+            total=rows[0][6] if rows else 0,
+            items=[_item(list(found)) for _, found in islice(by_project, limit)],
         )
 
     # ---- what the answers are made of -----------------------------------------------------
@@ -366,7 +369,23 @@ def _total(totals: Any, name: str) -> int:
     return sum(found.values()) if metric.key is None else found[metric.key]
 
 
-def _reason(code: str, number: int, since: dt.datetime) -> str:
+def _item(rows: Sequence[Any]) -> AttentionItem:
+    """Return a project out of its rows of ``attention()``, its reasons in their order."""
+    key, name, status = rows[0][:3]
+    ordered = sorted(rows, key=lambda row: REASONS.index(row[3]))
+    return AttentionItem(
+        project_id=key,
+        name=name,
+        status=status,
+        since=min(row[5] for row in rows),
+        reasons=[
+            AttentionReason(code=code, text=_text(code, number, since), count=number, since=since)
+            for _, _, _, code, number, since, _ in ordered
+        ],
+    )
+
+
+def _text(code: str, number: int, since: dt.datetime) -> str:
     """Return a reason in words."""
     day = f"{since:%Y-%m-%d}"
     return {
