@@ -5,6 +5,7 @@ import gc
 import importlib
 import importlib.util
 import os
+import sys
 from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import NoReturn
@@ -33,6 +34,15 @@ def pytest_collection_finish() -> None:
     """Let garbage collections skip what was collected: it stays to the end, and is a lot."""
     gc.collect()
     gc.freeze()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish() -> None:
+    """Save what was measured of coverage while there is time: xdist gives a worker 10 s to end."""
+    coverage = sys.modules.get("coverage")
+    measuring = None if coverage is None else coverage.Coverage.current()
+    if measuring is not None:
+        measuring.save()
 
 
 def _sample(items: list[pytest.Item]) -> None:
