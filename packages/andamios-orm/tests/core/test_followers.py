@@ -9,7 +9,7 @@ from sqlalchemy import MetaData, event, make_url, select, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from andamios_orm import Database
-from andamios_orm.core import followers, signals
+from andamios_orm.core import drivers, followers, signals
 from andamios_orm.core.changes import ChangeFeed
 from andamios_orm.core.followers import Batch, Follower
 from andamios_orm.dialect.greenlets import await_
@@ -370,6 +370,12 @@ async def server(postgres_url: str, request: pytest.FixtureRequest) -> AsyncIter
         yield database
 
 
+CUT_OFF = (
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+    "WHERE query LIKE 'LISTEN%' AND datname = current_database()"
+)
+
+
 async def listening(feed: ChangeFeed) -> None:
     async with asyncio.timeout(10):
         while not feed.signals.listening:  # noqa: ASYNC110 - nobody tells
@@ -401,12 +407,7 @@ async def test_what_came_while_the_listener_was_cut_off_is_read_when_it_is_back(
         await asyncio.sleep(0.1)
         monkeypatch.setattr(signals, "_FIRST_PAUSE", 0.3)
         async with other.engine.connect() as connection:
-            await connection.execute(
-                text(
-                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-                    "WHERE query LIKE 'LISTEN%' AND datname = current_database()"
-                )
-            )
+            await connection.execute(text(CUT_OFF))
         async with asyncio.timeout(5):
             while feed.signals.listening:  # noqa: ASYNC110 - nobody tells
                 await asyncio.sleep(0.001)
@@ -415,6 +416,30 @@ async def test_what_came_while_the_listener_was_cut_off_is_read_when_it_is_back(
 
         assert keys(await waiting) == ["1"]
         assert feed.signals.listening
+
+
+async def test_nothing_listens_while_a_broken_connection_is_closed(
+    server: Database, postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closing, may_close = asyncio.Event(), asyncio.Event()
+
+    async def close(driver: Any) -> None:
+        closing.set()
+        await may_close.wait()
+        await drivers.close(driver)
+
+    monkeypatch.setattr(signals, "close", close)
+    async with ChangeFeed(server, Base) as feed, Database(postgres_url) as other:
+        feed.signals.arm()
+        await listening(feed)
+
+        async with other.engine.connect() as connection:
+            await connection.execute(text(CUT_OFF))
+        async with asyncio.timeout(20):
+            await closing.wait()
+
+        assert not feed.signals.listening
+        may_close.set()
 
 
 @pytest.mark.slow

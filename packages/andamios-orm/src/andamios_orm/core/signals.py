@@ -110,8 +110,6 @@ class Signals:
                 if _cancelled():
                     return
                 logger.warning("listening to PostgreSQL ended, trying again: %s", error)
-            finally:
-                self.listening = False
             await asyncio.sleep(pause)
             pause = min(2 * pause, _LONGEST_PAUSE)
 
@@ -134,7 +132,9 @@ class Signals:
                 driver = found
                 try:
                     yield driver
-                finally:  # else it is reset, which a broken one answers with an error in the log
+                finally:
+                    self.listening = False  # before the rest, which may take its time
+                    # Else it is reset, which a broken one answers with an error in the log.
                     await connection.invalidate()
         finally:
             if driver is not None:  # SQLAlchemy leaves one of psycopg open
