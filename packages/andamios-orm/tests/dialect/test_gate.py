@@ -27,7 +27,7 @@ unit = pytest.mark.unit
 concurrency = pytest.mark.concurrency
 db = pytest.mark.db
 
-PATIENCE = 20.0
+PATIENCE = 60.0
 ENDLESS = "SELECT count(*) FROM range(100000000000) r(i) WHERE i % 7 = 3"
 WRITE = "UPDATE t SET n = n + 1 WHERE id = 1"
 
