@@ -30,9 +30,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> Generator[None, o
     return result
 
 
+def pytest_configure() -> None:
+    """Let collections of garbage wait until the tests are there: nearly all of it stays."""
+    gc.disable()
+
+
 def pytest_collection_finish() -> None:
-    """Let garbage collections skip what was collected: it stays to the end, and is a lot."""
+    """Let collections of garbage skip what was collected: it stays to the end, and is a lot."""
     gc.collect()
+    gc.freeze()
+    gc.enable()
+
+
+def pytest_unconfigure() -> None:
+    """Let the interpreter end at once, without a collection of what thousands of tests left."""
     gc.freeze()
 
 
