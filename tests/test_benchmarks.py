@@ -357,6 +357,7 @@ def test_fewer_documents_are_written_into_no_page(
     assert "--documents is at least 1" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 @tolerating_peers
 @pytest.mark.unit
 def test_figures_of_all_packages_have_names_of_their_own(module: ModuleType) -> None:

@@ -116,6 +116,7 @@ def test_the_oldest_lock_holds_the_lowest_version_of_all_that_users_can_ask_for(
     assert missing == {}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("pattern"), [REGISTRY, MACHINE], ids=["registry", "machine"])
 def test_no_file_names_a_registry_or_a_path_of_a_machine(pattern: re.Pattern[str]) -> None:
     found = [

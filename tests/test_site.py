@@ -76,6 +76,7 @@ def broken(page: Path) -> list[str]:
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.unit
 def test_every_public_name_says_what_it_is(extension: tuple[ModuleType, ModuleType]) -> None:
     api, _ = extension

@@ -307,6 +307,7 @@ async def test_instances_in_the_session_show_the_change(
     assert (await _read(database, Project.name))[0] == ("newer",)
 
 
+@pytest.mark.slow
 async def test_a_parent_that_does_not_exist_is_refused(
     database: Database, projects: list[int]
 ) -> None:
@@ -369,6 +370,7 @@ async def test_deleted_rows_do_not_match(database: Database, projects: list[int]
     assert (done.created, done.updated) == (1, 0)
 
 
+@pytest.mark.slow
 async def test_natural_keys_can_be_matched(database: Database) -> None:
     first = [{"code": "es", "name": "Spain"}]
     second = [{"code": "es", "name": "España"}, {"code": "pt", "name": "Portugal"}]
@@ -524,6 +526,7 @@ async def test_a_row_that_is_still_referred_to_is_not_purged(
     assert len(await _read(database, Project.id)) == 3
 
 
+@pytest.mark.slow
 async def test_instances_in_the_session_show_that_they_were_deleted(
     database: Database, projects: list[int]
 ) -> None:

@@ -81,6 +81,7 @@ async def test_a_copy_that_is_cancelled_as_it_begins_costs_its_connection(
         await create(database)
 
 
+@pytest.mark.slow
 async def test_a_copy_that_is_cancelled_while_it_waits_is_rolled_back(postgres_url: str) -> None:
     async with Database(postgres_url) as database:
         async with database.engine.connect() as other:

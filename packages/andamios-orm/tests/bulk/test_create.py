@@ -289,6 +289,7 @@ async def test_who_acts_is_written_with_the_rows(database: Database) -> None:
     assert (created[0].created_by, created[0].updated_by) == ("ana", "ana")
 
 
+@pytest.mark.slow
 async def test_three_bad_rows_of_ten_thousand_are_named_and_nothing_is_written(
     database: Database,
 ) -> None:
@@ -427,6 +428,7 @@ async def test_a_model_of_several_tables_is_refused(database: Database) -> None:
             await bulk_create(session, Dog, [{}])
 
 
+@pytest.mark.slow
 async def test_ten_thousand_rows_take_a_handful_of_hops(duckdb_database: Database) -> None:
     rows = [{"name": f"p{number}"} for number in range(10_000)]
     statements: list[str] = []

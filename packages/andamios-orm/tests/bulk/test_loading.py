@@ -174,6 +174,7 @@ async def test_what_is_no_text_in_a_file_stays(database: Database, tmp_path: Pat
     assert days == [dt.date(2030, 1, 2), None]
 
 
+@pytest.mark.slow
 async def test_a_load_into_a_session_is_the_caller_s_to_commit(database: Database) -> None:
     async with database.session() as session:
         await load(session, Reading, _rows(5), batch_size=2)
@@ -340,6 +341,7 @@ async def test_choices_that_contradict_each_other_are_refused(
             await load(session, Reading, [], atomic=False)
 
 
+@pytest.mark.slow
 async def test_a_load_with_a_name_goes_on_behind_its_last_batch(
     database: Database, tmp_path: Path
 ) -> None:

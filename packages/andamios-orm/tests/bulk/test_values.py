@@ -208,6 +208,7 @@ async def test_arrow_s_columns_arrive(database: Database) -> None:
     assert created[0].local == VALUES["local"]
 
 
+@pytest.mark.slow
 async def test_columns_of_a_mapping_with_other_types_are_converted(database: Database) -> None:
     table = pa.table(
         {

@@ -35,6 +35,7 @@ def test_a_copy_says_what_it_copied_and_what_it_left_out(
     assert done.out == "2 rows of 1 table: compared, the same\n"
 
 
+@pytest.mark.slow
 def test_a_program_reads_what_a_copy_did(call: Call, shop: str, postgres_url: str) -> None:
     done = call("copy-to", postgres_url, "--url", shop, "--json", "--quiet")
 

@@ -199,6 +199,7 @@ def test_a_backup_is_told_and_refused_where_it_cannot_be(
     assert "pg_dump" in call("backup", "copy", "--url", postgres_url).err
 
 
+@pytest.mark.slow
 def test_a_copy_is_restored_after_a_question(call: Call, project: str, duckdb_url: str) -> None:
     call("backup", "copy.duckdb", "--url", duckdb_url)
 
@@ -237,6 +238,7 @@ def test_the_doctor_finds_nothing_at_a_healthy_database(call: Call, project: str
     assert "ok   migrations: the database is at the newest revision" in done.out
 
 
+@pytest.mark.slow
 def test_the_doctor_says_how_to_mend_what_it_finds(
     call: Call, project: str, duckdb_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -259,6 +261,7 @@ def test_the_doctor_says_how_to_mend_what_it_finds(
     assert (short["disk"]["state"], short["log"]["state"]) == ("warn", "warn")
 
 
+@pytest.mark.slow
 def test_the_doctor_names_who_holds_a_file(call: Call, project: str, tmp_path: Path) -> None:
     import subprocess
     import sys

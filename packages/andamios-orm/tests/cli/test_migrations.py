@@ -130,6 +130,7 @@ def test_db_reset_removes_sequences_and_types_too(on: Call, begun: str) -> None:
     assert on("check").code == 3  # the models have neither
 
 
+@pytest.mark.slow
 def test_db_reset_of_an_empty_database_keeps_no_copy(on: Call) -> None:
     on("init")
 
@@ -163,6 +164,7 @@ def test_migrate_goes_down_as_well(on: Call, begun: str) -> None:
     assert on("current").err == "the database is at no revision\n"
 
 
+@pytest.mark.slow
 def test_migrate_may_only_look(on: Call, begun: str) -> None:
     pending = on("migrate", "--check")
     on("migrate")

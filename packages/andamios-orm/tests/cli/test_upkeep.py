@@ -86,6 +86,7 @@ def test_no_file_is_made_by_looking_after_it(
     assert list(Path().glob("*.duckdb")) == []
 
 
+@pytest.mark.slow
 def test_a_sound_database_is_told(call: Call, shop: str, project: str) -> None:
     done = call("verify", "--url", shop, "--models", project)
 
@@ -153,6 +154,7 @@ def test_a_damaged_file_is_not_sound(call: Call, shop: str) -> None:
     assert call("verify", "--url", shop).code == running.UNSOUND
 
 
+@pytest.mark.slow
 def test_a_snapshot_is_made_and_replaced(call: Call, shop: str) -> None:
     first = call("snapshot", "now.duckdb", "--url", shop, "--json")
     refused = call("snapshot", "now.duckdb", "--url", shop)
@@ -164,6 +166,7 @@ def test_a_snapshot_is_made_and_replaced(call: Call, shop: str) -> None:
     assert Path("now.duckdb").stat().st_mode & 0o777 == 0o444
 
 
+@pytest.mark.slow
 def test_who_has_the_file_open_is_named(call: Call, shop: str) -> None:
     program = "import duckdb, sys; c = duckdb.connect('shop.duckdb'); print(1); sys.stdin.read()"
     with subprocess.Popen(

@@ -80,6 +80,7 @@ def test_a_full_pool_is_named(engine: Engine) -> None:
         engine.connect()
 
 
+@pytest.mark.slow
 async def test_a_full_pool_of_tasks_is_named(settings: Settings) -> None:
     async with Database(settings=settings) as database, database.session() as session:
         await session.execute(select(1))

@@ -434,6 +434,7 @@ async def test_many_who_ask_at_once_share_one_query(database: Database, notes: Q
     assert database.cache.statistics().misses == 1
 
 
+@pytest.mark.slow
 async def test_when_the_one_who_asks_is_cancelled_another_one_does(
     database: Database, notes: Queries
 ) -> None:

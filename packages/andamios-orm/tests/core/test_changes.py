@@ -351,6 +351,7 @@ async def settled(feed: ChangeFeed, position: int = 1) -> int:
     return found
 
 
+@pytest.mark.slow
 async def test_a_row_that_is_younger_than_retention_has_its_whole_history(
     database: Database, feed: ChangeFeed
 ) -> None:

@@ -107,6 +107,7 @@ async def test_asking_for_the_next_batch_saves_that_the_last_is_done(
     assert keys(again) == keys(second)
 
 
+@pytest.mark.slow
 async def test_a_follower_wakes_up_when_something_is_committed(
     database: Database, feed: ChangeFeed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -211,6 +212,7 @@ async def test_a_follower_that_is_cancelled_goes_on(database: Database, feed: Ch
     assert keys(await take(follower)) == ["1"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["feed", "follower"])
 @pytest.mark.sampled(3)
 async def test_followers_stop_at_once(
@@ -324,6 +326,7 @@ async def test_what_is_of_no_interest_is_saved_now_and_then(
 # ---- how they wake up --------------------------------------------------------------
 
 
+@pytest.mark.slow
 async def test_a_commit_in_another_thread_wakes_a_follower(
     duckdb_database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -382,6 +385,7 @@ async def listening(feed: ChangeFeed) -> None:
             await asyncio.sleep(0.01)
 
 
+@pytest.mark.slow
 async def test_postgresql_tells_of_commits_elsewhere(
     server: Database, postgres_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -396,6 +400,7 @@ async def test_postgresql_tells_of_commits_elsewhere(
         assert keys(await waiting) == ["1"]
 
 
+@pytest.mark.slow
 async def test_what_came_while_the_listener_was_cut_off_is_read_when_it_is_back(
     server: Database, postgres_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

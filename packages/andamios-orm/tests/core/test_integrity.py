@@ -1293,6 +1293,7 @@ async def test_what_raw_sql_broke_is_found(session: Session) -> None:
     ]
 
 
+@pytest.mark.slow
 async def test_what_was_loaded_on_postgresql_with_constraints_off_is_found(
     postgres_url: str,
 ) -> None:

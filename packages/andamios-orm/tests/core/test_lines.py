@@ -28,6 +28,7 @@ def test_what_a_terminal_would_obey_becomes_a_blank(text: str, line: str) -> Non
     assert one_line(text).encode()
 
 
+@pytest.mark.slow
 def test_no_control_and_no_line_is_left() -> None:
     every = [chr(code) for code in range(sys.maxunicode + 1)]
     obeyed = [sign for sign in every if unicodedata.category(sign) in {"Cc", "Cs", "Zl", "Zp"}] + [

@@ -180,6 +180,7 @@ async def test_slow_statements_are_remembered_by_their_text(filled: Database) ->
     assert slow.seconds / 3 <= slow.longest < slow.seconds
 
 
+@pytest.mark.slow
 async def test_of_many_slow_statements_those_that_took_most_are_remembered(
     andamios_memory_url: str,
 ) -> None:
@@ -262,6 +263,7 @@ async def test_a_stream_is_not_explained(filled: Database) -> None:
     assert [record.plan for record in records] == [None]
 
 
+@pytest.mark.slow
 async def test_statements_of_many_tasks_are_all_counted(filled: Database) -> None:
     observer = observe(filled.engine)
 

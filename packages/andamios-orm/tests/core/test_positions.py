@@ -202,6 +202,7 @@ async def test_a_prepared_transaction_is_recorded_too(server: Database) -> None:
     assert change.key == "1"
 
 
+@pytest.mark.slow
 async def test_positions_go_on_after_all_changes_are_gone(
     database: Database, feed: ChangeFeed, url: str
 ) -> None:
@@ -225,6 +226,7 @@ async def far_ahead(database: Database, position: int) -> None:
         await connection.execute(insert(tables.changes), row)
 
 
+@pytest.mark.slow
 async def test_a_cluster_whose_ids_are_behind_goes_on_where_the_other_ended(
     postgres_url: str,
 ) -> None:

@@ -263,6 +263,7 @@ def test_a_serialization_failure_is_a_write_conflict(engine: Engine) -> None:
             first.execute(update(Place).values(size=3))
 
 
+@pytest.mark.slow
 def test_a_statement_that_takes_too_long_is_a_timeout(engine: Engine) -> None:
     with (
         pytest.raises(TimeoutError, match="statement timeout") as caught,

@@ -244,6 +244,7 @@ def test_a_backend_that_an_operator_ends_is_replaced(engine: Engine, direct: Eng
     assert count(engine) == 0
 
 
+@pytest.mark.slow
 def test_a_refused_commit_on_a_broken_connection_is_still_refused(
     engine: Engine, direct: Engine, proxy: Proxy
 ) -> None:

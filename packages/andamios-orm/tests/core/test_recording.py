@@ -411,6 +411,7 @@ async def versions(feed: ChangeFeed, key: Any) -> list[Any]:
     return await feed.history(Page, key)
 
 
+@pytest.mark.slow
 async def test_history_has_the_row_before_and_after(database: Database, feed: ChangeFeed) -> None:
     with acting_as("ana"):
         page = await database.create(Page, {"title": "a", "body": "text"})
@@ -621,6 +622,7 @@ async def test_a_purged_batch_has_no_history(database: Database, feed: ChangeFee
     assert [each.kind for each in await versions(feed, 2)] == ["bulk_create"]
 
 
+@pytest.mark.slow
 async def test_statements_of_a_session_leave_a_record_with_their_count(
     database: Database, feed: ChangeFeed
 ) -> None:
@@ -714,6 +716,7 @@ async def test_history_is_one_insert_more_in_the_same_hop(duckdb_database: Datab
     assert [statement.split()[2] for statement in seen] == ["andamios_changes", "andamios_history"]
 
 
+@pytest.mark.slow
 async def test_on_postgresql_changes_and_history_are_one_statement(
     postgres_url: str,
 ) -> None:
@@ -728,6 +731,7 @@ async def test_on_postgresql_changes_and_history_are_one_statement(
     assert len(seen) == 1
 
 
+@pytest.mark.slow
 async def test_a_batch_without_a_write_still_waits_for_the_gate(
     duckdb_database: Database,
 ) -> None:

@@ -243,6 +243,7 @@ def test_a_key_is_to_a_table_of_the_same_schema(
     assert physical_keys(connection) == int(schema != "s")
 
 
+@pytest.mark.slow
 def test_tables_of_other_schemas_are_changed(connection: sa.Connection) -> None:
     op = operations(connection, None)
     op.execute('CREATE SCHEMA "my schema"')

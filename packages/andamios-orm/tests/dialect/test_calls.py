@@ -50,6 +50,7 @@ def test_rows_that_nobody_will_read_are_not_kept(raw: duckdb.DuckDBPyConnection)
     assert raw.fetchall() == [(0,), (1,), (2,), (3,)]
 
 
+@pytest.mark.slow
 def test_rows_that_could_not_all_be_kept_are_lost(raw: duckdb.DuckDBPyConnection) -> None:
     rows = Rows()
     last = 5_000_000

@@ -70,6 +70,7 @@ async def whole(lab: Lab, engine: AsyncEngine) -> None:
 # ---- long statements ----------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("autocommit", ["transaction", "autocommit"])
 @pytest.mark.sampled(3)
 async def test_a_statement_stops_when_its_time_is_over(
@@ -88,6 +89,7 @@ async def test_a_statement_stops_when_its_time_is_over(
     await whole(lab, engine)
 
 
+@pytest.mark.slow
 async def test_a_session_stops_when_its_time_is_over(engine: AsyncEngine, lab: Lab) -> None:
     began = time.monotonic()
     with pytest.raises(TimeoutError):
@@ -102,6 +104,7 @@ async def test_a_session_stops_when_its_time_is_over(engine: AsyncEngine, lab: L
     await whole(lab, engine)
 
 
+@pytest.mark.slow
 async def test_a_stream_stops_between_its_batches(engine: AsyncEngine, lab: Lab) -> None:
     slow = f"SELECT i FROM range(9000) r(i) WHERE i < 5000 OR ({ENDLESS}) > 0"
     began = time.monotonic()

@@ -349,6 +349,7 @@ def test_eighteen_changes_are_tried() -> None:
     assert sum(case.bricks for case in CHANGES.values()) > 9
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", CHANGES.values(), ids=CHANGES)
 @pytest.mark.sampled(18)
 async def test_a_schema_change_survives_kill(crashed_file: Path, case: Change) -> None:

@@ -248,6 +248,7 @@ def test_spilling_goes_where_it_is_no_bother(
         assert str(found) == folder.format(path=path, parent=path.parent)
 
 
+@pytest.mark.slow
 def test_an_unread_log_is_noticed(make: Make, path: Path) -> None:
     code = """
         import os, sys, signal, duckdb
@@ -423,6 +424,7 @@ def test_a_raw_connection_waits_as_long_as_it_is_told(make: Make, path: Path) ->
 # ---- closing -----------------------------------------------------------------
 
 
+@pytest.mark.slow
 async def test_closing_interrupts_what_runs(path: Path) -> None:
     engine = create_async_engine(f"duckdb:///{path}")
     async with engine.connect() as connection:

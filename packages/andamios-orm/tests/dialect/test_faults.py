@@ -397,6 +397,7 @@ async def test_a_truncated_file_is_refused(path: Path) -> None:
     await engine.dispose()
 
 
+@pytest.mark.slow
 async def test_damage_found_by_a_query_is_named(tmp_path: Path) -> None:
     path = tmp_path / "large.duckdb"
     engine = engine_of(path)
@@ -666,6 +667,7 @@ async def test_a_second_engine_needs_not_repeat_the_options(path: Path) -> None:
     assert found == [(1, 1_000)]
 
 
+@pytest.mark.slow
 async def test_a_plain_connection_is_kept_out(path: Path) -> None:
     engine = engine_of(path)
     await run(engine, COUNT)
@@ -693,6 +695,7 @@ async def test_an_engine_is_told_that_a_plain_connection_was_first(path: Path) -
     assert found == [(1_000,)]
 
 
+@pytest.mark.slow
 async def test_a_raw_connection_for_writing_holds_the_gate(path: Path) -> None:
     engine = engine_of(path, write_timeout=0.2)
     await run(engine, COUNT)
@@ -1029,6 +1032,7 @@ async def test_a_file_spills_beside_itself(path: Path) -> None:
     assert not Path(folder).exists()
 
 
+@pytest.mark.slow
 async def test_a_query_that_needs_too_much_memory_leaves_the_engine_usable(path: Path) -> None:
     engine = engine_of(
         path, threads=1, connect_args={"memory_limit": "20MB", "max_temp_directory_size": "1MB"}

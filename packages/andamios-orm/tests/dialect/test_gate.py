@@ -494,6 +494,7 @@ async def test_who_waits_too_long_is_told_for_whom(engine: AsyncEngine, lab: Lab
     assert await lab.rows("SELECT n FROM t WHERE id = 1") == [(1,)]
 
 
+@pytest.mark.slow
 @db
 @concurrency
 async def test_each_engine_of_a_database_has_its_own_patience(

@@ -254,6 +254,7 @@ FAMILIES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.sampled(6)
 @pytest.mark.parametrize("schema", [None, "s"])
 @pytest.mark.parametrize("family", FAMILIES.values(), ids=FAMILIES)

@@ -500,6 +500,7 @@ def test_the_interpreter_leaves_at_once_and_in_silence(tmp_path: Path, work: str
 # ---- time limits of statements -----------------------------------------------
 
 
+@pytest.mark.slow
 async def test_a_statement_is_stopped_when_its_time_is_over(tmp_path: Path) -> None:
     engine = create_async_engine(f"duckdb:///{tmp_path}/f.duckdb?statement_timeout=0.2")
     async with engine.connect() as connection:
@@ -522,6 +523,7 @@ async def test_a_statement_is_stopped_when_its_time_is_over(tmp_path: Path) -> N
     assert found == 1
 
 
+@pytest.mark.slow
 async def test_a_statement_outside_of_a_transaction_leaves_nothing_behind(tmp_path: Path) -> None:
     engine = create_async_engine(f"duckdb:///{tmp_path}/f.duckdb?statement_timeout=0.2")
     await run(engine, "CREATE TABLE t (n BIGINT)")

@@ -69,6 +69,7 @@ def test_a_call_that_does_not_stop_is_bitten_again(watchdog: Watchdog) -> None:
     watchdog.forget("call")
 
 
+@pytest.mark.slow
 def test_a_call_that_ends_while_it_is_bitten_is_not_bitten_again(watchdog: Watchdog) -> None:
     bites, later = Bites(), Bites()
 
@@ -93,6 +94,7 @@ def test_an_earlier_deadline_wakes_a_sleeping_watchdog(watchdog: Watchdog) -> No
     assert far.times == []
 
 
+@pytest.mark.slow
 def test_a_later_deadline_is_kept_after_an_earlier_one(watchdog: Watchdog) -> None:
     first, second = Bites(), Bites()
     watchdog.watch("first", 0.05, first)

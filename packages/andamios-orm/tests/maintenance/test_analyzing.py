@@ -102,6 +102,7 @@ async def test_the_size_of_the_file_and_of_its_log_is_told(duckdb_database: Data
     assert found.free_share == found.free_blocks / found.blocks
 
 
+@pytest.mark.slow
 async def test_a_table_with_structures_is_told_by_its_rows(duckdb_database: Database) -> None:
     await run(
         duckdb_database,
@@ -115,6 +116,7 @@ async def test_a_table_with_structures_is_told_by_its_rows(duckdb_database: Data
         assert table(found, name).row_groups == RowGroups(2, 130_000, 130_000 - FULL, FULL, 0)
 
 
+@pytest.mark.slow
 async def test_deleted_rows_and_free_blocks_are_found(
     duckdb_database: Database, metadata: sa.MetaData
 ) -> None:
@@ -140,6 +142,7 @@ async def test_deleted_rows_and_free_blocks_are_found(
     assert "andamios-orm vacuum" in free
 
 
+@pytest.mark.slow
 async def test_indexes_that_are_not_used_are_found(duckdb_database: Database) -> None:
     await fill(duckdb_database, 10_000)
     await run(

@@ -77,6 +77,7 @@ def faults(analysis: Analysis) -> dict[str, tuple[str | None, str]]:
     return {index.name: (index.fault, index.reason) for index in indexes if index.fault}
 
 
+@pytest.mark.slow
 async def test_tables_are_told_with_their_size_and_their_statistics(server: Database) -> None:
     await run(server, *TABLES)
     await fill(server, 2_000)
@@ -121,6 +122,7 @@ async def test_rows_are_estimated_before_anything_is_known(server: Database) -> 
     assert [(each.name, each.rows) for each in found.tables] == [("fresh", 0)]
 
 
+@pytest.mark.slow
 async def test_a_foreign_key_without_an_index_is_found(server: Database) -> None:
     await run(server, *TABLES)
     await fill(server, 10_000)
@@ -145,6 +147,7 @@ async def test_a_foreign_key_without_an_index_is_found(server: Database) -> None
     assert mended.missing_indexes == ()
 
 
+@pytest.mark.slow
 async def test_a_key_of_several_columns_and_one_of_a_partitioned_table(server: Database) -> None:
     await run(
         server,
@@ -172,6 +175,7 @@ async def test_a_key_of_several_columns_and_one_of_a_partitioned_table(server: D
     assert [each.name for each in found.tables] == ["box", "half", "rest"]
 
 
+@pytest.mark.slow
 async def test_indexes_that_do_the_same_are_found(server: Database) -> None:
     await run(
         server,
@@ -205,6 +209,7 @@ async def test_indexes_that_do_the_same_are_found(server: Database) -> None:
     assert indexes["ix_lower"].columns == ("lower(state)",)
 
 
+@pytest.mark.slow
 async def test_indexes_that_nobody_reads_are_found(server: Database) -> None:
     await run(server, *TABLES)
     await fill(server, 20)
@@ -248,6 +253,7 @@ async def test_since_when_scans_are_counted_is_told(server: Database) -> None:
     assert f"reads of its table since {found.counted_since:%Y-%m-%d} used it" in reason
 
 
+@pytest.mark.slow
 async def test_an_index_that_is_used_is_not_given_up_for_one_that_is_not(server: Database) -> None:
     await run(server, *TABLES)
     await fill(server, 2_000)
@@ -294,6 +300,7 @@ async def test_an_index_whose_building_failed_is_found(server: Database) -> None
     assert found.advice[0].endswith("DROP INDEX CONCURRENTLY ix_n")
 
 
+@pytest.mark.slow
 async def test_it_does_not_wait_for_who_changes_a_table(server: Database) -> None:
     await run(server, *TABLES)
     await fill(server, 2_000)
@@ -311,6 +318,7 @@ async def test_it_does_not_wait_for_who_changes_a_table(server: Database) -> Non
     assert table(found, "box").index_size is not None
 
 
+@pytest.mark.slow
 async def test_a_role_without_rights_is_told_what_it_may_not_see(
     server: Database, andamios_postgres_url: str
 ) -> None:

@@ -245,6 +245,7 @@ async def test_a_copy_that_is_not_what_was_copied_is_removed(
     await enter(duckdb_database, 1, 2)
 
 
+@pytest.mark.slow
 async def test_only_duckdb_files_are_copied(
     andamios_memory_url: str,
     postgres_url: str,

@@ -122,6 +122,7 @@ def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
+@pytest.mark.slow
 async def test_a_file_becomes_smaller_and_nothing_is_lost(file: Path, tmp_path: Path) -> None:
     before, size = content(file), file.stat().st_size
     file.chmod(0o640)
@@ -166,6 +167,7 @@ async def test_everything_is_there_again(tmp_path: Path, options: str) -> None:
     assert newest == (7, 3)
 
 
+@pytest.mark.slow
 async def test_what_is_in_the_log_is_in_the_new_file(file: Path, tmp_path: Path) -> None:
     raw = duckdb.connect(str(file))
     raw.execute("INSERT INTO t VALUES (7777, 'logged')")
@@ -193,6 +195,7 @@ async def test_a_link_leads_to_the_new_file(file: Path, tmp_path: Path) -> None:
     assert len(content(link)) == 2001
 
 
+@pytest.mark.slow
 async def test_a_database_that_nothing_has_opened_is_vacuumed(file: Path) -> None:
     async with Database(f"duckdb:///{file}") as database:
         done = await vacuum(database)
@@ -275,6 +278,7 @@ async def query_one(path: Path) -> None:
         await connection.execute(sa.text("SELECT 1"))
 
 
+@pytest.mark.slow
 async def test_who_waited_for_the_old_file_finds_no_database(file: Path, tmp_path: Path) -> None:
     waiting = os.open(file, os.O_RDWR)
 
@@ -371,6 +375,7 @@ async def test_a_log_that_cannot_be_written_back_stops_it(
         await vacuum(file)
 
 
+@pytest.mark.slow
 async def test_an_owner_who_cannot_be_kept_is_no_reason_to_stop(
     file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -451,6 +456,7 @@ def test_whoever_kills_it_leaves_a_whole_file(
 # ---- how much there is to gain -----------------------------------------------
 
 
+@pytest.mark.slow
 async def test_the_room_that_nothing_uses_is_told(file: Path) -> None:
     size = file.stat().st_size
     async with Database(f"duckdb:///{file}?read_only=true") as database:

@@ -268,6 +268,7 @@ async def test_what_has_no_counterpart_is_named_before_anything_is_made(
     assert await tables(postgres) == []
 
 
+@pytest.mark.slow
 async def test_a_number_of_any_size_has_no_counterpart_on_duckdb(
     postgres: Database, other: Database
 ) -> None:
@@ -396,6 +397,7 @@ async def test_a_copy_knows_its_revision_and_how_far_loads_are(
         assert revision == "0002"
 
 
+@pytest.mark.slow
 async def test_a_table_that_lacks_a_column_is_named(
     duckdb_database: Database, postgres: Database
 ) -> None:
@@ -468,6 +470,7 @@ async def test_rows_that_refer_to_each_other_arrive_parents_first(
             await copy_to(postgres, third, metadata=metadata)
 
 
+@pytest.mark.slow
 async def test_tables_of_other_schemas_come_with_them(
     duckdb_database: Database, postgres: Database
 ) -> None:
@@ -508,6 +511,7 @@ async def test_nanoseconds_are_not_cut(duckdb_database: Database, other: Databas
         await copy_to(duckdb_database, other, metadata=metadata)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:Did not recognize type:sqlalchemy.exc.SAWarning")
 async def test_identities_come_with_their_numbers_and_strange_types_do_not(
     postgres: Database, other: Database

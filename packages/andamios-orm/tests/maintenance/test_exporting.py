@@ -116,6 +116,7 @@ async def test_everything_comes_back(file: Path, tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.slow
 async def test_other_programs_read_it(duckdb_database: Database, tmp_path: Path) -> None:
     async with duckdb_database.engine.begin() as connection:
         await connection.execute(sa.text("CREATE TABLE book AS SELECT 7 AS id"))

@@ -268,6 +268,7 @@ async def test_the_good_one_is_restored(good: Path, tmp_path: Path) -> None:
     assert restored.rows == {"main.book": 3}
 
 
+@pytest.mark.slow
 async def test_more_than_the_disk_holds_is_refused(
     good: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -48,6 +48,7 @@ async def test_a_backup_is_restored_to_a_new_place(tmp_path: Path) -> None:
     assert copy.path.exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["file", "open"])
 async def test_a_dry_run_looks_the_copy_through_and_writes_nothing(
     tmp_path: Path, form: Literal["file", "open"]

@@ -52,6 +52,7 @@ async def test_a_snapshot_can_only_be_read(duckdb_database: Database, tmp_path: 
     assert [path.name for path in tmp_path.glob("now*")] == ["now.duckdb"]
 
 
+@pytest.mark.slow
 async def test_one_takes_the_place_of_the_last_one_and_its_readers_go_on(
     duckdb_database: Database, tmp_path: Path
 ) -> None:
@@ -87,6 +88,7 @@ async def test_only_a_snapshot_is_replaced(
     assert [path.name for path in tmp_path.glob("now*")] == ["now.duckdb"]
 
 
+@pytest.mark.slow
 async def test_what_fails_leaves_the_last_one(
     duckdb_database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -93,6 +93,7 @@ async def test_nothing_is_found_where_nothing_is_wrong(
     assert steps == [(n, 5) for n in range(1, 6)]
 
 
+@pytest.mark.slow
 async def test_orphans_are_found_by_the_keys_of_the_models(database: Database) -> None:
     await run(
         database,
@@ -259,6 +260,7 @@ TABLES = (
 )
 
 
+@pytest.mark.slow
 async def test_a_block_that_is_damaged_is_found(file: Path) -> None:
     fill(file, *TABLES)
     assert told(await verified(file)) == []
@@ -272,6 +274,7 @@ async def test_a_block_that_is_damaged_is_found(file: Path) -> None:
     assert (found.tables, found.rows) == (3, 9001)
 
 
+@pytest.mark.slow
 async def test_keys_to_rows_that_cannot_be_read_are_told(file: Path) -> None:
     fill(
         file,

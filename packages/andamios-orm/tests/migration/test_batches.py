@@ -106,6 +106,7 @@ async def test_all_rows_are_changed_batch_by_batch_up_and_down(
     assert await slugs(database) == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("type_", "key"),
     [
@@ -158,6 +159,7 @@ async def test_rows_that_came_after_the_first_revision_are_changed_as_well(
     assert await slugs(database) == 26
 
 
+@pytest.mark.slow
 async def test_a_table_without_rows_is_done_at_once(database: Database, manage: Manage) -> None:
     manager = write(manage(sa.MetaData()), SQL)
     await manager.upgrade("a1")

@@ -110,6 +110,7 @@ async def create_all(database: Database) -> None:
         await connection.run_sync(Base.metadata.create_all)
 
 
+@pytest.mark.slow
 async def test_nothing_differs_after_create_all(
     database: Database, manage: Callable[..., MigrationManager]
 ) -> None:

@@ -223,6 +223,7 @@ async def test_one_of_two_branches_is_undone_by_its_name(manage: Manage) -> None
         await manager.downgrade("-1")
 
 
+@pytest.mark.slow
 async def test_down_from_a_merge_wants_a_name(manage: Manage) -> None:
     manager = two(manage(shelf()))
     write(manager, "c3", "pass", after="a1")
@@ -440,6 +441,7 @@ async def test_of_many_that_migrate_at_once_each_revision_is_run_by_one(
     assert await rows(database) == [(1, 2)]
 
 
+@pytest.mark.slow
 async def test_another_migrator_on_postgresql_is_named(
     postgres_url: str, through_driver: Callable[[str], str], tmp_path: Path
 ) -> None:
@@ -486,6 +488,7 @@ def copies(database: Database) -> list[str]:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("when", "expected"),
     [

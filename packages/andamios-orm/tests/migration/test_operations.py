@@ -38,6 +38,7 @@ async def scalars(database: Database, statement: str) -> list[Any]:
         return list(await connection.scalars(sa.text(statement)))
 
 
+@pytest.mark.slow
 async def test_a_sequence_is_made_with_start_and_increment(database: Database) -> None:
     await run(database, lambda op: op.create_sequence("ticket", start=7, increment=5))
 
@@ -90,6 +91,7 @@ async def make_feelings(database: Database, default: str) -> None:
             await connection.execute(sa.text(statement))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("default", ["", " DEFAULT 'ok'"])
 async def test_an_enum_gets_other_values_and_rows_keep_theirs(
     database: Database, default: str

@@ -64,6 +64,7 @@ async def test_a_type_is_written_without_the_application(
     assert "andamios" not in text
 
 
+@pytest.mark.slow
 async def test_a_vector_is_written_as_both_databases_have_it(
     manage: Callable[..., MigrationManager],
 ) -> None:
@@ -148,6 +149,7 @@ async def test_a_table_in_another_schema_is_found_and_written(
     assert await manager.check() == ()
 
 
+@pytest.mark.slow
 @pytest.mark.sampled(4)
 async def test_a_default_with_colons_goes_and_comes_back(
     database: Database, manage: Callable[..., MigrationManager]

@@ -142,6 +142,7 @@ async def test_keys_are_rotated_and_nothing_else_changes(
         assert [(each.version, each.updated_at) for each in rows] == was
 
 
+@pytest.mark.slow
 async def test_only_what_is_encrypted_is_rotated(accounts: Database) -> None:
     async with accounts.session() as session:
         with pytest.raises(ConfigurationError, match=r"Account\.name is not encrypted"):

@@ -49,6 +49,7 @@ async def test_alembic_sees_no_difference(request: pytest.FixtureRequest, system
     assert found == []
 
 
+@pytest.mark.slow
 async def test_only_postgresql_has_an_index_on_positions(
     duckdb_url: str, postgres_url: str
 ) -> None:

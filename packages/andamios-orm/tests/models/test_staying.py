@@ -59,6 +59,7 @@ async def test_they_stay_with_a_soft_deletion_and_are_back_after_it(database: Da
     assert len(restored.lines) == 2
 
 
+@pytest.mark.slow
 async def test_they_go_with_a_parent_that_goes_for_good(database: Database) -> None:
     async with database.transaction() as session:
         talks, lines = BaseRepository(session, Talk), BaseRepository(session, Line)

@@ -168,6 +168,7 @@ async def test_restore_is_refused_where_the_value_was_taken(database: Database) 
     assert not restored.is_deleted
 
 
+@pytest.mark.slow
 async def test_upsert_matches_no_row_that_was_deleted(database: Database) -> None:
     async with database.transaction() as session:
         tags = BaseRepository(session, Tag)
@@ -232,6 +233,7 @@ async def test_what_says_so_is_unique_among_deleted_rows_too(
         await tags.create({column: "1"})
 
 
+@pytest.mark.slow
 async def test_autogenerate_reports_no_difference(database: Database) -> None:
     def differences(connection: Connection) -> list[Any]:
         context = MigrationContext.configure(connection, opts={"target_metadata": Base.metadata})

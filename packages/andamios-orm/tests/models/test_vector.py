@@ -72,6 +72,7 @@ async def test_distances_are_the_same_on_both_databases(
     assert found == [(pytest.approx(value),) * 3 for value in expected]
 
 
+@pytest.mark.slow
 async def test_the_nearest_come_first(words: Database) -> None:
     async with words.session() as session:
         distance = PLACE.l2_distance([0.0, 1.0])

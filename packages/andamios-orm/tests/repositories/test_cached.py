@@ -80,6 +80,7 @@ async def test_errors_are_the_same(projects: Projects) -> None:
         await cached.get_one(Project.stars >= 0)
 
 
+@pytest.mark.slow
 async def test_changes_of_a_cached_repository_go_to_the_database(projects: Projects) -> None:
     cached = projects.cached()
     await cached.get(1)

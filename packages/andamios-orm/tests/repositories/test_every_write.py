@@ -149,6 +149,7 @@ async def kept(database: Database) -> list[Any]:
     return first
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("bound_to", ["session", "database"])
 @pytest.mark.parametrize("method", sorted(LINES))
 @pytest.mark.sampled(24)

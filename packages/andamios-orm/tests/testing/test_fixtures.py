@@ -195,6 +195,7 @@ def test_databases_are_kept_when_that_is_asked_for(
         connection.execute(sql.SQL("DROP DATABASE {}").format(kept))
 
 
+@pytest.mark.slow
 def test_a_system_that_is_none_is_refused(pytester: pytest.Pytester) -> None:
     write(pytester, "def test_it(andamios_session): pass")
 
@@ -203,6 +204,7 @@ def test_a_system_that_is_none_is_refused(pytester: pytest.Pytester) -> None:
     outcome.stdout.fnmatch_lines(["*--andamios-db=oracle: write duckdb, postgresql or both*"])
 
 
+@pytest.mark.slow
 def test_the_plugin_imports_nothing_of_the_package(root: Path) -> None:
     script = "import sys, andamios_pytest.plugin; print([m for m in sys.modules if 'alchemy' in m])"
 

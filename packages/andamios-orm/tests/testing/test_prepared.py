@@ -113,6 +113,7 @@ def test_one_whose_rows_cannot_be_removed_is_not_lent_again(prepared: PreparedDa
         assert second != first
 
 
+@pytest.mark.slow
 def test_whoever_is_still_connected_is_thrown_out(prepared: PreparedDatabases) -> None:
     with prepared.postgresql(METADATA) as url:
         forgotten = psycopg.connect(url.replace("+psycopg", "", 1))

@@ -141,6 +141,7 @@ async def test_a_query_is_described_by_openapi_as_the_grammar_describes_it(
         assert described[name]["required"] is False
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("stored")
 async def test_a_query_links_to_the_pages_beside_by_offset(client: httpx.AsyncClient) -> None:
     first = await client.get("/notes?limit=2&sort=stars")

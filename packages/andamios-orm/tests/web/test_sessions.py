@@ -163,6 +163,7 @@ async def test_one_request_has_one_session(app: FastAPI, client: httpx.AsyncClie
     assert (await client.get("/")).json() is True
 
 
+@pytest.mark.slow
 async def test_concurrent_requests_have_sessions_of_their_own(
     app: FastAPI, client: httpx.AsyncClient, database: Database, note: Any
 ) -> None:

@@ -59,6 +59,7 @@ def test_a_database_is_set_up_with_sample_data_and_goes(config: PostgresConnecti
         server.connect(config)
 
 
+@pytest.mark.slow
 def test_a_database_is_made_once(
     config: PostgresConnectionConfig, maintenance: psycopg.Connection[Any]
 ) -> None:
@@ -70,6 +71,7 @@ def test_a_database_is_made_once(
         assert (made.teardown_database(), made.teardown_database()) == (True, False)
 
 
+@pytest.mark.slow
 def test_a_database_of_somebody_else_is_dropped_only_when_told(
     config: PostgresConnectionConfig,
 ) -> None:

@@ -36,6 +36,7 @@ def test_every_analysis_is_a_method() -> None:
     assert all(hasattr(AnalyticsRepository, method) for method in METHODS.values())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", METHODS)
 def test_a_person_reads_tables(filled: Call, method: str) -> None:
     done = filled("analyze", method)
@@ -45,6 +46,7 @@ def test_a_person_reads_tables(filled: Call, method: str) -> None:
     assert max(map(len, done.out.splitlines())) <= 160
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", METHODS)
 def test_a_program_gets_json(filled: Call, method: str) -> None:
     found = json.loads(filled("analyze", method, "--json", "--show-sql").out)

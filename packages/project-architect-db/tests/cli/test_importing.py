@@ -83,6 +83,7 @@ def test_a_path_that_fails_is_said_and_the_rest_is_imported(on: Call, shop: Path
     assert (known["path"], known["name"], known["commits"]) == ("shop", "shop", 0)
 
 
+@pytest.mark.slow
 def test_where_there_is_no_clone_no_database_is_made(call: Call) -> None:
     Path("nothing").mkdir()
     Path("loop").symlink_to("loop")
@@ -142,6 +143,7 @@ Paint,Sells paint to everybody,y
 MAP = ("--map", "Title=name", "--map", "Idea=project_idea", "--map", "Notes=")
 
 
+@pytest.mark.slow
 def test_rows_of_a_file_become_projects(on: Call) -> None:
     Path("projects.csv").write_text(PROJECTS)
 
@@ -156,6 +158,7 @@ def test_rows_of_a_file_become_projects(on: Call) -> None:
     assert there.out == "name,owner\nShop,ana\nPaint,ana\n"
 
 
+@pytest.mark.slow
 def test_what_rows_belong_to_is_named_by_digits_as_well(on: Call) -> None:
     Path("projects.csv").write_text(PROJECTS.replace("Shop", "2026", 1))
     Path("documents.csv").write_text("name,content\na.md,Text\n")
@@ -183,6 +186,7 @@ def test_rows_may_come_from_the_standard_input(on: Call, monkeypatch: pytest.Mon
     )
 
 
+@pytest.mark.slow
 def test_rows_that_are_wrong_are_named_and_nothing_is_stored(on: Call) -> None:
     Path("projects.csv").write_text("name,project_idea\nShop,Sells scaffolds to people\nPaint,no\n")
 

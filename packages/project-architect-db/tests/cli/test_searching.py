@@ -59,6 +59,7 @@ def test_a_program_gets_all_of_it(filled: Call) -> None:
     assert done.err == "2 of 6 hits\n"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "count"),
     [

@@ -49,6 +49,7 @@ async def test_a_new_database_gets_its_tables_once(
     assert await engine.migrations.check() == ()
 
 
+@pytest.mark.slow
 async def test_a_session_belongs_to_who_asked_for_it(
     engine: DatabaseEngine, project_values: Callable[..., dict[str, Any]]
 ) -> None:
@@ -61,6 +62,7 @@ async def test_a_session_belongs_to_who_asked_for_it(
         assert await other.scalar(select(func.count()).select_from(Project)) == 1
 
 
+@pytest.mark.slow
 async def test_any_statement_is_run_and_committed(engine: DatabaseEngine) -> None:
     sql = "INSERT INTO project_members (project_id, member, added_at) VALUES (:id, :name, now())"
 
@@ -83,6 +85,7 @@ async def test_duckdb_says_that_a_statement_writes() -> None:
             await engine.execute_raw("CREATE TABLE a (b INT)", read_only=True)
 
 
+@pytest.mark.slow
 async def test_steps_in_one_transaction_are_all_or_nothing(
     engine: DatabaseEngine, project_values: Callable[..., dict[str, Any]]
 ) -> None:

@@ -84,6 +84,7 @@ def test_parts_of_a_history_add_up_to_the_whole(clone: Path, reading: CloneReadi
     assert sorted([*earlier, *later]) == sorted(each.id for each in reading.commits())
 
 
+@pytest.mark.slow
 def test_a_release_beside_the_main_line_is_read_once(new_clone: NewClone) -> None:
     clone = new_clone({"a.md": "a\n"})
     first = read_clone(clone).cursor
@@ -103,6 +104,7 @@ def test_a_release_beside_the_main_line_is_read_once(new_clone: NewClone) -> Non
     assert fourth.cursor.split()[:2] == second.cursor.split()[:2]
 
 
+@pytest.mark.slow
 def test_what_was_read_beside_the_main_line_is_merged_later(new_clone: NewClone) -> None:
     clone = new_clone({"a.md": "a\n"})
     git(clone, "switch", "--quiet", "-c", "topic")

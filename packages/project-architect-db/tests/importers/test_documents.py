@@ -131,6 +131,7 @@ def conflict(clone: Path) -> None:
         git(clone, "merge", "--quiet", "topic")
 
 
+@pytest.mark.slow
 def test_a_document_that_comes_back_has_its_earlier_versions(new_clone: NewClone) -> None:
     clone = new_clone({"a.md": "one\n", "b.md": "b\n"})
     (clone / "a.md").unlink()

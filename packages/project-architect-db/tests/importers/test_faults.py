@@ -95,6 +95,7 @@ async def test_an_import_that_is_cancelled_leaves_nothing(
     await assert_nothing_then_everything(database, clone)
 
 
+@pytest.mark.slow
 async def test_what_is_read_ahead_fails_like_the_rest(
     database: Database, clone: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -233,6 +234,7 @@ async def test_what_is_no_clone_is_refused_by_name(
     assert await count(duckdb_file, Project) == 0
 
 
+@pytest.mark.slow
 async def test_a_folder_whose_link_leads_to_itself_is_refused(
     duckdb_file: Database, tmp_path: Path
 ) -> None:

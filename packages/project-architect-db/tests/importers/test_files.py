@@ -138,6 +138,7 @@ async def test_conversations_come_with_their_messages(database: Database) -> Non
     assert [each.content for each in messages] == [" as it is \n", "two words", "x"]
 
 
+@pytest.mark.slow
 async def test_documents_belong_to_the_project_that_is_passed(database: Database) -> None:
     shop = await make_project(database)
     await make_project(database, "Desk")
@@ -333,6 +334,7 @@ async def test_a_row_that_belongs_to_nothing_is_named(
     assert str(refused.value.errors[0]).startswith("row 1 (line 1), ")
 
 
+@pytest.mark.slow
 async def test_choices_that_make_no_sense_are_refused(duckdb_file: Database) -> None:
     rows = ndjson({"name": "a"})
     await make_project(duckdb_file, "Twin")
@@ -454,6 +456,7 @@ async def test_a_viewer_adds_to_what_they_see(database: Database) -> None:
     assert await count(database, Document) == 1
 
 
+@pytest.mark.slow
 async def test_names_are_looked_up_once(
     duckdb_file: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -469,6 +472,7 @@ async def test_names_are_looked_up_once(
     assert found == [keys[number % 4] for number in range(9)]
 
 
+@pytest.mark.slow
 async def test_a_full_disk_leaves_nothing_and_the_next_import_everything(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -91,6 +91,7 @@ def export(folder: Path) -> Path:
     )
 
 
+@pytest.mark.slow
 async def test_an_export_becomes_a_project(database: Database, tmp_path: Path) -> None:
     told: list[int] = []
 
@@ -137,6 +138,7 @@ async def test_an_export_becomes_a_project(database: Database, tmp_path: Path) -
     ]
 
 
+@pytest.mark.slow
 async def test_an_export_that_is_imported_again_changes_nothing(
     database: Database, tmp_path: Path
 ) -> None:
@@ -193,6 +195,7 @@ async def test_what_is_new_is_added_and_what_changed_is_brought_up_to_date(
     assert (await rows_of(database, Deployment))[0].environment == "preview"
 
 
+@pytest.mark.slow
 async def test_two_comments_of_one_second_are_two(duckdb_file: Database, tmp_path: Path) -> None:
     twice = [a_comment(body="one"), a_comment(body="two")]
     folder = write(tmp_path / "export", issues=[an_issue()], comments=twice)
@@ -268,6 +271,7 @@ async def test_what_a_viewer_does_not_see_is_not_added_to(
     )
 
 
+@pytest.mark.slow
 async def test_what_cannot_be_read_is_named_and_the_rest_is_stored(
     duckdb_file: Database, tmp_path: Path
 ) -> None:
@@ -334,6 +338,7 @@ async def test_a_long_export_is_read_some_at_a_time(
     assert told == sorted(told)
 
 
+@pytest.mark.slow
 async def test_a_full_disk_leaves_nothing_and_the_next_import_everything(
     database: Database, tmp_path: Path
 ) -> None:

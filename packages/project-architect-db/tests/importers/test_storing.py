@@ -154,6 +154,7 @@ async def test_what_cannot_be_stored_is_named_and_the_rest_is(
     assert project.project_idea == f"x ({report.name}, imported from a clone)"
 
 
+@pytest.mark.slow
 async def test_an_import_that_fails_has_stored_nothing(
     database: Database, new_clone: NewClone, tmp_path: Path
 ) -> None:

@@ -73,6 +73,7 @@ async def test_tables_of_an_application_are_left_alone(empty: Database) -> None:
     assert await manager.check() == ()
 
 
+@pytest.mark.slow
 async def test_the_feed_of_an_application_outlives_a_downgrade(empty: Database) -> None:
     metadata = MetaData()
     feed_tables(metadata)
@@ -107,6 +108,7 @@ async def test_every_revision_is_undone(empty: Database) -> None:
     await every_revision_up_down_up(MigrationManager(empty, backup="never"))
 
 
+@pytest.mark.slow
 async def test_the_revisions_make_the_indexes_of_the_models(empty: Database) -> None:
     await MigrationManager(empty).upgrade()
 

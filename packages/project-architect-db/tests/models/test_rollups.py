@@ -229,6 +229,7 @@ class Writing:
             await self.projects.restore(gone.id)
 
 
+@pytest.mark.slow
 async def test_sums_equal_a_recomputation_after_random_writes(
     database: Database, project_values: Values, rounds: Callable[[int, int, int], int]
 ) -> None:

@@ -439,6 +439,7 @@ async def commits_of(database: Database, zone: str, start: Any, end: Any) -> lis
     return [health.commits, series.total]
 
 
+@pytest.mark.slow
 async def test_a_day_without_midnight_begins_when_it_begins(
     database: Database, project_values: Values
 ) -> None:
@@ -451,6 +452,7 @@ async def test_a_day_without_midnight_begins_when_it_begins(
     assert (on_it, before) == ([9, 9], [0, 0])
 
 
+@pytest.mark.slow
 async def test_a_day_with_two_midnights_begins_with_the_first(
     database: Database, project_values: Values
 ) -> None:
@@ -492,6 +494,7 @@ async def test_an_hour_that_was_skipped_counts_for_the_time_before(
     assert sum(point.previous or 0 for point in series.points) == 0
 
 
+@pytest.mark.slow
 async def test_a_deleted_project_is_among_none_of_those_with_most(
     database: Database, project_values: Values
 ) -> None:
@@ -538,6 +541,7 @@ async def test_a_range_of_moments_is_the_same_in_every_zone(
     assert answer.total_projects == 3
 
 
+@pytest.mark.slow
 async def test_roles_that_differ_in_a_blank_are_two(
     database: Database, project_values: Values
 ) -> None:

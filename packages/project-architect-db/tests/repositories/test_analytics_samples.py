@@ -63,6 +63,7 @@ async def test_without_samples_answers_are_those_of_a_database_that_has_none(
     assert without[0].total_projects == 12  # type: ignore[attr-defined]  # it is the first of them
 
 
+@pytest.mark.slow
 async def test_ages_are_as_they_are_at_a_time(
     database: Database, project_values: Values, frozen_clock: FrozenClock
 ) -> None:

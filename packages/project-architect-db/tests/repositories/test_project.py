@@ -190,6 +190,7 @@ async def test_a_deleted_project_comes_back_with_all_it_had(
     assert len(found.repositories[0].builds) == 1
 
 
+@pytest.mark.slow
 async def test_a_purged_project_leaves_nothing(database: Database, whole: Project) -> None:
     async with database.transaction() as session:
         projects = ProjectRepository(session)
@@ -203,6 +204,7 @@ async def test_a_purged_project_leaves_nothing(database: Database, whole: Projec
 # ---- members and viewers -----------------------------------------------------------------
 
 
+@pytest.mark.slow
 async def test_members_come_change_their_role_and_go(
     projects: ProjectRepository, project_values: Values
 ) -> None:

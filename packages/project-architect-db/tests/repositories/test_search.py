@@ -255,6 +255,7 @@ async def test_typos_are_tolerated_and_exact_hits_come_first(library: Library) -
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("typed", "found"),
     [

@@ -117,6 +117,7 @@ async def test_a_write_of_something_else_is_not_followed(database: Database) -> 
     assert statements == []
 
 
+@pytest.mark.slow
 async def test_searches_at_the_same_time_catch_up_once(database: Database) -> None:
     project = await fill(database, "apples")
     await total(database, "apples")
@@ -130,6 +131,7 @@ async def test_searches_at_the_same_time_catch_up_once(database: Database) -> No
     assert len(statements) <= 5
 
 
+@pytest.mark.slow
 async def test_loops_of_several_threads_share_one_index(database: Database) -> None:
     project = await fill(database, "apples")
     found: list[int] = []
@@ -229,6 +231,7 @@ async def spoil(folder: Path, tmp_path: Path, damage: str) -> None:
             shutil.copy(path, folder)
 
 
+@pytest.mark.slow
 async def test_an_index_that_turns_out_to_be_damaged_is_made_anew(
     database: Database, agree: Agree
 ) -> None:
@@ -271,6 +274,7 @@ async def test_searches_at_the_same_time_find_a_damaged_index_made_anew_once(
         assert found == [2] * 8
 
 
+@pytest.mark.slow
 async def test_a_search_that_has_begun_waits_for_an_index_that_is_made_anew(
     database: Database,
 ) -> None:
@@ -344,6 +348,7 @@ async def test_many_changes_are_followed_some_at_a_time(
     assert await agree(database)
 
 
+@pytest.mark.slow
 async def test_of_very_many_conversations_the_total_is_estimated(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -376,6 +381,7 @@ async def test_changes_that_were_removed_are_read_from_the_tables(
     assert await agree(database)
 
 
+@pytest.mark.slow
 async def test_rows_that_a_statement_has_changed_are_read_anew(
     database: Database, agree: Agree
 ) -> None:
@@ -389,6 +395,7 @@ async def test_rows_that_a_statement_has_changed_are_read_anew(
     assert await agree(database)
 
 
+@pytest.mark.slow
 async def test_raw_sql_is_seen_by_rebuilding(database: Database, agree: Agree) -> None:
     await fill(database, "apples")
     await total(database, "apples")
@@ -418,6 +425,7 @@ async def test_a_folder_that_cannot_be_used_is_named(database: Database, folder:
     assert await total(database, "apples") == 1
 
 
+@pytest.mark.slow
 async def test_a_folder_that_has_gone_comes_back(
     database: Database, folder: Path, agree: Agree
 ) -> None:
@@ -431,6 +439,7 @@ async def test_a_folder_that_has_gone_comes_back(
     assert folder.is_dir()
 
 
+@pytest.mark.slow
 async def test_what_writes_to_the_folder_is_waited_for(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -447,6 +456,7 @@ async def test_what_writes_to_the_folder_is_waited_for(
     assert await total(database, "pears") == 1
 
 
+@pytest.mark.slow
 async def test_the_lock_of_a_process_that_has_gone_does_not_matter(url: str, folder: Path) -> None:
     async with Database(url) as database:
         await fill(database, "apples")

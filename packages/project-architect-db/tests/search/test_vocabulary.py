@@ -73,6 +73,7 @@ async def test_words_without_digits_are_known_once_they_are_settled(database: Da
     assert "pears" in await words(database)
 
 
+@pytest.mark.slow
 async def test_what_the_feed_does_not_tell_is_read_anew(database: Database) -> None:
     vocabulary = Vocabulary(database.engine)
     await vocabulary.catch_up()
@@ -94,6 +95,7 @@ async def test_what_the_feed_does_not_tell_is_read_anew(database: Database) -> N
     assert "figs" in await words(database)
 
 
+@pytest.mark.slow
 async def test_without_pg_trgm_a_search_works_and_says_so(database: Database) -> None:
     search = SearchRepository(database)
     assert (await search.search("aples")).total == 1
@@ -110,6 +112,7 @@ async def test_without_pg_trgm_a_search_works_and_says_so(database: Database) ->
     assert "CREATE EXTENSION" in status.note
 
 
+@pytest.mark.slow
 async def test_a_session_sees_what_it_has_written(database: Database) -> None:
     async with database.session() as session:
         await DocumentRepository(session).create({"project_id": 1, "name": "pears"})

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.integration, pytest.mark.db, pytest.mark.sampled(2)]
 
 
+@pytest.mark.slow
 async def test_what_is_built_can_be_created(session: Session) -> None:
     projects = ProjectRepository(session)
     project = await projects.create(ProjectFactory.build())
@@ -43,6 +44,7 @@ async def test_what_is_built_can_be_created(session: Session) -> None:
     assert created[0].last_message_at is None
 
 
+@pytest.mark.slow
 async def test_a_child_gets_a_project_of_its_own(session: Session) -> None:
     message = {"role": "user", "content": "hello"}
 
