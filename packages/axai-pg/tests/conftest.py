@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
+from sqlalchemy import make_url
 
 from andamios_orm.testing.postgres import PostgresSettings
 from andamios_orm.testing.run import Run
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
     Connect = Callable[..., AbstractContextManager[psycopg.Connection[Any]]]
 
 BOUNCER = shutil.which("pgbouncer") or shutil.which("pgbouncer", path="/usr/sbin")
+LOGINS = 20_110
+"""The number of a lock."""
 CONFIGURATION = """
 [databases]
 {dbname} = host={host} port={port} dbname={dbname}
@@ -115,6 +118,15 @@ def shared_url(
         prepare_database(connection)
     yield url
     andamios_postgres_databases.drop(url)
+
+
+@pytest.fixture
+def logins_alone(shared_url: str) -> Iterator[None]:
+    """Keep two workers apart: logins are the server's, and one would list the other's as holes."""
+    url = make_url(shared_url).set(drivername="postgresql", database="postgres")
+    with _connection(url.render_as_string(hide_password=False)) as connection:
+        connection.execute("SELECT pg_advisory_lock(%s)", [LOGINS])
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -15,7 +15,7 @@ from axai_pg.isolation import Hole, inspect_isolation
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-pytestmark = [pytest.mark.integration, pytest.mark.db]
+pytestmark = [pytest.mark.integration, pytest.mark.db, pytest.mark.usefixtures("logins_alone")]
 
 
 @pytest.fixture

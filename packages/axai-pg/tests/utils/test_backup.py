@@ -27,7 +27,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-pytestmark = [pytest.mark.e2e, pytest.mark.db, pytest.mark.slow]
+pytestmark = [
+    pytest.mark.e2e,
+    pytest.mark.db,
+    pytest.mark.slow,
+    pytest.mark.usefixtures("logins_alone"),
+]
 
 
 @pytest.fixture

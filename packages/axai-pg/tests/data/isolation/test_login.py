@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     Make = Callable[..., str]
     ManagerOf = Callable[..., DatabaseManager]
 
-pytestmark = [pytest.mark.integration, pytest.mark.db]
+pytestmark = [pytest.mark.integration, pytest.mark.db, pytest.mark.usefixtures("logins_alone")]
 
 
 def use(manager: DatabaseManager) -> Any:
