@@ -435,7 +435,7 @@ async def test_nothing_listens_while_a_broken_connection_is_closed(
 
     monkeypatch.setattr(signals, "close", close)
     async with ChangeFeed(server, Base) as feed, Database(postgres_url) as other:
-        feed.signals.arm()
+        armed = feed.signals.arm()
         await listening(feed)
 
         async with other.engine.connect() as connection:
@@ -444,6 +444,7 @@ async def test_nothing_listens_while_a_broken_connection_is_closed(
             await closing.wait()
 
         assert not feed.signals.listening
+        feed.signals.disarm(armed)
         may_close.set()
 
 

@@ -17,8 +17,9 @@ MONDAY = dt.datetime(2026, 11, 23)  # noqa: DTZ001 - what a clock shows
 
 def scope(days: int | None, zone: str = "UTC") -> Scope:
     start = MONDAY.replace(tzinfo=dt.UTC)
-    bounds = (None, None) if days is None else (start, start + dt.timedelta(days=days))
-    return Scope(*bounds, None, zone, start)
+    if days is None:
+        return Scope(None, None, None, zone, start)
+    return Scope(start, start + dt.timedelta(days=days), None, zone, start)
 
 
 @pytest.mark.parametrize(
