@@ -70,7 +70,7 @@ test: setup ## Run the fast suite (MEASURE=1: with coverage data, on Python 3.12
 .PHONY: slow
 slow: export ANDAMIOS_TEST_SIZE := ci
 slow: setup ## Run the rest of the suite at CI size
-	$(call TIER,slow,-m slow --timeout 600 $(ARGS))
+	$(call TIER,slow,-m slow $(ARGS))
 
 .PHONY: soak
 soak: export ANDAMIOS_TEST_SIZE := soak

@@ -36,7 +36,6 @@ def written(manager: DatabaseManager, seed_: int, number: int) -> list[tuple[str
         return [(title, content) for title, content in query]
 
 
-@pytest.mark.slow
 @pytest.mark.sampled(2)
 def test_the_same_seed_makes_the_same_organisations(manager: DatabaseManager) -> None:
     told: list[tuple[int, int]] = []
@@ -72,7 +71,6 @@ def test_documents_belong_to_any_of_many_users(
     assert owners > 256
 
 
-@pytest.mark.slow
 def test_only_samples_are_removed(manager: DatabaseManager) -> None:
     with manager.system_scope("test") as session:
         session.add_all(
@@ -82,7 +80,6 @@ def test_only_samples_are_removed(manager: DatabaseManager) -> None:
     assert unseed(manager) == 0
 
 
-@pytest.mark.slow
 def test_a_sample_says_that_it_is_one(manager: DatabaseManager) -> None:
     seed(manager, organizations=1, documents=1)
 

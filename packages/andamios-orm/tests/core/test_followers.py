@@ -214,7 +214,6 @@ async def test_a_follower_that_is_cancelled_goes_on(database: Database, feed: Ch
 
 @pytest.mark.slow
 @pytest.mark.parametrize("how", ["feed", "follower"])
-@pytest.mark.sampled(3)
 async def test_followers_stop_at_once(
     database: Database, feed: ChangeFeed, how: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

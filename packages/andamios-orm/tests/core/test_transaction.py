@@ -128,7 +128,6 @@ async def test_a_conflict_at_the_commit_runs_the_block_again(filled: Database) -
 
 
 @pytest.mark.slow
-@pytest.mark.sampled(2)
 async def test_many_tasks_change_one_row_and_none_is_lost(filled: Database) -> None:
     async def add() -> None:
         async for attempt in filled.transaction(retry=40):

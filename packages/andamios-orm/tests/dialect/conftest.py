@@ -28,7 +28,7 @@ Rows = list[tuple[Any, ...]]
 Step = str | Callable[[Rows], str]
 """A statement, or what makes it of the rows that the transaction read last."""
 
-PATIENCE = 60.0
+PATIENCE = 20.0
 """Seconds after which a test calls it a hang."""
 
 

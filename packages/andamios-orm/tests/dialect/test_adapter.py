@@ -34,7 +34,7 @@ integration = pytest.mark.integration
 concurrency = pytest.mark.concurrency
 db = pytest.mark.db
 
-PATIENCE = 60.0
+PATIENCE = 20.0
 ENDLESS = "SELECT count(*) FROM range(100000000000) r(i) WHERE i % 7 = 3"
 
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.integration, pytest.mark.db]
 
-PATIENCE = 60.0
+PATIENCE = 20.0
 HALF_A_PAIR = "\ud800"
 
 

@@ -351,7 +351,6 @@ def test_eighteen_changes_are_tried() -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("case", CHANGES.values(), ids=CHANGES)
-@pytest.mark.sampled(18)
 async def test_a_schema_change_survives_kill(crashed_file: Path, case: Change) -> None:
     engine = create_async_engine(f"duckdb:///{crashed_file}", threads=1)
 

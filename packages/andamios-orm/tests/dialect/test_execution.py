@@ -15,7 +15,7 @@ from andamios_orm.dialect.watchdog import Watchdog
 
 pytestmark = [pytest.mark.concurrency, pytest.mark.db]
 
-PATIENCE = 60.0
+PATIENCE = 20.0
 ENDLESS = "SELECT count(*) FROM range(100000000000) r(i) WHERE i % 7 = 3"
 
 

@@ -255,7 +255,6 @@ FAMILIES = {
 
 
 @pytest.mark.slow
-@pytest.mark.sampled(6)
 @pytest.mark.parametrize("schema", [None, "s"])
 @pytest.mark.parametrize("family", FAMILIES.values(), ids=FAMILIES)
 def test_all_tables_that_refer_to_it_are_made_again(

@@ -150,7 +150,6 @@ async def test_a_table_in_another_schema_is_found_and_written(
 
 
 @pytest.mark.slow
-@pytest.mark.sampled(4)
 async def test_a_default_with_colons_goes_and_comes_back(
     database: Database, manage: Callable[..., MigrationManager]
 ) -> None:

@@ -152,7 +152,6 @@ async def kept(database: Database) -> list[Any]:
 @pytest.mark.slow
 @pytest.mark.parametrize("bound_to", ["session", "database"])
 @pytest.mark.parametrize("method", sorted(LINES))
-@pytest.mark.sampled(24)
 async def test_a_write_is_recorded_counted_and_signed(
     database: Database, method: str, bound_to: str
 ) -> None:

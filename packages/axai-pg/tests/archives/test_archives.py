@@ -38,7 +38,6 @@ Contents: TypeAlias = "Callable[[uuid.UUID], dict[str, list[bytes]]]"
 FORMS = ["acme", "acme.zip", "acme.tar.gz"]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("form", FORMS)
 def test_an_organisation_is_copied_row_by_row(
     manager: DatabaseManager, contents: Contents, tmp_path: Path, other: uuid.UUID, form: str
@@ -114,7 +113,6 @@ def test_secrets_of_an_archive_are_left_out_unless_they_are_asked_for(
     assert {**contents(without), "users": []} == {**contents(with_secrets), "users": []}
 
 
-@pytest.mark.slow
 def test_an_organisation_comes_back_after_it_was_deleted(
     manager: DatabaseManager,
     contents: Contents,

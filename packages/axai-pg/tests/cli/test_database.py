@@ -65,7 +65,6 @@ def test_an_empty_database_is_shown_with_what_comes_next(on_shared: Call) -> Non
     assert state["counts"].keys() == {"organisations", "users", "documents"}
 
 
-@pytest.mark.slow
 def test_next_are_samples_where_there_is_no_organisation(on: Call) -> None:
     assert on().out.endswith("next: axai-pg seed\n")
 

@@ -39,7 +39,6 @@ def samples(schema_url: str) -> None:
     manager.dispose()
 
 
-@pytest.mark.slow
 @pytest.mark.usefixtures("samples")
 def test_organisations_are_counted_the_largest_first(on: Call) -> None:
     found = rows(on("stats", "--json"))
@@ -55,7 +54,6 @@ def test_organisations_are_counted_the_largest_first(on: Call) -> None:
     assert len(printed) == 3
 
 
-@pytest.mark.slow
 @pytest.mark.usefixtures("samples")
 def test_one_organisation_is_asked_for_and_one_that_there_is_not(on: Call) -> None:
     unknown = uuid.uuid4()

@@ -112,7 +112,6 @@ def test_each_change_can_be_taken_back_and_made_again(
     assert describe(connection) == states[-1]
 
 
-@pytest.mark.slow
 def test_the_file_of_the_schema_is_what_the_changes_build(
     connection: psycopg.Connection[Any], shared_url: str, scripts: Path
 ) -> None:

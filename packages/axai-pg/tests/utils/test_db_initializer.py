@@ -59,7 +59,6 @@ def test_a_database_is_set_up_with_sample_data_and_goes(config: PostgresConnecti
         server.connect(config)
 
 
-@pytest.mark.slow
 def test_a_database_is_made_once(
     config: PostgresConnectionConfig, maintenance: psycopg.Connection[Any]
 ) -> None:
@@ -71,7 +70,6 @@ def test_a_database_is_made_once(
         assert (made.teardown_database(), made.teardown_database()) == (True, False)
 
 
-@pytest.mark.slow
 def test_a_database_of_somebody_else_is_dropped_only_when_told(
     config: PostgresConnectionConfig,
 ) -> None:

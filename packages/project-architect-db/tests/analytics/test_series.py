@@ -8,35 +8,16 @@ from collections import Counter
 import pytest
 
 from project_architect_db.analytics.scope import Scope
-from project_architect_db.analytics.series import is_short, series_of
+from project_architect_db.analytics.series import series_of
 
 pytestmark = pytest.mark.unit
 
 MONDAY = dt.datetime(2026, 11, 23)  # noqa: DTZ001 - what a clock shows
 
 
-def scope(days: int | None, zone: str = "UTC") -> Scope:
+def scope(days: int, zone: str) -> Scope:
     start = MONDAY.replace(tzinfo=dt.UTC)
-    if days is None:
-        return Scope(None, None, None, zone, start)
     return Scope(start, start + dt.timedelta(days=days), None, zone, start)
-
-
-@pytest.mark.parametrize(
-    ("days", "counts", "short"),
-    [
-        (1_000, {}, True),
-        (1_001, {}, False),
-        (None, {}, True),
-        (None, {MONDAY: 1, MONDAY + dt.timedelta(days=999): 1}, True),
-        (None, {MONDAY: 1, MONDAY + dt.timedelta(days=1_000): 1}, False),
-        (None, {MONDAY: 1, MONDAY + dt.timedelta(days=1_000): 0}, True),
-    ],
-)
-def test_a_series_of_a_thousand_steps_is_short(
-    *, days: int | None, counts: dict[dt.datetime, int], short: bool
-) -> None:
-    assert is_short("day", scope(days), Counter(counts)) is short
 
 
 @pytest.mark.parametrize("zone", ["UTC", "Etc/UCT"])

@@ -236,7 +236,6 @@ async def test_an_answer_of_an_earlier_transaction_is_not_kept(
         assert not await cache.set(session, "names", [], reads=(Topic,))
 
 
-@pytest.mark.slow
 async def test_who_began_before_a_write_cannot_put_an_old_answer_back(
     manager: DatabaseManager, cache: CacheManager, acme: uuid.UUID
 ) -> None:
@@ -387,7 +386,6 @@ async def test_while_nobody_listens_each_hit_asks(
     assert await read(manager, cache, acme) == ["woods"]
 
 
-@pytest.mark.slow
 async def test_what_was_written_while_nobody_listened_is_seen_once_somebody_does(
     manager: DatabaseManager,
     cache: CacheManager,

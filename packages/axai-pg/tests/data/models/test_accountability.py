@@ -192,14 +192,12 @@ def broken(connection: psycopg.Connection[Any]) -> list[int]:
     return [number for (number,) in found]
 
 
-@pytest.mark.slow
 def test_what_is_sealed_is_sealed_once(sealed: psycopg.Connection[Any]) -> None:
     assert sealed_rows(sealed) == 0
     assert broken(sealed) == []
     assert sealed.execute("SELECT number FROM audit_seals ORDER BY 1").fetchall() == [(1,), (2,)]
 
 
-@pytest.mark.slow
 @pytest.mark.sampled(7)
 @pytest.mark.parametrize(
     ("statement", "found"),
@@ -233,7 +231,6 @@ def test_a_seal_tells_what_was_tampered_with(
     assert broken(sealed)[: len(found)] == found
 
 
-@pytest.mark.slow
 def test_a_transaction_that_is_still_running_is_sealed_later(
     sealed: psycopg.Connection[Any], schema_url: str
 ) -> None:
@@ -248,7 +245,6 @@ def test_a_transaction_that_is_still_running_is_sealed_later(
     assert broken(sealed) == []
 
 
-@pytest.mark.slow
 def test_transactions_that_are_counted_anew_are_sealed_as_well(
     sealed: psycopg.Connection[Any],
 ) -> None:
@@ -275,7 +271,6 @@ def test_seals_stay_in_order_when_the_clock_is_set_back(
     assert broken(sealed) == []
 
 
-@pytest.mark.slow
 def test_nothing_is_sealed_or_pruned_without_an_organisation(
     sealed: psycopg.Connection[Any],
 ) -> None:
@@ -304,7 +299,6 @@ def entries(connection: psycopg.Connection[Any]) -> list[tuple[str, Any]]:
     return found.fetchall()
 
 
-@pytest.mark.slow
 def test_what_was_pruned_is_not_broken(sealed: psycopg.Connection[Any]) -> None:
     gone = prune(sealed)
     left = entries(sealed)
@@ -320,7 +314,6 @@ def test_what_was_pruned_is_not_broken(sealed: psycopg.Connection[Any]) -> None:
     assert prune(sealed) == 1
 
 
-@pytest.mark.slow
 def test_only_whole_seals_are_pruned(sealed: psycopg.Connection[Any]) -> None:
     [(first,)] = sealed.execute("SELECT sealed_at FROM audit_seals WHERE number = 1").fetchall()
 
@@ -330,7 +323,6 @@ def test_only_whole_seals_are_pruned(sealed: psycopg.Connection[Any]) -> None:
     assert broken(sealed) == []
 
 
-@pytest.mark.slow
 @pytest.mark.sampled(7)
 @pytest.mark.parametrize(
     ("statement", "found"),
@@ -365,7 +357,6 @@ def test_what_is_tampered_with_after_pruning_is_found(
     assert broken(sealed) == found
 
 
-@pytest.mark.slow
 def test_what_is_broken_is_not_pruned(sealed: psycopg.Connection[Any]) -> None:
     sealed.execute("SET session_replication_role = replica")
     sealed.execute("DELETE FROM audit_log WHERE table_name = 'users'")
@@ -390,7 +381,6 @@ WHERE relname = 'audit_log'
 """
 
 
-@pytest.mark.slow
 def test_the_log_is_read_once_however_many_seals_there_are(
     sealed: psycopg.Connection[Any],
 ) -> None:

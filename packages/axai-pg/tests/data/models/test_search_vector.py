@@ -75,7 +75,6 @@ def test_it_is_made_anew_when_the_text_changes(
     assert session.scalar(VECTOR) == found
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("title", ["Oak trees", "Oak tree"])
 def test_what_is_given_for_it_is_overwritten(
     session: Session, document: Document, title: str

@@ -58,7 +58,6 @@ async def test_all_rows_of_a_person_are_there(session: Session, people: People) 
     assert "search_vector" not in document
 
 
-@pytest.mark.slow
 async def test_of_rows_of_others_only_what_names_the_person_is_there(
     session: Session, people: People
 ) -> None:
@@ -71,7 +70,6 @@ async def test_of_rows_of_others_only_what_names_the_person_is_there(
     assert "user_id" not in others["document_permissions"]
 
 
-@pytest.mark.slow
 async def test_what_somebody_did_is_in_the_feed(session: Session, people: People) -> None:
     await session.commit()
     with acting_as("Ana@example.org"):
@@ -84,7 +82,6 @@ async def test_what_somebody_did_is_in_the_feed(session: Session, people: People
     assert change["actor"] == "Ana@example.org"
 
 
-@pytest.mark.slow
 async def test_a_file_has_a_record_to_a_line(
     session: Session, people: People, tmp_path: Path
 ) -> None:
@@ -116,7 +113,6 @@ async def test_a_file_that_is_there_stays(session: Session, people: People, tmp_
     assert target.read_text() == "mine"
 
 
-@pytest.mark.slow
 async def test_a_file_that_cannot_be_finished_goes(
     session: Session, people: People, tmp_path: Path
 ) -> None:
@@ -131,7 +127,6 @@ async def test_a_file_that_cannot_be_finished_goes(
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.slow
 async def test_a_file_that_there_is_no_room_for_goes(
     session: Session, people: People, tmp_path: Path
 ) -> None:
@@ -152,7 +147,6 @@ async def test_a_file_that_there_is_no_room_for_goes(
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.slow
 async def test_the_audit_log_is_read_by_operators(
     session: Session, people: People, careless: DatabaseManager
 ) -> None:
@@ -187,7 +181,6 @@ async def test_a_key_is_a_uuid(session: Session, people: People) -> None:
         await export_person(session, "ana")
 
 
-@pytest.mark.slow
 async def test_a_key_that_two_organisations_have_is_nobodys(
     session: Session, people: People, careless: DatabaseManager
 ) -> None:

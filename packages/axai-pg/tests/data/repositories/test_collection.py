@@ -50,7 +50,6 @@ async def test_a_document_is_in_a_collection_once(
     assert await documents.find_by_collection(inner.id) == []
 
 
-@pytest.mark.slow
 async def test_a_collection_goes_and_comes_back_with_those_inside_and_no_document_does(
     documents: DocumentRepository,
     collections: CollectionRepository,

@@ -165,7 +165,6 @@ async def test_a_path_is_as_short_as_any(
         assert ends == [{one.id, next_.id} for one, next_ in steps]
 
 
-@pytest.mark.slow
 async def test_what_is_not_active_is_not_passed(graph: GraphRepository, nodes: Nodes) -> None:
     await graph.update(nodes["b"].id, {"is_active": False})
 
@@ -215,7 +214,6 @@ async def test_a_walk_through_a_dense_graph_ends(
 # ---- documents -----------------------------------------------------------------------------
 
 
-@pytest.mark.slow
 async def test_documents_are_related_by_their_nodes(
     graph: GraphRepository, documents: DocumentRepository, nodes: Nodes, user: User
 ) -> None:
@@ -237,7 +235,6 @@ async def test_documents_are_related_by_their_nodes(
     assert [each.document.title for each in left] == ["d"]
 
 
-@pytest.mark.slow
 async def test_a_viewer_is_told_of_documents_they_may_read(
     session: Session, graph: GraphRepository, nodes: Nodes, document: Document, other: User
 ) -> None:

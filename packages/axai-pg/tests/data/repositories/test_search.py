@@ -126,7 +126,6 @@ async def test_a_viewer_finds_what_they_may_read(
     assert [hit.id for hit in await viewed.search("oak")] == [own.id]
 
 
-@pytest.mark.slow
 async def test_other_organisations_are_not_searched(
     manager: DatabaseManager, ours: Any, theirs: Any
 ) -> None:

@@ -52,7 +52,6 @@ async def test_an_owner_may_do_anything_and_others_nothing(
     assert await documents.actions(document.id, other.id) == set()
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("permission", "actions"),
     [
@@ -200,7 +199,6 @@ async def test_a_viewer_who_may_read_changes_nothing(
     assert (await documents.get(document.id)).version == 1
 
 
-@pytest.mark.slow
 async def test_a_viewer_changes_what_they_may_and_gives_away_what_is_theirs(
     documents: DocumentRepository, document: Document, other: User, theirs: DocumentRepository
 ) -> None:
@@ -264,7 +262,6 @@ LATER = NOW + dt.timedelta(hours=1)
 LATEST = NOW + dt.timedelta(hours=2)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("expires_at", [None, LATEST + dt.timedelta(microseconds=1)])
 @pytest.mark.parametrize("permission", ["read", "share"])
 async def test_a_viewer_permits_nothing_for_longer_than_they_may(

@@ -149,7 +149,6 @@ async def test_versions_are_listed_the_newest_first(
     assert await documents.versions(document.id, None, 2) == entries[2:]
 
 
-@pytest.mark.slow
 async def test_a_version_says_what_the_document_said(
     documents: DocumentRepository, document: Document
 ) -> None:

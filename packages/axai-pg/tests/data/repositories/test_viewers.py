@@ -162,7 +162,6 @@ async def test_an_administrator_changes_them(shelf: Shelf, name: str) -> None:
     assert await CHANGES[name](shelf, shelf.seen.collections)
 
 
-@pytest.mark.slow
 async def test_a_viewer_changes_collections_of_their_own(shelf: Shelf) -> None:
     collections = shelf.seen.collections
     made = await collections.create({"name": "x", "parent_id": shelf.mine.id})
@@ -191,7 +190,6 @@ async def test_a_collection_does_not_go_with_another_s(shelf: Shelf) -> None:
     assert refused.value.key in {shelf.theirs.id, shelf.inside.id}
 
 
-@pytest.mark.slow
 async def test_what_is_deleted_goes_with_another_s_only_for_good(shelf: Shelf) -> None:
     everybody, collections = shelf.everybody.collections, shelf.seen.collections
     await everybody.move(shelf.theirs.id, shelf.mine.id)

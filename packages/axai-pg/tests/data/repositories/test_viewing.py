@@ -96,7 +96,6 @@ async def test_what_belongs_to_a_document_is_seen_by_who_may_read_it(
     assert not await READS[name](archive, archive.parts["hidden"])
 
 
-@pytest.mark.slow
 async def test_nothing_of_a_deleted_document_is_seen(archive: Archive) -> None:
     its = archive.parts["shared"]
     await archive.everybody.documents.delete(its["document"].id)
@@ -105,7 +104,6 @@ async def test_nothing_of_a_deleted_document_is_seen(archive: Archive) -> None:
     assert await archive.everybody.summaries.exists(id=its["summary"].id)
 
 
-@pytest.mark.slow
 async def test_relations_lead_to_what_is_seen(session: Session, archive: Archive) -> None:
     session.expunge_all()
     shared, seen = archive.parts["shared"], archive.seen
@@ -213,7 +211,6 @@ async def test_what_is_hidden_is_not_changed(archive: Archive, name: str) -> Non
     assert not changed
 
 
-@pytest.mark.slow
 async def test_a_readable_document_goes_into_no_collection(archive: Archive) -> None:
     other = await archive.everybody.collections.create(
         {"name": "other", "owner_id": archive.viewer.id}
@@ -229,7 +226,6 @@ async def test_a_readable_document_goes_into_no_collection(archive: Archive) -> 
         )
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", ["summaries", "graph", "documents"])
 async def test_a_viewer_makes_nothing_of_documents_by_thousands(
     archive: Archive, name: str

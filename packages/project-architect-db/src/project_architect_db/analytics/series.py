@@ -12,13 +12,7 @@ from pydantic import TypeAdapter
 
 from andamios_orm.exceptions import ValueRefused
 from project_architect_db.analytics.shapes import ratio
-from project_architect_db.analytics.steps import (
-    beginning,
-    bounds_of,
-    count_steps,
-    earlier,
-    steps_of,
-)
+from project_architect_db.analytics.steps import beginning, count_steps, earlier, steps_of
 from project_architect_db.schemas.analytics import TimePoint
 
 if TYPE_CHECKING:
@@ -27,10 +21,9 @@ if TYPE_CHECKING:
     from project_architect_db.analytics.metrics import Metric
     from project_architect_db.analytics.scope import Scope
 
-__all__ = ["compared_scope", "counts_of", "is_short", "series_of"]
+__all__ = ["compared_scope", "counts_of", "series_of"]
 
 _MOVING: Final = 7
-_SHORT: Final = 1_000
 _UNCOMPARED: Final[Mapping[str, Any]] = MappingProxyType(
     {"previous": None, "change": None, "change_ratio": None}
 )
@@ -85,27 +78,18 @@ def counts_of(metric: Metric, rows: Iterable[Any]) -> Counter[dt.datetime]:
     return counts
 
 
-def is_short(unit: str, scope: Scope, counts: Counter[dt.datetime]) -> bool:
-    """Whether the points of a series take about a millisecond, and no thread is worth it.
-
-    Raises:
-        ValueRefused: there are too many.
-    """
-    bounds = bounds_of(unit, scope, _seen(counts))
-    return bounds is None or count_steps(unit, *bounds) <= _SHORT
-
-
 def series_of(
     unit: str, scope: Scope, counts: Counter[dt.datetime], back: int | None
 ) -> list[TimePoint]:
     """Return the points of a series, each compared with the step that is ``back`` earlier.
 
-    Of fifty thousand points it takes about a second, unless ``is_short()`` it is for a thread.
+    Of fifty thousand points it takes about a second: it is for a thread.
 
     Raises:
         ValueRefused: there are too many.
     """
-    starts = steps_of(unit, scope, _seen(counts))
+    seen = [step for step, value in counts.items() if value]
+    starts = steps_of(unit, scope, (min(seen), max(seen)) if seen else None)
     zone = scope.zone
     values = [counts[step] for step, _ in starts]
     totals = list(accumulate(values))
@@ -130,12 +114,6 @@ def series_of(
             )
         ]
     )
-
-
-def _seen(counts: Counter[dt.datetime]) -> tuple[dt.datetime, dt.datetime] | None:
-    """Return the first and the last step with a value."""
-    seen = [step for step, value in counts.items() if value]
-    return (min(seen), max(seen)) if seen else None
 
 
 def _compared(value: int, previous: int) -> dict[str, Any]:

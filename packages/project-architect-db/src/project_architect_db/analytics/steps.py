@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 __all__ = [
     "MOST",
     "beginning",
-    "bounds_of",
     "count_steps",
     "earlier",
     "refuse_too_many",
@@ -104,7 +103,7 @@ def refuse_too_many(unit: str, scope: Scope) -> None:
     Raises:
         ValueRefused: there are too many.
     """
-    bounds = bounds_of(unit, scope, None)
+    bounds = _bounds(unit, scope, None)
     if bounds is not None:
         count_steps(unit, *bounds)
 
@@ -120,7 +119,7 @@ def steps_of(
     Raises:
         ValueRefused: there are too many.
     """
-    bounds = bounds_of(unit, scope, seen)
+    bounds = _bounds(unit, scope, seen)
     found = list(steps(unit, *bounds)) if bounds else []
     if not found:
         return []
@@ -136,7 +135,7 @@ def steps_of(
     ]
 
 
-def bounds_of(
+def _bounds(
     unit: str, scope: Scope, seen: tuple[dt.datetime, dt.datetime] | None
 ) -> tuple[dt.datetime, dt.datetime] | None:
     """Return the first and the last step; None if nobody knows them."""

@@ -19,12 +19,7 @@ from project_architect_db.analytics.following_attention import SPARE
 from project_architect_db.analytics.metrics import METRICS, metric_of
 from project_architect_db.analytics.repositories import health
 from project_architect_db.analytics.scope import Scope
-from project_architect_db.analytics.series import (
-    compared_scope,
-    counts_of,
-    is_short,
-    series_of,
-)
+from project_architect_db.analytics.series import compared_scope, counts_of, series_of
 from project_architect_db.analytics.shapes import ratio
 from project_architect_db.analytics.steps import refuse_too_many, steps_of
 from project_architect_db.models import Project, Repository, rollups
@@ -251,11 +246,7 @@ class AnalyticsRepository(Bound[Project]):
         asked = self._asked()
         rows = await asked.sums((counted.kind,), wider, granularity)
         counts = counts_of(counted, rows)
-        wanted = (granularity, scope, counts, back)
-        if is_short(granularity, scope, counts):
-            points = series_of(*wanted)
-        else:
-            points = await asyncio.to_thread(series_of, *wanted)
+        points = await asyncio.to_thread(series_of, granularity, scope, counts, back)
         total = points[-1].running_total if points else 0
         before = counts.total() - total if compare else None
         return asked.answer(
