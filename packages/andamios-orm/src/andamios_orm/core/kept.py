@@ -48,14 +48,17 @@ class Kept:
         """Take all rows of ``result``."""
         frozen = result.freeze()
         self._rows: list[tuple[Any, ...]] = [tuple(row) for row in frozen.data]
-        width = len(self._rows[0]) if self._rows else 0
-        self._changeable = [
-            column
-            for column in range(width)
-            if not all(is_unchangeable(row[column]) for row in self._rows)
-        ]
         self._frozen: FrozenResult[Any] = frozen.with_new_rows(self._rows)  # type: ignore[arg-type]  # tuples do
-        self.size = sum(map(_size, self._rows))
+        self._changeable: list[int] = []
+        size = sum(map(sys.getsizeof, self._rows))
+        for column, values in enumerate(zip(*self._rows, strict=True)):
+            if _UNCHANGEABLE.issuperset(map(type, values)):  # which most are, and is soon seen
+                size += sum(map(sys.getsizeof, values))
+                continue
+            size += sum(map(_size, values))
+            if not all(map(is_unchangeable, values)):
+                self._changeable.append(column)
+        self.size = size
         """About how many bytes the rows take."""
 
     @property

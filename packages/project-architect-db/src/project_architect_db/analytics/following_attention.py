@@ -37,19 +37,21 @@ def attention(scope: Scope, last_phase: str, limit: int) -> Follow | None:
         for row in rows:
             items[row[0]].append(row[:6])
         is_whole = len(items) == total
-        last = max(map(_place, items.values())) if items and not is_whole else None
+        places = {key: _place(item) for key, item in items.items()}
+        last = max(places.values()) if items and not is_whole else None
         for key, (before, after) in sides.items():
             was, found = (own_reasons(scope, side, around[key]) for side in (before, after))
             total += bool(found) - bool(was)
             items.pop(key, None)
             if found and after is not None:
                 item = [(key, after["name"], str(after["status"]), *reason) for reason in found]
-                if last is None or _place(item) <= last:
+                places[key] = _place(item)
+                if last is None or places[key] <= last:
                     items[key] = item
         if len(items) < min(limit, total):
             return None
-        order = sorted(items.values(), key=_place)[: limit + SPARE]
-        return [(*row, total) for item in order for row in item]
+        order = sorted(items, key=places.__getitem__)[: limit + SPARE]
+        return [(*row, total) for key in order for row in items[key]]
 
     return follow
 

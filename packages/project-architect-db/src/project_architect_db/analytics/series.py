@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import Counter
-from itertools import accumulate
+from itertools import accumulate, repeat
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,7 +16,7 @@ from project_architect_db.analytics.steps import beginning, count_steps, earlier
 from project_architect_db.schemas.analytics import TimePoint
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from project_architect_db.analytics.metrics import Metric
     from project_architect_db.analytics.scope import Scope
@@ -90,30 +90,45 @@ def series_of(
     """
     seen = [step for step, value in counts.items() if value]
     starts = steps_of(unit, scope, (min(seen), max(seen)) if seen else None)
-    zone = scope.zone
     values = [counts[step] for step, _ in starts]
     totals = list(accumulate(values))
-    before = [0] * _MOVING + totals
-    compared: list[Mapping[str, Any]] = [_UNCOMPARED] * len(starts)
+    compared: Iterable[Mapping[str, Any]] = repeat(_UNCOMPARED, len(starts))
     if back is not None:
         compared = [
             _compared(value, counts[earlier(unit, step, back)])
             for value, (step, _) in zip(values, starts, strict=True)
         ]
+    begins = [begin for _, begin in starts]
     return _POINTS.validate_python(
         [
             {
-                "start": begin.astimezone(zone),
+                "start": begin,
                 "value": value,
                 "running_total": total,
-                "moving_average": (total - before[place]) / min(place + 1, _MOVING),
-                **compared[place],
+                "moving_average": average,
+                **others,
             }
-            for place, ((_, begin), value, total) in enumerate(
-                zip(starts, values, totals, strict=True)
+            for begin, value, total, average, others in zip(
+                begins if scope.timezone == "UTC" else _shown_in(scope.zone, begins),
+                values,
+                totals,
+                _moving_averages(totals),
+                compared,
+                strict=True,
             )
         ]
     )
+
+
+def _shown_in(zone: dt.tzinfo, moments: Iterable[dt.datetime]) -> Iterator[dt.datetime]:
+    return (moment.astimezone(zone) for moment in moments)
+
+
+def _moving_averages(totals: Sequence[int]) -> Iterator[float]:
+    """Yield the mean of each value and up to six before it, out of their running totals."""
+    yield from (total / place for place, total in enumerate(totals[:_MOVING], 1))
+    later = zip(totals[_MOVING:], totals, strict=False)
+    yield from ((total - before) / _MOVING for total, before in later)
 
 
 def _compared(value: int, previous: int) -> dict[str, Any]:

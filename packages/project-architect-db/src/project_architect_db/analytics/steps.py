@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
-from itertools import pairwise
+from itertools import accumulate, pairwise, repeat
 from typing import TYPE_CHECKING, Final
 
 from andamios_orm.exceptions import ValueRefused
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from project_architect_db.analytics.scope import Scope
 
 __all__ = [
@@ -87,14 +85,16 @@ def count_steps(unit: str, first: dt.datetime, last: dt.datetime) -> int:
     return max(count, 0)
 
 
-def steps(unit: str, first: dt.datetime, last: dt.datetime) -> Iterator[dt.datetime]:
-    """Yield the steps from ``first`` to ``last``, both among them.
+def steps(unit: str, first: dt.datetime, last: dt.datetime) -> list[dt.datetime]:
+    """Return the steps from ``first`` to ``last``, both among them.
 
     Raises:
         ValueRefused: there are too many.
     """
-    for place in range(count_steps(unit, first, last)):
-        yield earlier(unit, first, -place)
+    count = count_steps(unit, first, last)
+    if unit in _LENGTHS:
+        return list(accumulate(repeat(_LENGTHS[unit], count - 1), initial=first)) if count else []
+    return [earlier(unit, first, -place) for place in range(count)]
 
 
 def refuse_too_many(unit: str, scope: Scope) -> None:
@@ -120,11 +120,12 @@ def steps_of(
         ValueRefused: there are too many.
     """
     bounds = _bounds(unit, scope, seen)
-    found = list(steps(unit, *bounds)) if bounds else []
+    found = steps(unit, *bounds) if bounds else []
     if not found:
         return []
     if scope.timezone == "UTC":  # which skips nothing, so they need not be looked up
-        return [(step, step.replace(tzinfo=dt.UTC)) for step in found]
+        first, last = (step.replace(tzinfo=dt.UTC) for step in (found[0], found[-1]))
+        return list(zip(found, steps(unit, first, last), strict=True))
     zone = scope.zone
     shown = [*found, earlier(unit, found[-1], -1)]
     moments = [step.replace(tzinfo=zone).astimezone(dt.UTC) for step in shown]
