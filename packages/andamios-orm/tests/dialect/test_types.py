@@ -54,7 +54,7 @@ from sqlalchemy.dialects import postgresql
 
 import andamios_orm  # noqa: F401  # it registers the dialect
 from andamios_orm.dialect.binds import bind_column
-from andamios_orm.dialect.types import decode_json, duckdb_type, encode_json
+from andamios_orm.dialect.types import decode_json, duckdb_type, encode_documents, encode_json
 from andamios_orm.exceptions import ValueRefused
 
 if TYPE_CHECKING:
@@ -585,6 +585,29 @@ def test_json_with_null_and_dates_is_let_in() -> None:
     encoded = encode_json({"a": None, "b": dt.date(2020, 1, 1), "c": Colour.RED})
 
     assert decode_json(encoded) == {"a": None, "b": "2020-01-01", "c": 1}
+
+
+@pytest.mark.parametrize(
+    ("values", "known"),
+    [
+        ([{"a": None}, [1], {"b": dt.date(2020, 1, 1)}, {"c": [Colour.RED, "null"]}], True),
+        ([{"a": 1}, None], False),
+        ([{"a": 1}, "text"], False),
+        ([{"a": 1}, {"a": {1, 2}}], False),
+    ],
+    ids=["documents", "none", "text", "no JSON"],
+)
+def test_a_column_of_documents_is_encoded_as_each_of_them(
+    values: list[Any], *, known: bool
+) -> None:
+    found = encode_documents(values)
+
+    assert found == (list(map(encode_json, values)) if known else None)
+
+
+def test_nan_is_refused_in_a_column_of_documents() -> None:
+    with pytest.raises(ValueRefused, match="neither NaN"):
+        encode_documents([{"a": 1}, {"a": math.nan}])
 
 
 def test_the_engine_may_bring_its_own_json() -> None:

@@ -60,7 +60,7 @@ async def _bounds(connection: AsyncConnection, expression: Any, series: Any) -> 
     """Return the values from the lowest to the highest that a sequence has given."""
     inner = select(expression.label("value")).select_from(series).subquery()
     bounds = select(func.min(inner.c.value), func.max(inner.c.value))
-    row: Any = (await run(connection, bounds)).one()
+    row: Any = (await connection.execute(bounds)).one()
     return range(int(row[0]), int(row[1]) + 1)
 
 

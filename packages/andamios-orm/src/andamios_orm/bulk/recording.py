@@ -87,7 +87,8 @@ def new_rows(
     if keeps_history(work):
         nothing = [None] * count
         given = {name: columns.get(name, nothing) for name in work.target.columns}
-        found["after"] = ColumnRows(_Listed(given), count, sent)
+        lent = {name for name, values in given.items() if isinstance(values, ArrowColumn)}
+        found["after"] = ColumnRows(_Listed(given), count, sent, lent)
     return found
 
 

@@ -83,8 +83,7 @@ def _of_new(entity: Entity, keys: Sequence[Any], rows: ColumnRows, dialect: Dial
     table, parameters, parts = _Columns(), [], []
     converters = entity.converters_for(dialect)
     for name, column in entity.columns.items():
-        array = rows.sent.get(name)
-        found = None if array is None else _as_it_is(table, array, column.type, dialect)
+        found = _as_sent(table, rows, name, column.type, dialect)
         if found is None:
             values, convert = rows.columns[name], converters[name]
             if not same_throughout(values):
@@ -105,12 +104,6 @@ def _of_new(entity: Entity, keys: Sequence[Any], rows: ColumnRows, dialect: Dial
     return Scan(table.made(), columns, parameters)
 
 
-def _own(array: Any) -> Any:
-    """Return a copy: until COMMIT the caller may write to what a column was made of."""
-    arrow = importlib.import_module("pyarrow")
-    return arrow.concat_arrays([arrow.array([], array.type), *getattr(array, "chunks", [array])])
-
-
 @dataclass(slots=True)
 class _Columns:
     """Columns of a table that is being made; each is added under a name of SQL."""
@@ -126,6 +119,13 @@ class _Columns:
         self.arrays.append(array)
         self.fields.append(self.arrow.field(name, array.type, metadata=metadata))
         return name
+
+    def sent(self, array: Any, metadata: Any = None, *, lent: bool) -> str:
+        """Add a column as it was sent; a copy of a caller's, who may write to it until COMMIT."""
+        if lent:
+            empty = self.arrow.array([], array.type)
+            array = self.arrow.concat_arrays([empty, *getattr(array, "chunks", [array])])
+        return self.add(array, metadata)
 
     def numbers(self, values: Sequence[int | None]) -> str:
         """Add whole numbers."""
@@ -150,19 +150,25 @@ def _key(
     if len(entity.key_names) == 1:
         array = rows.sent.get(entity.key_names[0])
         if array is not None and table.arrow.types.is_integer(array.type):
-            return f"{table.add(_own(array))}::VARCHAR"
+            lent = entity.key_names[0] in rows.lent
+            return f"{table.sent(array, lent=lent)}::VARCHAR"
     return table.add(texts_of_keys(entity, keys, dialect))
 
 
 # ---- what DuckDB says of a column as ``Entity.stored()`` does -----------------------
 
 
-def _as_it_is(table: _Columns, array: Any, type_: TypeEngine[Any], dialect: Dialect) -> str | None:
-    """Return the SQL of a column that was sent, or None if it has to be converted here."""
+def _as_sent(
+    table: _Columns, rows: ColumnRows, name: str, type_: TypeEngine[Any], dialect: Dialect
+) -> str | None:
+    """Return the SQL of a column as it was sent, or None if it has to be converted here."""
+    array = rows.sent.get(name)
+    if array is None:
+        return None
     found = _implementation(type_)
     for kind, add in _KINDS:
         if isinstance(found, kind):
-            return add(table, array, dialect)
+            return add(table, array, dialect, lent=name in rows.lent)
     return None
 
 
@@ -176,12 +182,12 @@ def _implementation(type_: TypeEngine[Any]) -> TypeEngine[Any] | None:
     return type_ if own and not type_._has_bind_expression else None  # noqa: SLF001 - no public name
 
 
-def _plain(table: _Columns, array: Any, _dialect: Dialect) -> str | None:
-    return table.add(_own(array))
+def _plain(table: _Columns, array: Any, _dialect: Dialect, *, lent: bool) -> str | None:
+    return table.sent(array, lent=lent)
 
 
-def _texts(table: _Columns, array: Any, _dialect: Dialect) -> str | None:
-    return table.add(_own(array)) if _are_short(array) else None
+def _texts(table: _Columns, array: Any, _dialect: Dialect, *, lent: bool) -> str | None:
+    return table.sent(array, lent=lent) if _are_short(array) else None
 
 
 def _are_short(array: Any) -> bool:
@@ -190,23 +196,23 @@ def _are_short(array: Any) -> bool:
     return (compute.max(compute.binary_length(array)).as_py() or 0) <= LARGEST
 
 
-def _moments(table: _Columns, array: Any, _dialect: Dialect) -> str | None:
+def _moments(table: _Columns, array: Any, _dialect: Dialect, *, lent: bool) -> str | None:  # noqa: ARG001 - it is copied in any case
     """Moments and days: the few that are different are converted, and stand for the others."""
     encoded = array.combine_chunks().dictionary_encode()
     texts = table.arrow.array([plain(each.as_py()) for each in encoded.dictionary], table.text)
     return table.add(table.arrow.DictionaryArray.from_arrays(encoded.indices, texts))
 
 
-def _documents(table: _Columns, array: Any, dialect: Any) -> str | None:
+def _documents(table: _Columns, array: Any, dialect: Any, *, lent: bool) -> str | None:
     """JSON of which DuckDB and ``plain()`` make the same."""
     compute = importlib.import_module("pyarrow.compute")
     if dialect._json_serializer is not None or not _are_short(array):  # noqa: SLF001 - SQLAlchemy's types ask the same
         return None
     odd = compute.any(compute.match_substring_regex(array, _ODD)).as_py()
-    return None if odd else table.add(_own(array), _NAME)
+    return None if odd else table.sent(array, _NAME, lent=lent)
 
 
-_KINDS: Final[tuple[tuple[Any, Callable[[_Columns, Any, Dialect], str | None]], ...]] = (
+_KINDS: Final[tuple[tuple[Any, Callable[..., str | None]], ...]] = (
     (JSON, _documents),
     (String, _texts),
     ((Boolean, Integer), _plain),

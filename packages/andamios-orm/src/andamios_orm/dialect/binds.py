@@ -164,8 +164,11 @@ def bind_column(
     redundant = type(impl).bind_processor in _REDUNDANT
     process = None if redundant else impl.bind_processor(dialect)
     admitting = admission(type_, dialect)
+    bind_many = getattr(impl, "bind_many", None)
     try:
-        sent = values if process is None else each_once(process, values)
+        sent = None if bind_many is None else bind_many(values, dialect)
+        if sent is None:
+            sent = values if process is None else each_once(process, values)
         return sent if admitting is None else admitting.many(sent)
     except ValueRefused as refused:
         raise ValueRefused(refused.reason, refused.value, column) from refused
@@ -177,6 +180,8 @@ def each_once(process: Processor, values: Sequence[Any]) -> list[Any]:
         return [process(value) for value in values]
     places = list(map(id, values))
     once = dict(zip(places, values, strict=True))
+    if len(once) == len(places):
+        return list(map(process, values))
     known = {place: process(value) for place, value in once.items()}
     return list(map(known.__getitem__, places))
 

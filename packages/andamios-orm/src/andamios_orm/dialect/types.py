@@ -20,6 +20,7 @@ import datetime as dt
 import enum
 import json
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
@@ -44,7 +45,15 @@ from andamios_orm.exceptions import ValueRefused
 if TYPE_CHECKING:
     from sqlalchemy.engine import Dialect
 
-__all__ = ["COLSPECS", "AnyValue", "decode_json", "duckdb_type", "encode_json", "implementation"]
+__all__ = [
+    "COLSPECS",
+    "AnyValue",
+    "decode_json",
+    "duckdb_type",
+    "encode_documents",
+    "encode_json",
+    "implementation",
+]
 
 Processor = Callable[[Any], Any]
 
@@ -158,6 +167,12 @@ class DuckDBJSON(types.JSON):
         process: Processor = make(None, encode)
         return process
 
+    def bind_many(self, values: Sequence[Any], dialect: Dialect) -> list[str] | None:
+        """Return a column of documents as JSON texts; None if each needs a look by itself."""
+        if dialect._json_serializer is not None:  # noqa: SLF001  # set by create_engine
+            return None
+        return encode_documents(values)
+
     def result_processor(self, dialect: Dialect, coltype: object) -> Processor:
         """Decode."""
         own: Processor | None = dialect._json_deserializer  # noqa: SLF001  # set by create_engine
@@ -175,7 +190,7 @@ def encode_json(value: Any) -> str:
         ValueRefused: JSON has no form for it, or it holds NaN or an infinity.
     """
     try:
-        encoded = orjson.dumps(value, option=orjson.OPT_PASSTHROUGH_DATACLASS)
+        encoded = _write(value)
     except TypeError as error:
         reason = f"it has no JSON form: {error}"
         raise ValueRefused(reason, value) from error
@@ -188,11 +203,33 @@ def encode_json(value: Any) -> str:
     return encoded.decode()
 
 
+def encode_documents(values: Sequence[Any]) -> list[str] | None:
+    """Return objects and arrays as ``encode_json()`` does; None if that is to look at each.
+
+    >>> encode_documents([{"name": "Ana"}, [1, None]])
+    ['{"name":"Ana"}', '[1,null]']
+    >>> encode_documents([{"name": "Ana"}, None])
+    """
+    if not _DOCUMENTS.issuperset(map(type, values)):
+        return None
+    try:
+        # A text takes a kilobyte until it is decoded: none may wait for the others.
+        texts = [_write(value).decode() for value in values]
+    except TypeError:
+        return None
+    return [
+        encode_json(value) if "null" in text else text
+        for text, value in zip(texts, values, strict=True)
+    ]
+
+
 def decode_json(text: str | bytes) -> Any:
     """Return what the JSON ``text`` says."""
     return orjson.loads(text)
 
 
+_DOCUMENTS = frozenset({dict, list})
+_write = partial(orjson.dumps, option=orjson.OPT_PASSTHROUGH_DATACLASS)
 _NOT_A_NUMBER = "JSON has neither NaN nor infinities: use null, or text"
 
 

@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple, overload
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping
 
 __all__ = ["ColumnRows", "WrittenRow", "WrittenRows"]
 
@@ -22,20 +22,22 @@ class WrittenRow(NamedTuple):
 class ColumnRows(Sequence["dict[str, Any]"]):
     """Rows that are kept as ``columns``; a dict is made of one when it is read.
 
-    ``sent`` has those that went to the database as Arrow.
+    ``sent`` has those that went to the database as Arrow, of which ``lent`` are a caller's.
     """
 
-    __slots__ = ("_count", "columns", "sent")
+    __slots__ = ("_count", "columns", "lent", "sent")
 
     def __init__(
         self,
         columns: Mapping[str, Sequence[Any]],
         count: int,
         sent: Mapping[str, Any] = MappingProxyType({}),
+        lent: Collection[str] = (),
     ) -> None:
         """Hold ``count`` rows."""
         self.columns = columns
         self.sent = sent
+        self.lent = lent
         self._count = count
 
     def __len__(self) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from itertools import accumulate, pairwise, repeat
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 from andamios_orm.exceptions import ValueRefused
@@ -91,10 +91,11 @@ def steps(unit: str, first: dt.datetime, last: dt.datetime) -> list[dt.datetime]
     Raises:
         ValueRefused: there are too many.
     """
-    count = count_steps(unit, first, last)
+    places = range(count_steps(unit, first, last))
     if unit in _LENGTHS:
-        return list(accumulate(repeat(_LENGTHS[unit], count - 1), initial=first)) if count else []
-    return [earlier(unit, first, -place) for place in range(count)]
+        length = _LENGTHS[unit]
+        return [first + place * length for place in places]
+    return [earlier(unit, first, -place) for place in places]
 
 
 def refuse_too_many(unit: str, scope: Scope) -> None:
