@@ -117,6 +117,31 @@ async def test_a_write_of_something_else_is_not_followed(database: Database) -> 
     assert statements == []
 
 
+async def test_after_a_write_three_statements_tell_what_has_changed(database: Database) -> None:
+    project = await fill(database, "apples")
+    await total(database, "apples")
+    await add(database, project, "pears")
+    statements = noted(database)
+
+    assert await total(database, "pears") == 1
+    assert len(statements) == 3, statements  # the feed, what was removed of it, the document
+
+
+async def test_changes_of_something_else_between_are_passed_over(
+    database: Database, monkeypatch: pytest.MonkeyPatch, agree: Agree
+) -> None:
+    project = await fill(database, "apples")
+    await total(database, "apples")
+    monkeypatch.setattr(following, "_CHANGES", 3)
+    document = (await DocumentRepository(database).list())[0]
+    for _ in range(5):
+        await DocumentRepository(database).record_access(document.id)
+    await add(database, project, "pears", "plums")
+
+    assert await total(database, "pears") == 1
+    assert await agree(database)
+
+
 @pytest.mark.slow
 async def test_searches_at_the_same_time_catch_up_once(database: Database) -> None:
     project = await fill(database, "apples")

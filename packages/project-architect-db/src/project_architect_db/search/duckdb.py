@@ -12,7 +12,7 @@ from sqlalchemy import select
 from project_architect_db.models import Project
 from project_architect_db.schemas.search import SearchKind
 from project_architect_db.search.entries import Kind
-from project_architect_db.search.finding import Found, Page
+from project_architect_db.search.finding import Found, Page, hits_of
 from project_architect_db.search.index import is_fault
 from project_architect_db.search.words import distance, words
 
@@ -114,7 +114,8 @@ class _Looking:
         if first is not None:
             before = self._all(self._clauses(first, ("title", "body")))
             clauses.append((self.occur.Should, self.query.const_score_query(before, _FIRST)))
-        return self._page(self._all(clauses + self.restrictions), limit, offset)
+        total, found = self._page(self._all(clauses + self.restrictions), limit, offset)
+        return Page(total, hits_of(asked, found))
 
     def titles(self, asked: Asked, limit: int) -> list[Found]:
         """Return rows by their titles."""
@@ -147,6 +148,8 @@ class _Looking:
     # ---- queries -------------------------------------------------------------------
 
     def _all(self, clauses: Sequence[tuple[Any, Any]]) -> Any:
+        if len(clauses) == 1 and clauses[0][0] == self.occur.Must:
+            return clauses[0][1]  # which takes a quarter less time by itself
         return self.query.boolean_query(list(clauses))
 
     def _clauses(self, asked: Asked, fields: Sequence[str]) -> list[tuple[Any, Any]]:
@@ -225,8 +228,8 @@ class _Looking:
 
     # ---- hits ----------------------------------------------------------------------
 
-    def _page(self, query: Any, limit: int, offset: int) -> Page:
-        """Return a page in which a conversation comes once, by its best message."""
+    def _page(self, query: Any, limit: int, offset: int) -> tuple[int, list[Found]]:
+        """Return how much there is, and a page on which a conversation is by its best message."""
         found: dict[tuple[str, int], Found] = {}
         seen, window = 0, offset + limit
         while True:
@@ -239,7 +242,7 @@ class _Looking:
                 break
             window *= 2
         total = len(found) if window >= result.count else result.count - self._repeated(query)
-        return Page(total, list(found.values())[offset : offset + limit])
+        return total, list(found.values())[offset : offset + limit]
 
     def _repeated(self, query: Any) -> int:
         """Return how many entries are of conversations that others are of as well."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
+
+from pydantic import TypeAdapter
 
 from project_architect_db.schemas.search import SearchHit, SearchKind, SearchResults, Suggestion
 from project_architect_db.search.asking import Asked, parse
@@ -12,14 +13,18 @@ from project_architect_db.search.snippets import Finder
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from sqlalchemy import ColumnElement
 
-__all__ = ["FEW", "Backend", "Filters", "Found", "Page", "find", "hit_of", "suggestion_of"]
+    from project_architect_db.search.snippets import Snippet
+
+__all__ = ["FEW", "Backend", "Filters", "Found", "Page", "find", "hits_of", "suggestion_of"]
 
 FEW: Final = 3
 """With fewer hits than this, words that differ in a letter or two are looked for as well."""
+
+_HITS: Final = TypeAdapter(list[SearchHit])
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +56,10 @@ class Found(NamedTuple):
 
 
 class Page(NamedTuple):
-    """Some of what was found, and how much that is in all."""
+    """Some of what was found, as it is shown, and how much that is in all."""
 
     total: int
-    found: Sequence[Found] = ()
+    hits: Sequence[SearchHit] = ()
 
 
 class Backend(Protocol):
@@ -79,17 +84,17 @@ async def find(backend: Backend, text: str, limit: int, offset: int) -> SearchRe
         return SearchResults(hits=[], total=0)
     page = await backend.page(asked, limit, offset)
     if page.total >= FEW:
-        return await asyncio.to_thread(_results, asked, page)
+        return _results(page)
     uncertain = [term for term in asked.wanted if term.tolerance]
     similar = {
         term.words[0]: await backend.similar(term.words[0], term.tolerance) for term in uncertain
     }
     meant = await _did_you_mean(backend, asked, similar)
     if not any(similar.values()):
-        return await asyncio.to_thread(_results, asked, page, did_you_mean=meant)
+        return _results(page, did_you_mean=meant)
     tolerant = asked.tolerant(similar)
     page = await backend.page(tolerant, limit, offset, first=asked)
-    return await asyncio.to_thread(_results, tolerant, page, did_you_mean=meant, is_tolerant=True)
+    return _results(page, did_you_mean=meant, is_tolerant=True)
 
 
 async def suggest(backend: Backend, prefix: str, limit: int) -> list[Suggestion]:
@@ -126,34 +131,37 @@ async def _did_you_mean(
 
 
 def _results(
-    asked: Asked, page: Page, *, did_you_mean: str | None = None, is_tolerant: bool = False
+    page: Page, *, did_you_mean: str | None = None, is_tolerant: bool = False
 ) -> SearchResults:
-    finder = Finder(asked.wanted)
     return SearchResults(
-        hits=[hit_of(found, finder) for found in page.found],
+        hits=list(page.hits),
         total=page.total,
         did_you_mean=did_you_mean,
         is_tolerant=is_tolerant,
     )
 
 
-def hit_of(found: Found, finder: Finder) -> SearchHit:
-    """Return what is shown of a row that was found."""
-    snippet = finder.snippet(found.text)
-    return SearchHit(
-        kind=SearchKind(found.kind),
-        id=found.id,
-        project_id=found.project_id,
-        title=found.title,
-        snippet=snippet.html(),
-        plain=snippet.text,
-        places=snippet.places,
-        score=found.score,
-        created_at=found.created_at,
-        changed_at=found.changed_at,
-        doc_type=found.doc_type,
-        message_id=found.message_id,
-    )
+def hits_of(asked: Asked, rows: Iterable[Found]) -> list[SearchHit]:
+    """Return what is shown of rows that were found; of long texts that is for a thread."""
+    finder = Finder(asked.wanted)
+    return _HITS.validate_python([_shown(found, finder.snippet(found.text)) for found in rows])
+
+
+def _shown(found: Found, snippet: Snippet) -> dict[str, Any]:
+    return {
+        "kind": found.kind,
+        "id": found.id,
+        "project_id": found.project_id,
+        "title": found.title,
+        "snippet": snippet.html(),
+        "plain": snippet.text,
+        "places": snippet.places,
+        "score": found.score,
+        "created_at": found.created_at,
+        "changed_at": found.changed_at,
+        "doc_type": found.doc_type,
+        "message_id": found.message_id,
+    }
 
 
 def suggestion_of(found: Found) -> Suggestion:

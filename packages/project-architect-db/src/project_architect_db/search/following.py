@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 from weakref import WeakKeyDictionary
 
@@ -25,7 +25,7 @@ from project_architect_db.search.index import Index, State
 from project_architect_db.search.pending import Pending, pending_of
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+    from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
     from sqlalchemy import ColumnElement
@@ -143,27 +143,42 @@ class Following:
 
     async def _catch_up(self, engine: AsyncEngine) -> int:
         state = self.index.state
-        if state is None:
-            return await self._rebuild(engine)
-        feed = _feed(engine)
-        selection = Selection(frozenset(ENTITIES), limit=_CHANGES)
-        written = 0
+        written: int | None = None
+        if state is not None:
+            with self._opening() as opening:
+                if self._noted is not None:  # something has changed, or it would not be looked
+                    opening.begin()
+                written = await self._changed(engine, state, opening)
+        return await self._rebuild(engine) if written is None else written
+
+    async def _changed(self, engine: AsyncEngine, state: State, opening: _Opening) -> int | None:
+        """Return how many entries were written for changes behind ``state``.
+
+        None if that cannot be told, or would be more than making all of them anew.
+        """
+        feed, selection, written = _feed(engine), Selection(limit=_CHANGES), 0
         while True:
-            try:
-                changes, reached, _ = await feed.look(selection, state.position)
+            try:  # from the last one on that is in the index, which shows that it is that feed
+                changes, _, _ = await feed.look(selection, state.position - 1)
             except HistoryExpired:
-                return await self._rebuild(engine)
-            times = await _times(feed, state.position, reached)
+                return None
+            times = {change.position: change.time.isoformat() for change in changes}
             if times.get(state.position) != state.time:
-                return await self._rebuild(engine)
-            state = State(reached, times.get(reached))
-            pending = pending_of(changes)
+                return None
+            pending = pending_of(
+                change
+                for change in changes
+                if change.position > state.position and change.entity in ENTITIES
+            )
             if pending.is_unknown or pending.count > max(_MANY, self.index.count // 2):
-                return await self._rebuild(engine)
+                return None
             if changes:
-                async with self._writing() as writing, engine.connect() as connection:
+                state = State(changes[-1].position, times[changes[-1].position])
+            if pending.count:
+                writing = await opening.done()
+                async with engine.connect() as connection:
                     written += await _Refresh(self, writing, connection).run(pending)
-                    await self._run(writing.commit, state)
+                await self._run(writing.commit, state)
             if len(changes) < selection.limit:
                 return written
 
@@ -172,14 +187,19 @@ class Following:
         await self._open()
         position = await feed.position()
         state = State(position, (await _times(feed, position)).get(position))
+        with self._opening() as opening:
+            writing = await opening.done()
+            async with engine.connect() as connection:
+                return await self._all(writing, connection, state)
+
+    async def _all(self, writing: Writing, connection: AsyncConnection, state: State) -> int:
         written = 0
-        async with self._writing() as writing, engine.connect() as connection:
-            await self._run(writing.remove_all)
-            for kind in MODELS:
-                async for page in _pages(connection, kind, ()):
-                    await self._run(writing.add, page)
-                    written += len(page)
-            await self._run(writing.commit, state)
+        await self._run(writing.remove_all)
+        for kind in MODELS:
+            async for page in _pages(connection, kind, ()):
+                await self._run(writing.add, page)
+                written += len(page)
+        await self._run(writing.commit, state)
         return written
 
     # ---- one at a time ---------------------------------------------------------------
@@ -196,21 +216,17 @@ class Following:
         finally:
             self._busy.release()
 
-    @asynccontextmanager
-    async def _writing(self) -> AsyncIterator[Writing]:
-        """Yield a change of the index; what is not committed in the block is forgotten.
+    @contextmanager
+    def _opening(self) -> Iterator[_Opening]:
+        """Yield a change of the index, which is opened when somebody says so.
 
-        Closing waits for merges, and nobody waits for closing but the next change.
+        What is not committed in the block is forgotten.
         """
-        opening = self._worker.submit(self.index.writing)
+        opening = _Opening(self._worker, self.index)
         try:
-            yield await asyncio.wrap_future(opening)
+            yield opening
         finally:
-            opening.add_done_callback(self._close)
-
-    def _close(self, opening: Any) -> None:
-        if not opening.cancelled() and opening.exception() is None:
-            self._worker.submit(opening.result().close)
+            opening.close()
 
     async def _run(self, work: Callable[..., ResultT], *arguments: Any) -> ResultT:
         """Return what ``work`` returns, in the thread of the index."""
@@ -242,6 +258,39 @@ class Following:
         return await self._run(self.index.between, kind, first, last)
 
 
+class _Opening:
+    """A change of the index that is opened in the thread of the index, while others go on."""
+
+    def __init__(self, worker: ThreadPoolExecutor, index: Index) -> None:
+        self._worker = worker
+        self._index = index
+        self._future: Future[Writing] | None = None
+
+    def begin(self) -> None:
+        """Begin to open it; it may turn out not to be needed."""
+        if self._future is None:
+            self._future = self._worker.submit(self._index.writing)
+
+    async def done(self) -> Writing:
+        """Return it when it is open.
+
+        Raises:
+            SearchUnavailable: the folder cannot be written, or somebody else writes to it.
+        """
+        self.begin()
+        assert self._future is not None  # noqa: S101 - it has begun
+        return await asyncio.wrap_future(self._future)
+
+    def close(self) -> None:
+        """Have it closed: that waits for merges, and nobody waits for it but the next change."""
+        if self._future is not None:
+            self._future.add_done_callback(self._close)
+
+    def _close(self, future: Future[Writing]) -> None:
+        if not future.cancelled() and future.exception() is None:
+            self._worker.submit(future.result().close)
+
+
 class _Refresh:
     """Brings the entries of changed rows, and of what belongs to them, into the index."""
 
@@ -268,7 +317,7 @@ class _Refresh:
         return [*found, *await self.following.between(kind, first, last)]
 
     async def _refresh(self, kind: Kind, keys: Sequence[int]) -> int:
-        rows = await self.connection.execute(entries(kind).where(MODELS[kind].id.in_(keys)))
+        rows = await self.connection.execute(entries(kind).where(*_are(MODELS[kind].id, keys)))
         page = [entry_of(row) for row in rows]
         names = {f"{kind}:{key}": key for key in keys}
         if kind not in _CHILDREN:
@@ -294,6 +343,17 @@ class _Refresh:
             async for page in _pages(self.connection, child, (column.in_(moved),)):
                 written += await self.following.put(self.writing, page)
         return written
+
+
+def _are(column: Any, keys: Sequence[int]) -> list[ColumnElement[bool]]:
+    """Return the conditions for rows with these keys.
+
+    DuckDB finds one key by its index, and of several reads all rows, unless bounds tell it
+    where to look.
+    """
+    if len(keys) == 1:
+        return [column == keys[0]]
+    return [column.between(min(keys), max(keys)), column.in_(keys)]
 
 
 async def _pages(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final
 
@@ -20,7 +21,7 @@ from project_architect_db.models.searching import VECTORS
 from project_architect_db.schemas.search import SearchKind
 from project_architect_db.search.asking import Asked, Term
 from project_architect_db.search.entries import MODELS, Kind, entries, entry_of
-from project_architect_db.search.finding import Found, Page
+from project_architect_db.search.finding import Found, Page, hits_of
 from project_architect_db.search.words import distance
 
 if TYPE_CHECKING:
@@ -72,7 +73,8 @@ class PostgreSQLBackend:
             total = await self._total(connection, wanted)
             if offset >= total:
                 return Page(total)
-            return Page(total, await self._found(connection, wanted, before, limit, offset))
+            found = await self._found(connection, wanted, before, limit, offset)
+        return Page(total, await asyncio.to_thread(hits_of, asked, found))
 
     async def titles(self, asked: Asked, limit: int) -> Sequence[Found]:
         """Return rows whose title alone has what is asked for."""

@@ -11,7 +11,7 @@ from andamios_orm.core.lines import one_line
 from project_architect_db.search.words import words_with_places
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from project_architect_db.search.asking import Term
 
@@ -36,16 +36,13 @@ class Snippet(NamedTuple):
         >>> Snippet("a <b> plan", ((6, 10),)).html()
         'a &lt;b&gt; <mark>plan</mark>'
         """
-        parts = ((escape(part), found) for part, found in self._parts())
-        return "".join(f"<mark>{part}</mark>" if found else part for part, found in parts)
-
-    def _parts(self) -> Iterator[tuple[str, bool]]:
-        last = 0
+        text, last = self.text, 0
+        quoted = str if escape(text) == text else escape
+        parts: list[str] = []
         for start, end in self.places:
-            yield self.text[last:start], False
-            yield self.text[start:end], True
+            parts += (quoted(text[last:start]), "<mark>", quoted(text[start:end]), "</mark>")
             last = end
-        yield self.text[last:], False
+        return "".join([*parts, quoted(text[last:])])
 
 
 class Finder:
@@ -82,7 +79,7 @@ class Finder:
             # Half as many steps as if the expression itself asked for whole words.
             return [
                 (start, end)
-                for start, end in (found.span() for found in self._pattern.finditer(text.lower()))
+                for start, end in map(re.Match.span, self._pattern.finditer(text.lower()))
                 if not (text[start - 1 : start].isalnum() or text[end : end + 1].isalnum())
             ]
         return [
@@ -119,6 +116,10 @@ def _on_one_line(text: str, places: Sequence[Place], *, before: bool, behind: bo
     """Return a snippet with single blanks, and signs where something was left out."""
     parts: list[str] = ["…"] if before else []
     length = len(parts)
+    if text.isprintable() and "  " not in text and not text.startswith(" "):  # as most are
+        shown = f"{''.join(parts)}{text}".rstrip()
+        in_place = tuple((start + length, end + length) for start, end in places)
+        return Snippet(f"{shown}…" if behind else shown, in_place)
     moved: list[Place] = []
     last = 0
     for start, end in [*places, (len(text), len(text))]:
