@@ -36,8 +36,7 @@ def pytest_configure() -> None:
 
 
 def pytest_collection_finish() -> None:
-    """Let collections of garbage skip what was collected: it stays to the end, and is a lot."""
-    gc.collect()
+    """Let collections of garbage skip what is there now: it stays to the end, and is a lot."""
     gc.freeze()
     gc.enable()
 

@@ -36,6 +36,7 @@ def written(manager: DatabaseManager, seed_: int, number: int) -> list[tuple[str
         return [(title, content) for title, content in query]
 
 
+@pytest.mark.slow
 @pytest.mark.sampled(2)
 def test_the_same_seed_makes_the_same_organisations(manager: DatabaseManager) -> None:
     told: list[tuple[int, int]] = []

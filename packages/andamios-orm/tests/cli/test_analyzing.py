@@ -37,6 +37,7 @@ def test_a_database_without_a_table_has_nothing_to_do(call: Call, url: str) -> N
     assert rest[4] == "Not looked at"
 
 
+@pytest.mark.slow
 def test_tables_and_indexes_are_shown_with_advice(call: Call) -> None:
     with duckdb.connect("shop.duckdb") as raw:
         raw.execute("CREATE TABLE item (id INTEGER PRIMARY KEY, box INTEGER)")

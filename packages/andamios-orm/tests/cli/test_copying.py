@@ -26,6 +26,7 @@ def shop(project: str) -> str:
     return "duckdb:///shop.duckdb"
 
 
+@pytest.mark.slow
 def test_a_copy_says_what_it_copied_and_what_it_left_out(
     call: Call, shop: str, postgres_url: str
 ) -> None:

@@ -188,6 +188,7 @@ def test_an_index_that_is_not_built_is_not_drawn(call: Call, project: str, tmp_p
     assert "INDEX" not in done.out
 
 
+@pytest.mark.slow
 def test_a_backup_is_told_and_refused_where_it_cannot_be(
     call: Call, project: str, duckdb_url: str, postgres_url: str
 ) -> None:
@@ -213,6 +214,7 @@ def test_a_copy_is_restored_after_a_question(call: Call, project: str, duckdb_ur
     assert call("restore", "pyproject.toml", "shop.duckdb", "--yes").code == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["file", "open"])
 def test_a_dry_run_restores_nothing(call: Call, project: str, duckdb_url: str, form: str) -> None:
     call("backup", "copy", "--url", duckdb_url, "--format", form)

@@ -426,6 +426,7 @@ async def test_a_session_on_a_connection_of_somebody_else_reads_beside_the_cache
 # ---- one query for all who ask at once ---------------------------------------------------
 
 
+@pytest.mark.slow
 async def test_many_who_ask_at_once_share_one_query(database: Database, notes: Queries) -> None:
     found = await asyncio.gather(*(read(database) for _ in range(30)))
 
@@ -475,6 +476,7 @@ async def test_a_failure_is_of_the_one_who_had_it(database: Database, notes: Que
     assert database.cache.flights == {}
 
 
+@pytest.mark.slow
 async def test_those_who_wait_need_no_connection(duckdb_url: str) -> None:
     async with Database(duckdb_url, pool_size=2, max_overflow=0, pool_timeout=5) as database:
         await write(database, "a")

@@ -202,6 +202,7 @@ async def test_composite_keys_are_given_whole(
     assert await feed.as_of(Cell, key, version.time) == version.after
 
 
+@pytest.mark.slow
 async def test_subclasses_have_the_history_of_their_base(
     database: Database, feed: ChangeFeed
 ) -> None:
@@ -245,6 +246,7 @@ async def test_a_row_is_seen_as_it_was(database: Database, feed: ChangeFeed) -> 
     assert await feed.as_of(Page, 1, first - dt.timedelta(days=1)) is None
 
 
+@pytest.mark.slow
 async def test_all_rows_are_seen_as_they_were(database: Database, feed: ChangeFeed) -> None:
     pages = [await database.create(Page, {"title": title}) for title in "abc"]
     time = await now(database, feed)
@@ -375,6 +377,7 @@ async def test_retention_without_anything_old_does_nothing(
     assert len(await feed.read(after=0)) == 1
 
 
+@pytest.mark.slow
 async def test_what_retention_has_removed_only_grows(database: Database, feed: ChangeFeed) -> None:
     for title in "abc":
         await database.create(Page, {"title": title})
@@ -403,6 +406,7 @@ async def test_compaction_keeps_the_last_change_of_each_row(
     assert len(await feed.history(Page, 1)) == 4
 
 
+@pytest.mark.slow
 async def test_compaction_leaves_alone_what_a_follower_has_not_seen(
     database: Database, feed: ChangeFeed
 ) -> None:

@@ -467,6 +467,7 @@ async def test_an_exhausted_pool_names_its_holders(andamios_memory_url: str) -> 
 # ---- closing ----------------------------------------------------------------------
 
 
+@pytest.mark.slow
 async def test_close_waits_for_work_that_is_on_its_way(filled: Database) -> None:
     reached, ready_to_commit = asyncio.Event(), asyncio.Event()
 

@@ -310,6 +310,7 @@ async def test_postgresql_is_asked(postgres_url: str) -> None:
         assert len(reads) == 1  # which keys are there, and not the rows as they are now
 
 
+@pytest.mark.slow
 async def test_nothing_follows_into_a_database_that_was_opened_anew(tmp_path: Path) -> None:
     async with Database(f"duckdb:///{tmp_path / 'sales.duckdb'}") as database:
         async with database.engine.begin() as connection:

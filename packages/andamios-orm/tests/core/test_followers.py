@@ -148,6 +148,7 @@ async def test_a_follower_sees_only_the_entities_it_wants(
     assert batch.position == await feed.position()
 
 
+@pytest.mark.slow
 async def test_what_is_saved_in_the_callers_transaction_is_saved_exactly_once(
     database: Database, feed: ChangeFeed
 ) -> None:
@@ -267,6 +268,7 @@ async def test_a_new_follower_can_start_where_it_likes(
     assert keys(await take(feed.follow("index", after=position))) == ["2"]
 
 
+@pytest.mark.slow
 async def test_a_follower_that_is_behind_retention_is_told_what_to_do(
     database: Database, feed: ChangeFeed
 ) -> None:

@@ -274,6 +274,7 @@ def test_a_statement_that_takes_too_long_is_a_timeout(engine: Engine) -> None:
     assert isinstance(caught.value, StatementTimeout)
 
 
+@pytest.mark.slow
 async def test_a_statement_that_an_operator_cancels_is_no_timeout(
     async_engine: AsyncEngine,
 ) -> None:
@@ -408,6 +409,7 @@ async def test_an_async_session_refuses_to_go_on_after_a_swallowed_error(
     assert names(engine) == ["one"]
 
 
+@pytest.mark.slow
 @mistakes
 @pytest.mark.sampled(4)
 async def test_a_session_block_refuses_to_commit_after_a_swallowed_error(
@@ -423,6 +425,7 @@ async def test_a_session_block_refuses_to_commit_after_a_swallowed_error(
     assert names(engine) == ["one"]
 
 
+@pytest.mark.slow
 @mistakes
 @pytest.mark.sampled(3)
 def test_a_sync_connection_refuses_to_go_on_after_a_swallowed_error(
@@ -467,6 +470,7 @@ async def test_a_session_stays_inactive_after_a_failed_flush(async_engine: Async
             await session.commit()
 
 
+@pytest.mark.slow
 @mistakes
 @pytest.mark.sampled(3)
 def test_a_connection_comes_back_clean_after_a_refused_commit(

@@ -231,6 +231,7 @@ def test_an_empty_transaction_commits_without_a_connection(engine: Engine, proxy
     assert engine.pool.checkedout() == 0  # type: ignore[attr-defined]  # of QueuePool
 
 
+@pytest.mark.slow
 def test_a_backend_that_an_operator_ends_is_replaced(engine: Engine, direct: Engine) -> None:
     with engine.connect() as connection:
         key = connection.scalar(text("SELECT pg_backend_pid()"))

@@ -197,6 +197,7 @@ def test_few_rows_are_converted_one_by_one() -> None:
     assert texts_of(entity_of(Page), [], [], [], DIALECT) is None
 
 
+@pytest.mark.slow
 @pytest.mark.integration
 @pytest.mark.db
 async def test_history_of_bulks_is_that_of_single_rows(database: Database) -> None:

@@ -71,6 +71,7 @@ async def test_of_new_rows(database: Database) -> None:
     assert await summed(database) == {"single": 1, "flush": 2, "bulk": 3}
 
 
+@pytest.mark.slow
 async def test_of_changes(database: Database) -> None:
     first = await database.create(Sale, {"article": "a", "amount": 1})
     second = await database.create(Sale, {"article": "b", "amount": 1})
@@ -84,6 +85,7 @@ async def test_of_changes(database: Database) -> None:
     assert await summed(database) == {"a": 5, "c": 7, "d": 8}
 
 
+@pytest.mark.slow
 async def test_of_deleted_and_restored_rows(database: Database) -> None:
     async with database.transaction() as session:
         rows = [{"article": name, "amount": 1} for name in "abcde"]

@@ -85,6 +85,7 @@ async def _only_the_first_row_is_left(engine: AsyncEngine) -> AsyncIterator[None
     assert engine.pool.checkedout() == 0  # type: ignore[attr-defined]  # our pools count
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mistake", MISTAKES)
 @pytest.mark.sampled(4)
 async def test_core_goes_on_with_nothing(engine: AsyncEngine, mistake: str) -> None:
@@ -101,6 +102,7 @@ async def test_core_goes_on_with_nothing(engine: AsyncEngine, mistake: str) -> N
     assert aborted.value.cause_message
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mistake", MISTAKES)
 @pytest.mark.sampled(4)
 async def test_core_does_not_commit_what_it_swallowed(engine: AsyncEngine, mistake: str) -> None:
@@ -111,6 +113,7 @@ async def test_core_does_not_commit_what_it_swallowed(engine: AsyncEngine, mista
                 await connection.execute(text(MISTAKES[mistake]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mistake", MISTAKES)
 @pytest.mark.sampled(4)
 async def test_a_session_does_not_commit_what_it_swallowed(

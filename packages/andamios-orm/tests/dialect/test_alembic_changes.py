@@ -313,6 +313,7 @@ def refused(raw: duckdb.DuckDBPyConnection, statement: str) -> None:
         raw.execute(statement)
 
 
+@pytest.mark.slow
 @pytest.mark.sampled(120)
 @pytest.mark.parametrize("blocker", BLOCKERS.values(), ids=BLOCKERS)
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)

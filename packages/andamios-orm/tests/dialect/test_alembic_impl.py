@@ -117,6 +117,7 @@ def test_adding_and_dropping_such_a_key_does_nothing(connection: sa.Connection) 
 # ---- constraints and their names --------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_check_is_added_and_dropped(connection: sa.Connection) -> None:
     op = operations(connection, shop(**CHECKED))
     migrate(op)
@@ -308,6 +309,7 @@ def test_a_computed_column_is_changed_where_the_table_is_made_anew(
     assert connection.exec_driver_sql("SELECT z, c FROM t WHERE z = 1").all() == [(1, "2")]
 
 
+@pytest.mark.slow
 def test_collations_come_and_go_with_the_type(connection: sa.Connection) -> None:
     op = operations(connection, None)
     op.execute("CREATE TABLE t (a VARCHAR COLLATE nocase PRIMARY KEY)")
@@ -399,6 +401,7 @@ def copies(connection: sa.Connection) -> list[str]:
     return found
 
 
+@pytest.mark.slow
 def test_only_an_index_of_the_same_transaction_and_table_is_in_the_way(
     connection: sa.Connection,
 ) -> None:
@@ -418,6 +421,7 @@ def test_only_an_index_of_the_same_transaction_and_table_is_in_the_way(
     assert made == ['"u"']
 
 
+@pytest.mark.slow
 def test_changed_rows_matter_to_older_tables_of_the_same_transaction(
     connection: sa.Connection,
 ) -> None:
@@ -562,6 +566,7 @@ def test_indexes_are_compared(
     assert (differences == []) is same
 
 
+@pytest.mark.slow
 def test_an_index_is_the_same_in_other_words(connection: sa.Connection) -> None:
     metadata = sa.MetaData()
     table = sa.Table("a (b", metadata, sa.Column("a DESC", sa.String), sa.Column("b", sa.String))

@@ -178,6 +178,7 @@ async def test_many_statements_stop_together(engine: AsyncEngine, lab: Lab) -> N
     await whole(lab, engine)
 
 
+@pytest.mark.slow
 async def test_a_task_that_is_cancelled_twice_ends_once(engine: AsyncEngine, lab: Lab) -> None:
     async def query() -> None:
         async with engine.connect() as connection:

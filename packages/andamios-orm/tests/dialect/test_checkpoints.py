@@ -172,6 +172,7 @@ async def test_an_open_that_fails_leaves_the_log(path: Path) -> None:
 # ---- when the log is written back --------------------------------------------
 
 
+@pytest.mark.slow
 async def test_a_schema_change_is_written_back_unless_the_log_has_nothing_else(path: Path) -> None:
     engine = engine_of(path)
     logs = []
@@ -297,6 +298,7 @@ async def test_the_log_of_another_file_in_its_place_is_left(path: Path) -> None:
         assert plain.execute(FOUND).fetchall() == [(30, 1, 1)]
 
 
+@pytest.mark.slow
 async def test_a_child_leaves_the_log_of_its_parent(logged: AsyncEngine, path: Path) -> None:
     database = logged.dialect.holder.database  # type: ignore[attr-defined]
     log = log_of(path)

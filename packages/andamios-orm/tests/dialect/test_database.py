@@ -398,6 +398,7 @@ def test_a_raw_connection_gives_the_gate_back_after_an_error(make: Make, path: P
     assert database.gate.holder is None
 
 
+@pytest.mark.slow
 def test_a_raw_connection_waits_as_long_as_it_is_told(make: Make, path: Path) -> None:
     database = make(path)
     inside, leave = threading.Event(), threading.Event()

@@ -23,6 +23,7 @@ def call() -> Call:
     return Call(ENDLESS, None, Owner.of_thread())
 
 
+@pytest.mark.slow
 def test_an_interrupt_spares_every_call_but_its_own() -> None:
     execution = Execution(Slots(1), Watchdog())
     running, another = call(), call()
@@ -77,6 +78,7 @@ def test_a_call_that_was_given_up_does_not_start() -> None:
     assert not execution.lock.locked()
 
 
+@pytest.mark.slow
 def test_what_ends_a_transaction_is_waited_for_to_its_end_and_a_call_is_not() -> None:
     execution, endless = Execution(Slots(1), Watchdog()), call()
     started, release = threading.Event(), threading.Event()

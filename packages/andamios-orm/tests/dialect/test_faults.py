@@ -1046,6 +1046,7 @@ async def test_a_query_that_needs_too_much_memory_leaves_the_engine_usable(path:
     assert found == [(1_000,)]
 
 
+@pytest.mark.slow
 async def test_health_follows_a_reopening(small_files: SmallFiles, caplog: Any) -> None:
     path = small_files.folder / "full.duckdb"
     engine = create_async_engine(f"duckdb:///{path}?checkpoint_threshold=16KB")

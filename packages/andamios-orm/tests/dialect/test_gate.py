@@ -586,6 +586,7 @@ async def test_writers_share_the_gate_evenly(
     assert max(counts) <= 2 * min(counts)
 
 
+@pytest.mark.slow
 @db
 @concurrency
 async def test_readers_wait_for_no_writer(engine: AsyncEngine, lab: Lab) -> None:

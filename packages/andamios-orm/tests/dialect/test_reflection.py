@@ -95,6 +95,7 @@ def test_get_columns_reads_the_default_of_a_flag_as_it_was_written(engine: Engin
     assert (columns["x"]["default"], columns["y"]["default"]) == ("true", "false")
 
 
+@pytest.mark.slow
 def test_a_generated_column_survives_reflection_and_creation(engine: Engine) -> None:
     metadata = MetaData()
     Table("a", metadata, Column("x", Integer), Column("y", Integer, Computed("x + 1")))

@@ -117,6 +117,7 @@ def test_a_database_closes_with_its_last_connection(path: Path) -> None:
     assert database not in list(registry)
 
 
+@pytest.mark.slow
 def test_opening_waits_for_a_closing_to_end(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     mine = Registry()
     first = mine.acquire(str(path), DatabaseOptions())
@@ -160,6 +161,7 @@ def test_it_is_closed_once_whoever_notices_that_nobody_uses_it(
     assert database.state == "closed"
 
 
+@pytest.mark.slow
 def test_closing_waits_for_a_connection_that_is_on_its_way_out(path: Path) -> None:
     database = registry.acquire(str(path), DatabaseOptions())
     channel = Channel(database)

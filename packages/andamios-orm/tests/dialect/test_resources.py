@@ -538,6 +538,7 @@ async def test_a_statement_outside_of_a_transaction_leaves_nothing_behind(tmp_pa
     assert found == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("where", ["statement", "connection", "engine", "execute"])
 async def test_the_time_of_one_execution_can_be_set(tmp_path: Path, where: str) -> None:
     engine = create_async_engine(f"duckdb:///{tmp_path}/f.duckdb")
@@ -570,6 +571,7 @@ async def test_a_limit_can_be_lifted_for_one_execution(tmp_path: Path) -> None:
     assert found == 0
 
 
+@pytest.mark.slow
 def test_a_blocking_statement_is_stopped_as_well(tmp_path: Path, traces: Traces) -> None:
     engine = create_engine(f"duckdb:///{tmp_path}/f.duckdb", statement_timeout=0.1)
     with engine.connect() as connection:

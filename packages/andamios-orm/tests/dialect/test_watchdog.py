@@ -50,6 +50,7 @@ def test_a_call_is_bitten_when_its_time_is_over(watchdog: Watchdog) -> None:
     assert bites.times[0] - began >= 0.1
 
 
+@pytest.mark.slow
 def test_a_call_that_ended_in_time_is_left_in_peace(watchdog: Watchdog) -> None:
     early, late = Bites(), Bites()
     watchdog.watch("early", 0.05, early)
@@ -60,6 +61,7 @@ def test_a_call_that_ended_in_time_is_left_in_peace(watchdog: Watchdog) -> None:
     assert early.times == []
 
 
+@pytest.mark.slow
 def test_a_call_that_does_not_stop_is_bitten_again(watchdog: Watchdog) -> None:
     bites = Bites()
 
@@ -105,6 +107,7 @@ def test_a_later_deadline_is_kept_after_an_earlier_one(watchdog: Watchdog) -> No
     assert second.wait()
 
 
+@pytest.mark.slow
 def test_a_watchdog_with_nothing_to_do_sleeps_until_it_is_needed(watchdog: Watchdog) -> None:
     bites = Bites()
     watchdog.watch("first", 0.02, Bites())

@@ -175,6 +175,7 @@ async def test_indexes_that_are_not_used_are_found(duckdb_database: Database) ->
     assert len(found.advice) == 5
 
 
+@pytest.mark.slow
 async def test_what_is_said_of_indexes_is_what_duckdb_does(duckdb_database: Database) -> None:
     """The limits are DuckDB's, not ours: another version may have others."""
     await fill(duckdb_database, 10_000)

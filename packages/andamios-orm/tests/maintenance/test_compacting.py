@@ -293,6 +293,7 @@ async def test_who_waited_for_the_old_file_finds_no_database(file: Path, tmp_pat
 # ---- what goes wrong ---------------------------------------------------------
 
 
+@pytest.mark.slow
 async def test_a_damaged_file_is_left_as_it_is(file: Path, tmp_path: Path) -> None:
     with duckdb.connect(str(file)) as raw:
         [(block,)] = raw.execute(
@@ -323,6 +324,7 @@ async def test_a_disk_without_room_is_told(file: Path, tmp_path: Path) -> None:
     assert names(tmp_path) == ["shop.duckdb"]
 
 
+@pytest.mark.slow
 async def test_rows_that_break_a_rule_are_told(file: Path, tmp_path: Path) -> None:
     with duckdb.connect(str(file)) as raw:
         raw.execute("CREATE TABLE u (a INTEGER NOT NULL); INSERT INTO u VALUES (1)")

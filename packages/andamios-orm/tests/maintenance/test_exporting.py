@@ -131,6 +131,7 @@ async def test_other_programs_read_it(duckdb_database: Database, tmp_path: Path)
     assert [path.name for path in tmp_path.glob("open*")] == ["open"]
 
 
+@pytest.mark.slow
 async def test_what_parquet_does_not_hold_is_refused_by_name(
     duckdb_database: Database, tmp_path: Path
 ) -> None:
@@ -152,6 +153,7 @@ async def test_nothing_is_overwritten(duckdb_database: Database, tmp_path: Path)
         await backup(duckdb_database, tmp_path / "open", form="open")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("moment", ["_exported", "_named"])
 async def test_one_that_is_cancelled_leaves_nothing(
     duckdb_database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str

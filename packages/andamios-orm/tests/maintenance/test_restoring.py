@@ -37,6 +37,7 @@ def value(path: Path) -> int:
         return int(found)
 
 
+@pytest.mark.slow
 async def test_a_backup_is_restored_to_a_new_place(tmp_path: Path) -> None:
     async with Database(f"duckdb:///{make(tmp_path / 'shop.duckdb', 7)}") as database:
         copy = await backup(database, tmp_path / "copy.duckdb")
@@ -67,6 +68,7 @@ async def test_a_dry_run_looks_the_copy_through_and_writes_nothing(
     assert sorted(tmp_path.rglob("*")) == before
 
 
+@pytest.mark.slow
 async def test_what_was_there_is_kept_with_its_log(tmp_path: Path) -> None:
     copy, target = make(tmp_path / "copy.duckdb", 1), make(tmp_path / "shop.duckdb", 2)
     for name in ("wal", "journal"):

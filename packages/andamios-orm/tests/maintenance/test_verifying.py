@@ -301,6 +301,7 @@ async def test_a_file_that_cannot_be_opened_is_an_error(file: Path) -> None:
         await verified(file)
 
 
+@pytest.mark.slow
 async def test_rows_that_break_a_rule_are_found(file: Path) -> None:
     fill(
         file,
@@ -520,6 +521,7 @@ async def test_an_index_that_is_not_valid_is_found(postgres: Database) -> None:
     assert found.findings[0].remedy.startswith('REINDEX INDEX CONCURRENTLY "public"."twice_a"')
 
 
+@pytest.mark.slow
 async def test_rows_that_an_index_lacks_are_found_by_amcheck(postgres: Database) -> None:
     statements = (
         "CREATE TABLE t (a integer)",

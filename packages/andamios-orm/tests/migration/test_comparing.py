@@ -157,6 +157,7 @@ def one_column(column: sa.Column[Any], *rules: sa.Constraint) -> sa.MetaData:
     return metadata
 
 
+@pytest.mark.slow
 @pytest.mark.sampled(4)
 @pytest.mark.parametrize(
     ("there", "wanted"),

@@ -130,6 +130,7 @@ async def test_the_base_is_no_revision(manage: Manage) -> None:
         scripts.find("base")
 
 
+@pytest.mark.slow
 async def test_an_empty_revision_is_written_without_a_look_at_the_models(manage: Manage) -> None:
     manager = manage(shelf())
 
@@ -252,6 +253,7 @@ async def test_a_revision_on_the_other_side_is_refused(manage: Manage) -> None:
         await manager.downgrade("b2")
 
 
+@pytest.mark.slow
 async def test_a_database_of_another_folder_is_refused(manage: Manage, tmp_path: Path) -> None:
     manager = two(manage(shelf()))
     await manager.upgrade()
@@ -272,6 +274,7 @@ async def test_stamp_only_says_where_the_database_is(database: Database, manage:
         await rows(database)
 
 
+@pytest.mark.slow
 async def test_the_version_may_be_kept_elsewhere(database: Database, manage: Manage) -> None:
     manager = two(manage(shelf(), version_table="versions"))
 
@@ -283,6 +286,7 @@ async def test_the_version_may_be_kept_elsewhere(database: Database, manage: Man
     assert await manager.check() == ()
 
 
+@pytest.mark.slow
 async def test_it_is_run_by_a_program_without_a_loop_of_its_own(
     duckdb_url: str, tmp_path: Path
 ) -> None:
@@ -334,6 +338,7 @@ async def test_an_error_of_python_is_told_like_one_of_the_database(manage: Manag
     assert await ids(manager.pending()) == ["a1"]
 
 
+@pytest.mark.slow
 async def test_a_refusal_at_commit_names_the_revision(
     duckdb_database: Database, tmp_path: Path
 ) -> None:
@@ -408,6 +413,7 @@ async def test_a_dry_run_goes_down_as_well(database: Database, manage: Manage) -
     assert await rows(database) == [(1, 2)]
 
 
+@pytest.mark.slow
 async def test_the_sql_is_printed_without_a_database(database: Database, manage: Manage) -> None:
     manager = two(manage(shelf()))
 
@@ -540,6 +546,7 @@ async def test_copies_of_the_same_moment_are_told_apart(
         assert await rows(copy) == [(1, 2)]
 
 
+@pytest.mark.slow
 async def test_a_memory_database_has_no_file_to_copy(
     andamios_memory_url: str, tmp_path: Path
 ) -> None:

@@ -591,6 +591,7 @@ async def test_a_default_does_not_differ_when_its_column_was_widened(
     assert await manager.check() == ()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("table", "column"), [("parents", "id"), ("children", "parent")])
 async def test_a_column_of_a_key_is_widened_or_the_refusal_says_how(
     database: Database, write: Callable[..., Path], table: str, column: str

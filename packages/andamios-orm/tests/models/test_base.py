@@ -125,6 +125,7 @@ def test_the_metadata_says_that_its_keys_are_checked_by_the_library() -> None:
     assert Base.metadata.info["andamios"] is True
 
 
+@pytest.mark.slow
 async def test_the_models_are_no_difference_to_alembic(database: Database) -> None:
     def differences(connection: sa.Connection) -> list[Any]:
         Base.metadata.create_all(connection)

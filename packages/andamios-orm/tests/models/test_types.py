@@ -163,6 +163,7 @@ async def test_many_rows_keep_values(tables: Database) -> None:
     assert await read_all(tables) == rows
 
 
+@pytest.mark.slow
 async def test_rows_are_found_and_sorted_by_values(tables: Database) -> None:
     async with tables.transaction() as session:
         await session.execute(sa.insert(Thing), [HIGH, LOW, NULL])

@@ -534,6 +534,7 @@ async def test_a_key_comes_from_a_related_instance(session: Session) -> None:
     assert cover.book_id == cover.book.id
 
 
+@pytest.mark.slow
 async def test_numbers_that_fit_are_stored(projects: Projects) -> None:
     created = await projects.create({"name": "a", "budget": Decimal("99999999.99")})
 

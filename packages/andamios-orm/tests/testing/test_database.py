@@ -12,6 +12,7 @@ METADATA = MetaData()
 THINGS = Table("things", METADATA, Column("id", Integer, primary_key=True, autoincrement=False))
 
 
+@pytest.mark.slow
 async def test_each_setup_begins_without_rows() -> None:
     manager = TestDatabaseManager("gw7", metadata=METADATA)
     for _ in range(2):

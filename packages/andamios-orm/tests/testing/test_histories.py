@@ -147,6 +147,7 @@ async def test_who_is_cancelled_while_it_commits_does_not_know_what_became_of_it
     assert repr(history.transactions[1]) == "unknown transaction 1"
 
 
+@pytest.mark.slow
 async def test_a_client_cancels_some_of_its_units_and_raises_what_is_wrong() -> None:
     history, ended = History(0), []
 

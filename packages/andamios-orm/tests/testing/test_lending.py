@@ -182,6 +182,7 @@ async def test_a_session_that_sent_nothing_costs_nothing(lent: LentDatabases) ->
         pass
 
 
+@pytest.mark.slow
 async def test_a_savepoint_session_goes_back_to_its_last_commit(lent: LentDatabases) -> None:
     held = lent.held_postgresql(METADATA)
     assert lent.held_postgresql(METADATA) is held
@@ -194,6 +195,7 @@ async def test_a_savepoint_session_goes_back_to_its_last_commit(lent: LentDataba
             assert list(await session.scalars(select(THINGS.c.id))) == [1]
 
 
+@pytest.mark.slow
 async def test_a_connection_that_broke_is_given_up(lent: LentDatabases) -> None:
     held = lent.held_postgresql(METADATA)
     with rolled_back(held.engine, lent.settle) as session:

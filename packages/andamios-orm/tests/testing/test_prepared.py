@@ -46,6 +46,7 @@ def run_in(url: str, statement: str) -> None:
         connection.execute(statement.encode())
 
 
+@pytest.mark.slow
 def test_each_loan_of_a_file_is_an_empty_copy(prepared: PreparedDatabases, tmp_path: Path) -> None:
     with prepared.duckdb(METADATA) as first, prepared.duckdb(METADATA) as second:
         assert first != second
@@ -55,6 +56,7 @@ def test_each_loan_of_a_file_is_an_empty_copy(prepared: PreparedDatabases, tmp_p
     assert template.stat().st_size < 4_000_000
 
 
+@pytest.mark.slow
 def test_a_database_comes_back_without_rows_and_counts_from_one(
     prepared: PreparedDatabases,
 ) -> None:
@@ -73,6 +75,7 @@ def test_two_at_a_time_are_two(prepared: PreparedDatabases) -> None:
         assert third not in {first, second}
 
 
+@pytest.mark.slow
 def test_tables_that_a_test_has_made_are_dropped(prepared: PreparedDatabases) -> None:
     with prepared.postgresql(METADATA) as first:
         run_in(first, "CREATE TABLE stranger (id serial)")

@@ -38,6 +38,7 @@ Contents: TypeAlias = "Callable[[uuid.UUID], dict[str, list[bytes]]]"
 FORMS = ["acme", "acme.zip", "acme.tar.gz"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", FORMS)
 def test_an_organisation_is_copied_row_by_row(
     manager: DatabaseManager, contents: Contents, tmp_path: Path, other: uuid.UUID, form: str
@@ -67,6 +68,7 @@ def test_every_table_of_organisations_is_written_but_what_was_done() -> None:
     assert there - {table.name for table in tables()} == {"audit_log", "audit_seals"}
 
 
+@pytest.mark.slow
 def test_a_row_in_each_table_is_copied(
     manager: DatabaseManager, contents: Contents, tmp_path: Path, other: uuid.UUID
 ) -> None:
@@ -84,6 +86,7 @@ def test_a_row_in_each_table_is_copied(
     assert contents(other) == contents(full)
 
 
+@pytest.mark.slow
 def test_secrets_are_left_out_unless_they_are_asked_for(
     manager: DatabaseManager, contents: Contents, tmp_path: Path, other: uuid.UUID
 ) -> None:
@@ -113,6 +116,7 @@ def test_secrets_of_an_archive_are_left_out_unless_they_are_asked_for(
     assert {**contents(without), "users": []} == {**contents(with_secrets), "users": []}
 
 
+@pytest.mark.slow
 def test_an_organisation_comes_back_after_it_was_deleted(
     manager: DatabaseManager,
     contents: Contents,
@@ -154,6 +158,7 @@ def noted(manager: DatabaseManager, org_id: uuid.UUID) -> list[tuple[str, dict[s
         return [(action, details) for action, details in found]
 
 
+@pytest.mark.slow
 def test_both_are_in_the_audit_log(
     manager: DatabaseManager, archive: Path, tmp_path: Path, other: uuid.UUID
 ) -> None:
@@ -203,6 +208,7 @@ def test_an_archive_has_no_name_unless_its_export_is_noted(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_an_archive_is_of_one_moment(
     manager: DatabaseManager, archive: Path, tmp_path: Path, other: uuid.UUID
 ) -> None:
@@ -235,6 +241,7 @@ def test_an_organisation_with_rows_is_not_mixed_with_others(
         import_organization(manager, archive, org_id=GLOBEX)
 
 
+@pytest.mark.slow
 def test_of_two_imports_into_an_empty_organisation_the_second_is_refused(
     manager: DatabaseManager, contents: Contents, archive: Path, other: uuid.UUID
 ) -> None:
@@ -318,6 +325,7 @@ def test_nobody_but_the_owner_may_read_an_archive(
     assert modes == ({(True, 0o700), (False, 0o600)} if form == "acme" else {(False, 0o600)})
 
 
+@pytest.mark.slow
 def test_what_is_unpacked_is_the_owners_as_well(manager: DatabaseManager, tmp_path: Path) -> None:
     export_organization(manager, ACME, tmp_path / "acme.tar.gz")
     export_organization(manager, ACME, tmp_path / "acme.zip")
@@ -394,6 +402,7 @@ def test_an_archive_is_read_through_until_somebody_stops_it(
     assert not any(contents(other).values())
 
 
+@pytest.mark.slow
 def test_many_rows_go_in_batches(
     manager: DatabaseManager, tmp_path: Path, other: uuid.UUID, monkeypatch: pytest.MonkeyPatch
 ) -> None:

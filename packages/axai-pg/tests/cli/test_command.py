@@ -42,6 +42,7 @@ def test_help_lists_every_command(call: Call) -> None:
     assert all(f"│ {name} " in done.out for name in NAMES)
 
 
+@pytest.mark.slow
 def test_help_is_told_without_the_libraries_that_do_the_work() -> None:
     program = """
 import sys

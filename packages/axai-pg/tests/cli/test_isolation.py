@@ -22,6 +22,7 @@ def test_a_database_without_holes_is_said_to_have_none(on_shared: Call) -> None:
     assert (done.code, done.out, done.err) == (0, "no hole found\n", "")
 
 
+@pytest.mark.slow
 def test_a_hole_is_listed_with_the_statement_that_closes_it(on: Call, schema_url: str) -> None:
     with psycopg.connect(schema_url.replace("+psycopg", ""), autocommit=True) as connection:
         connection.execute("ALTER TABLE topics NO FORCE ROW LEVEL SECURITY")

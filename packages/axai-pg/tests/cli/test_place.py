@@ -64,6 +64,7 @@ def test_the_environment_names_it(
     assert found["size"] > 0
 
 
+@pytest.mark.slow
 def test_a_file_of_the_folder_names_it_and_a_flag_comes_first(call: Call, shared_url: str) -> None:
     lines = [f"{name}='{value}'\n" for name, value in variables(shared_url).items()]
     Path(".env").write_text("".join(lines))

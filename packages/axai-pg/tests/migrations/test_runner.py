@@ -112,6 +112,7 @@ def test_each_change_can_be_taken_back_and_made_again(
     assert describe(connection) == states[-1]
 
 
+@pytest.mark.slow
 def test_the_file_of_the_schema_is_what_the_changes_build(
     connection: psycopg.Connection[Any], shared_url: str, scripts: Path
 ) -> None:
@@ -404,6 +405,7 @@ def test_a_connection_that_does_not_commit_by_itself_stays_so(
     assert tables(connection) == ["one", "two"]
 
 
+@pytest.mark.slow
 def test_who_deploys_already_is_named(
     connection: psycopg.Connection[Any], url: str, small: Path
 ) -> None:

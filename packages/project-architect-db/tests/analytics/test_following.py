@@ -59,6 +59,7 @@ async def test_times_follow_completions_and_deployments(
             await same(database)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("database", ["duckdb"], indirect=True)
 @pytest.mark.parametrize("method", [*METHODS, "dashboard", "project_analytics"])
 async def test_an_answer_follows_a_project_without_reading_all(

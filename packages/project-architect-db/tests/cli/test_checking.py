@@ -47,6 +47,7 @@ def test_what_is_missing_is_said_with_what_to_install(
     assert (rows["git"]["state"], rows["git"]["found"]) == ("warn", "it is not on the PATH")
 
 
+@pytest.mark.slow
 def test_a_database_that_is_not_there_is_not_made(call: Call) -> None:
     rows = found(call)
 
@@ -54,6 +55,7 @@ def test_a_database_that_is_not_there_is_not_made(call: Call) -> None:
     assert call().out.startswith("database       duckdb:///project_architect.duckdb: is not there")
 
 
+@pytest.mark.slow
 def test_a_search_that_does_not_work_is_said(on: Call, monkeypatch: pytest.MonkeyPatch) -> None:
     async def fail(self: SearchRepository) -> None:
         raise SearchUnavailable(None, "its folder cannot be written")

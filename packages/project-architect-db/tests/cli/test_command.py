@@ -45,6 +45,7 @@ def _is_error(each: object) -> bool:
     )
 
 
+@pytest.mark.slow
 def test_help_lists_every_command(call: Call) -> None:
     done = call("--help")
 

@@ -36,6 +36,7 @@ def test_a_clone_is_read_as_a_whole(clone: Path, reading: CloneReading) -> None:
     assert reading.is_complete
 
 
+@pytest.mark.slow
 def test_contributors_and_documents_need_no_order(clone: Path) -> None:
     reading = read_clone(clone)
 
@@ -45,6 +46,7 @@ def test_contributors_and_documents_need_no_order(clone: Path) -> None:
     assert (documents > 50, commits) == (True, 230)
 
 
+@pytest.mark.slow
 def test_an_incremental_reading_holds_only_what_is_new(new_clone: NewClone) -> None:
     clone = new_clone({"a.md": "a\n", "b.md": "b\n", "c.md": "c\nc\nc\nc\n"})
     first = read_clone(clone)
@@ -74,6 +76,7 @@ def test_nothing_new_is_read_as_nothing(clone: Path, reading: CloneReading) -> N
     assert again.name == reading.name
 
 
+@pytest.mark.slow
 def test_parts_of_a_history_add_up_to_the_whole(clone: Path, reading: CloneReading) -> None:
     middle = git(clone, "rev-parse", "HEAD~20").decode().strip()
     later = [each.id for each in read_clone(clone, since=middle).commits()]
@@ -165,6 +168,7 @@ def test_a_shallow_clone_is_read_and_said_to_be_one(clone: Path, tmp_path: Path)
     assert len(list(reading.commits())) == int(said)
 
 
+@pytest.mark.slow
 def test_a_partial_clone_is_read_as_far_as_it_was_fetched(
     new_clone: NewClone, tmp_path: Path
 ) -> None:

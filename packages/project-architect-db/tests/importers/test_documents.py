@@ -54,6 +54,7 @@ def test_the_last_version_is_what_head_holds(
     }
 
 
+@pytest.mark.slow
 def test_versions_are_the_commits_that_git_finds(
     clone: Path, versions: dict[str, list[DocumentVersion]]
 ) -> None:

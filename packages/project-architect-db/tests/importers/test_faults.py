@@ -185,6 +185,7 @@ def lose_commit(clone: Path) -> None:
     lose(clone, "HEAD~1")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("damage", "error"),
     [

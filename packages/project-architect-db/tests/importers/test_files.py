@@ -203,6 +203,7 @@ async def test_builds_and_deployments_belong_to_repositories(database: Database)
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["parquet", "arrow"])
 async def test_columns_become_rows(duckdb_file: Database, tmp_path: Path, form: str) -> None:
     pa = pytest.importorskip("pyarrow")
@@ -269,6 +270,7 @@ async def test_only_so_many_errors_are_kept_and_the_others_are_counted(
     assert (len(refused.value.errors), refused.value.count) == (_MOST_ERRORS, _MOST_ERRORS + 5)
 
 
+@pytest.mark.slow
 async def test_what_every_row_lacks_is_said_once(
     duckdb_file: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -231,6 +231,7 @@ async def test_payloads_go_into_the_project_of_a_clone(
     assert again.releases == 0
 
 
+@pytest.mark.slow
 async def test_the_project_that_is_passed_gets_a_repository(
     database: Database, tmp_path: Path
 ) -> None:

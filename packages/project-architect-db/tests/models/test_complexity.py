@@ -24,6 +24,7 @@ DOCUMENTS = st.recursive(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(DOCUMENTS)
 def test_any_document_has_a_score_or_none(document: object) -> None:

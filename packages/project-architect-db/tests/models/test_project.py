@@ -79,6 +79,7 @@ async def test_the_database_itself_refuses_what_does_not_fit(
         await session.execute(text(f"INSERT INTO projects ({names}) VALUES ({parameters})"), values)
 
 
+@pytest.mark.slow
 async def test_the_life_of_a_project_is_read_back(
     database: Database, project_values: Values
 ) -> None:

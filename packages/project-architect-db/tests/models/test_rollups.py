@@ -70,6 +70,7 @@ async def recomputed(session: Session) -> Counter[rollups.Sum]:
     return Counter({key: total for key, total in found.items() if total})
 
 
+@pytest.mark.slow
 async def test_each_kind_of_row_counts_for_something(
     database: Database, project_values: Values
 ) -> None:

@@ -109,6 +109,7 @@ async def test_an_answer_is_never_older_than_what_it_depends_on(
     assert await said() == (0, 0, 0)
 
 
+@pytest.mark.slow
 async def test_a_session_sees_what_it_has_written_itself(
     database: Database, project_values: Values
 ) -> None:
@@ -360,6 +361,7 @@ async def test_phases_of_ones_own_come_in_their_order(
     assert [flow.stays.count for flow in found.phases] == [1, 0, 0]
 
 
+@pytest.mark.slow
 async def test_a_message_of_a_deleted_conversation_counts_again_when_it_is_restored(
     database: Database, project_values: Values
 ) -> None:
@@ -510,6 +512,7 @@ async def test_a_deleted_project_is_among_none_of_those_with_most(
     assert answer.top_projects.messages == []
 
 
+@pytest.mark.slow
 async def test_a_project_that_changes_needs_no_stays_for_its_reasons(database: Database) -> None:
     long_ago = dt.datetime(2020, 1, 1, tzinfo=dt.UTC)
     project = await database.create(

@@ -58,6 +58,7 @@ def test_words_that_do_as_well_are_added_and_put_in() -> None:
     assert asked.tolerant({}).terms == asked.terms
 
 
+@pytest.mark.slow
 @given(st.text(max_size=80))
 def test_any_text_asks_for_something_or_nothing(text: str) -> None:
     asked = parse(text)

@@ -96,6 +96,7 @@ def noted(database: Database) -> list[str]:
 # ---- what it costs ------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 async def test_a_search_that_is_caught_up_asks_the_database_nothing(database: Database) -> None:
     await fill(database, "apples")
     await total(database, "apples")
@@ -106,6 +107,7 @@ async def test_a_search_that_is_caught_up_asks_the_database_nothing(database: Da
     assert statements == []
 
 
+@pytest.mark.slow
 async def test_a_write_of_something_else_is_not_followed(database: Database) -> None:
     project = await fill(database, "apples")
     await total(database, "apples")
@@ -117,6 +119,7 @@ async def test_a_write_of_something_else_is_not_followed(database: Database) -> 
     assert statements == []
 
 
+@pytest.mark.slow
 async def test_after_a_write_three_statements_tell_what_has_changed(database: Database) -> None:
     project = await fill(database, "apples")
     await total(database, "apples")
@@ -127,6 +130,7 @@ async def test_after_a_write_three_statements_tell_what_has_changed(database: Da
     assert len(statements) == 3, statements  # the feed, what was removed of it, the document
 
 
+@pytest.mark.slow
 async def test_changes_of_something_else_between_are_passed_over(
     database: Database, monkeypatch: pytest.MonkeyPatch, agree: Agree
 ) -> None:
@@ -312,6 +316,7 @@ async def test_a_search_that_has_begun_waits_for_an_index_that_is_made_anew(
     assert "apples" in await search.similar("aples", 2)
 
 
+@pytest.mark.slow
 async def test_an_error_that_is_no_damage_is_raised(database: Database) -> None:
     await fill(database, "apples")
     await total(database, "apples")
@@ -437,6 +442,7 @@ async def test_raw_sql_is_seen_by_rebuilding(database: Database, agree: Agree) -
 # ---- folders ------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 async def test_a_folder_that_cannot_be_used_is_named(database: Database, folder: Path) -> None:
     await fill(database, "apples")
     folder.write_text("a file")
@@ -493,6 +499,7 @@ async def test_the_lock_of_a_process_that_has_gone_does_not_matter(url: str, fol
         assert await total(database, "pears") == 1
 
 
+@pytest.mark.slow
 async def test_a_database_in_memory_has_its_index_there() -> None:
     async with Database("duckdb:///:memory:") as database:
         async with database.engine.begin() as connection:

@@ -139,6 +139,7 @@ def test_an_error_that_is_no_damage_is_raised(monkeypatch: pytest.MonkeyPatch) -
         index.open()
 
 
+@pytest.mark.slow
 def test_what_a_killed_writer_has_left_is_in_nobodys_way(tmp_path: Path) -> None:
     index = Index(tmp_path / "it")
     index.open()

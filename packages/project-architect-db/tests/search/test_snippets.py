@@ -67,6 +67,7 @@ def test_a_text_without_blanks_is_cut_all_the_same() -> None:
     assert len(Finder(parse("plan").wanted).snippet("x" * 5_000).text) < 250
 
 
+@pytest.mark.slow
 @given(st.text('ab <>&"\x1b\n\u202eé', max_size=300), st.sampled_from(["a", "b ab", "a* é"]))
 def test_a_snippet_is_safe_and_says_where_it_was_found(text: str, question: str) -> None:
     snippet = Finder(parse(question).wanted).snippet(text)

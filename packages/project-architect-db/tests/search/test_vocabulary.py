@@ -57,6 +57,7 @@ async def transaction(database: Database, end: Any) -> int:
         return int((await connection.execute(statement)).scalar_one())
 
 
+@pytest.mark.slow
 async def test_words_without_digits_are_known_once_they_are_settled(database: Database) -> None:
     vocabulary = Vocabulary(database.engine)
     assert await vocabulary.behind() == 1

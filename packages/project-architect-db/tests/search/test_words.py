@@ -34,6 +34,7 @@ def test_a_text_has_words(text: str, found: list[str]) -> None:
     assert words(text) == found
 
 
+@pytest.mark.slow
 @given(st.text(max_size=60))
 def test_the_words_of_words_are_the_same(text: str) -> None:
     assert words(" ".join(words(text))) == words(text)

@@ -10,6 +10,7 @@ from project_architect_db.seeding import documents, words
 pytestmark = pytest.mark.unit
 
 
+@pytest.mark.slow
 def test_texts_have_many_words_of_which_few_are_frequent() -> None:
     paragraphs = words.paragraphs(7)
 

@@ -43,6 +43,7 @@ async def test_the_database_is_a_file_of_this_worker(
     assert not TestDatabaseManager.__test__
 
 
+@pytest.mark.slow
 async def test_a_manager_works_without_fixtures() -> None:
     manager = TestDatabaseManager()
     await manager.setup()

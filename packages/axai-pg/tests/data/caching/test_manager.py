@@ -386,6 +386,7 @@ async def test_while_nobody_listens_each_hit_asks(
     assert await read(manager, cache, acme) == ["woods"]
 
 
+@pytest.mark.slow
 async def test_what_was_written_while_nobody_listened_is_seen_once_somebody_does(
     manager: DatabaseManager,
     cache: CacheManager,

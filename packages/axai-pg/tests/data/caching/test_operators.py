@@ -55,6 +55,7 @@ WRITES: dict[str, tuple[Write, list[str]]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.sampled(2)
 @pytest.mark.parametrize("case", WRITES)
 async def test_each_organisation_learns_of_it(

@@ -74,6 +74,7 @@ async def people(manager: DatabaseManager, cache: CacheManager, acme: uuid.UUID)
         return Acme(manager, acme, ana.id, ben.id, plan.id)
 
 
+@pytest.mark.slow
 async def test_an_answer_is_kept_for_its_viewer(people: Acme, cache: CacheManager) -> None:
     found = [await people.titles(viewer) for viewer in (people.ana, people.ben, None) * 2]
 
@@ -82,6 +83,7 @@ async def test_an_answer_is_kept_for_its_viewer(people: Acme, cache: CacheManage
     assert cache.statistics().hits == 3
 
 
+@pytest.mark.slow
 async def test_an_answer_for_a_viewer_is_kept_for_the_user_who_acts(people: Acme) -> None:
     for user_id in (people.ana, people.ben):
         async with people.manager.async_session_scope(people.org_id, user_id) as session:
@@ -99,6 +101,7 @@ async def test_deleted_rows_are_in_no_answer_without_them(people: Acme) -> None:
     assert found == [["Plan"], []]
 
 
+@pytest.mark.slow
 async def test_a_permission_that_comes_or_goes_makes_it_untrue(people: Acme) -> None:
     before = await people.titles(people.ben)
     await people.share()
@@ -109,6 +112,7 @@ async def test_a_permission_that_comes_or_goes_makes_it_untrue(people: Acme) -> 
     assert (before, shared, await people.titles(people.ben)) == ([], ["Plan"], [])
 
 
+@pytest.mark.slow
 async def test_a_permission_that_expires_makes_it_untrue(people: Acme) -> None:
     await people.share(dt.timedelta(seconds=1_000))
 

@@ -85,6 +85,7 @@ LEFT: dict[Unit, str] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("unit", [read, *LEFT], ids=lambda unit: unit.__name__)
 @pytest.mark.parametrize("delay", [0, 0.0005], ids=["at once", "a bit later"])
 async def test_cancelled_at_any_point_it_leaves_all_or_nothing(

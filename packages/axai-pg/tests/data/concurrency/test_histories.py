@@ -214,6 +214,7 @@ async def increment(manager: DatabaseManager, firm: Firm, times: int) -> None:
             pass
 
 
+@pytest.mark.slow
 async def test_as_many_increments_as_were_acknowledged_are_there(
     manager: DatabaseManager, firms: Sequence[Firm], rounds: Callable[[int, int, int], int]
 ) -> None:

@@ -66,6 +66,7 @@ async def test_who_would_make_what_is_there_by_then_is_to_do_it_again(
     assert topic.id in outcomes
 
 
+@pytest.mark.slow
 async def test_of_two_who_change_a_version_one_is_told_of_the_other(
     race: Race, manager: DatabaseManager, firm: Firm
 ) -> None:
@@ -92,6 +93,7 @@ async def test_of_two_who_change_a_version_one_is_told_of_the_other(
     assert now.change_description == now.title
 
 
+@pytest.mark.slow
 async def test_of_two_administrators_who_are_erased_at_once_one_waits(
     race: Race, manager: DatabaseManager, firm: Firm, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -149,6 +151,7 @@ async def test_a_status_is_left_once(race: Race, manager: DatabaseManager, firm:
     assert document.version == 2
 
 
+@pytest.mark.slow
 async def test_a_grant_is_renewed_or_taken_back(
     race: Race, manager: DatabaseManager, firm: Firm
 ) -> None:
@@ -215,6 +218,7 @@ async def tree(manager: DatabaseManager, firm: Firm) -> tuple[uuid.UUID, uuid.UU
     return first.id, second.id
 
 
+@pytest.mark.slow
 async def test_two_moves_close_no_circle(race: Race, manager: DatabaseManager, firm: Firm) -> None:
     first, second = await tree(manager, firm)
 
@@ -234,6 +238,7 @@ async def test_two_moves_close_no_circle(race: Race, manager: DatabaseManager, f
         assert len(await CollectionRepository(session).roots()) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["delete", "purge"])
 @pytest.mark.sampled(2)
 async def test_nothing_moves_below_what_is_removed_meanwhile(

@@ -312,6 +312,7 @@ async def test_a_database_that_cannot_be_reached_is_reported(
         session.execute(select(1))
 
 
+@pytest.mark.slow
 async def test_a_database_that_has_no_connection_left_is_reported(
     manager: DatabaseManager,
 ) -> None:

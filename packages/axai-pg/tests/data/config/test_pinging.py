@@ -62,6 +62,7 @@ async def test_only_one_that_has_rested_is_tried(
     assert (len(pings), len(pings_of_async)) == (tried, tried)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fresh", [0, 60], ids=["it has rested", "it was used just now"])
 async def test_one_that_the_server_has_ended_is_replaced(
     manager: DatabaseManager,

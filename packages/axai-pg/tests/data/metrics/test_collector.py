@@ -78,6 +78,7 @@ async def test_transactions_are_measured_by_their_end(
     assert metrics.snapshot().slow_transactions == 0
 
 
+@pytest.mark.slow
 async def test_a_commit_that_fails_is_no_commit(
     manager: DatabaseManager,
     metrics: Metrics,

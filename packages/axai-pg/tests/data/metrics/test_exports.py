@@ -106,6 +106,7 @@ async def test_without_a_cache_nothing_is_told_of_one(metrics: Metrics) -> None:
     assert b"cache" not in generate_latest(prometheus_registry(metrics))
 
 
+@pytest.mark.slow
 async def test_opentelemetry_gets_labels_of_a_fixed_list(
     manager: DatabaseManager, used: Metrics, acme: uuid.UUID
 ) -> None:

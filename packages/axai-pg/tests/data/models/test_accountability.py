@@ -36,6 +36,7 @@ def read_log(connection: psycopg.Connection[Any], query: str) -> list[Any]:
     return found
 
 
+@pytest.mark.slow
 def test_each_change_of_each_table_is_in_the_log(app: psycopg.Connection[Any]) -> None:
     user_id = uuid.uuid4()
     app.execute("SELECT set_config('axai.user_id', %s, true)", [str(user_id)])

@@ -154,6 +154,7 @@ def test_an_organisation_that_is_not_the_parents_is_refused(
     assert violated(session) == "fk_summaries_org_id_document_id_documents"
 
 
+@pytest.mark.slow
 def test_relationships_join_within_the_organisation(
     session: Session, document: Document, user: User
 ) -> None:
@@ -442,6 +443,7 @@ def test_a_document_is_searched_in_its_language(
     assert session.scalar(statement) == found
 
 
+@pytest.mark.slow
 def test_a_very_long_document_is_stored(session: Session, user: User) -> None:
     words = " ".join(f"ж{number:x}ж" for number in range(120_000))
 

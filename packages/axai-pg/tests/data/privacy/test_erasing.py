@@ -62,6 +62,7 @@ async def test_nothing_of_a_user_stays_but_that_there_was_one(
     assert request.completed_at is not None
 
 
+@pytest.mark.slow
 async def test_documents_are_handed_over_as_they_are(session: Session, people: People) -> None:
     report = await erase_person(session, people.ana, documents="reassign", reassign_to=people.bo)
 
@@ -77,6 +78,7 @@ async def test_documents_are_handed_over_as_they_are(session: Session, people: P
     assert report.user_id == people.ana
 
 
+@pytest.mark.slow
 async def test_documents_go_with_what_belongs_to_them(session: Session, people: People) -> None:
     report = await erase_person(session, people.ana, documents="erase")
 
@@ -94,6 +96,7 @@ async def test_documents_go_with_what_belongs_to_them(session: Session, people: 
     assert report.counts["document_collections"] == 1
 
 
+@pytest.mark.slow
 async def test_a_row_that_is_changed_twice_counts_once(session: Session, people: People) -> None:
     (await session.get_one(Document, people.anas)).changed_by_id = people.ana
 
@@ -105,6 +108,7 @@ async def test_a_row_that_is_changed_twice_counts_once(session: Session, people:
     }
 
 
+@pytest.mark.slow
 async def test_a_dry_run_counts_what_would_be_done(session: Session, people: People) -> None:
     planned = await erase_person(session, people.ana, documents="erase", dry_run=True)
 
@@ -115,6 +119,7 @@ async def test_a_dry_run_counts_what_would_be_done(session: Session, people: Peo
     assert done.counts == planned.counts
 
 
+@pytest.mark.slow
 async def test_a_second_time_nothing_is_left_to_do(session: Session, people: People) -> None:
     await erase_person(session, people.ana, documents="erase")
     emptied = (await session.get_one(User, people.ana)).username
@@ -140,6 +145,7 @@ async def test_instances_that_may_have_changed_are_read_anew(
     assert document.owner_id == people.bo
 
 
+@pytest.mark.slow
 async def test_a_person_may_erase_themselves(session: Session, people: People) -> None:
     session.sync_session.scope = type(session.sync_session.scope)(people.org_id, people.ana)  # type: ignore[attr-defined]  # it is one of ours
 
@@ -159,6 +165,7 @@ async def test_the_last_administrator_is_refused(session: Session, people: Peopl
     assert caught.value.user_id == people.ana
 
 
+@pytest.mark.slow
 async def test_an_administrator_who_is_not_active_is_not_the_last(
     session: Session, people: People
 ) -> None:
@@ -169,6 +176,7 @@ async def test_an_administrator_who_is_not_active_is_not_the_last(
     assert report.counts["users"] == 1
 
 
+@pytest.mark.slow
 async def test_whoever_is_no_administrator_may_go(session: Session, people: People) -> None:
     await session.execute(update(User).values(is_admin=False))
 
@@ -235,6 +243,7 @@ async def test_documents_are_not_handed_to_whoever_is_not_active(
         await erase_person(session, people.ana, documents="reassign", reassign_to=cy.id)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scope", ["organisation", "operator"])
 async def test_kept_answers_of_the_organisation_are_forgotten(
     config: PostgresConnectionConfig, settle: Callable[..., Awaitable[People]], scope: str
@@ -264,6 +273,7 @@ async def test_kept_answers_of_the_organisation_are_forgotten(
     manager.dispose()
 
 
+@pytest.mark.slow
 async def test_a_dry_run_leaves_nothing_in_the_feed(session: Session, people: People) -> None:
     await session.commit()
     changes = Base.metadata.tables["andamios_changes"]

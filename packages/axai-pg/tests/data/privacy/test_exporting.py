@@ -82,6 +82,7 @@ async def test_what_somebody_did_is_in_the_feed(session: Session, people: People
     assert change["actor"] == "Ana@example.org"
 
 
+@pytest.mark.slow
 async def test_a_file_has_a_record_to_a_line(
     session: Session, people: People, tmp_path: Path
 ) -> None:

@@ -174,6 +174,7 @@ async def erase(manager: DatabaseManager, person: Seeded) -> dict[str, int]:
         return dict((await erase_person(session, person.id, documents="erase")).counts)
 
 
+@pytest.mark.slow
 async def test_seals_hold_when_details_are_gone(
     chain: psycopg.Connection[Any], manager: DatabaseManager, person: Seeded
 ) -> None:
@@ -189,6 +190,7 @@ async def test_seals_hold_when_details_are_gone(
     assert not {person.name, person.email, str(person.id)} & set(str(said).split("'"))
 
 
+@pytest.mark.slow
 async def test_notes_about_others_stay(
     superuser: psycopg.Connection[Any], manager: DatabaseManager, person: Seeded
 ) -> None:
@@ -239,6 +241,7 @@ async def test_a_service_cannot_say_that_details_were_erased(
         assert chain.execute("SELECT axai_broken_seals()").fetchall() == [(1,)]
 
 
+@pytest.mark.slow
 async def test_what_lists_an_entry_is_pruned_no_sooner_than_that(
     chain: psycopg.Connection[Any], manager: DatabaseManager, person: Seeded
 ) -> None:

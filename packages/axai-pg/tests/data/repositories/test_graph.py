@@ -235,6 +235,7 @@ async def test_documents_are_related_by_their_nodes(
     assert [each.document.title for each in left] == ["d"]
 
 
+@pytest.mark.slow
 async def test_a_viewer_is_told_of_documents_they_may_read(
     session: Session, graph: GraphRepository, nodes: Nodes, document: Document, other: User
 ) -> None:

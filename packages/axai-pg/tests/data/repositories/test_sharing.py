@@ -52,6 +52,7 @@ async def test_an_owner_may_do_anything_and_others_nothing(
     assert await documents.actions(document.id, other.id) == set()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("permission", "actions"),
     [
@@ -107,6 +108,7 @@ async def test_an_administrator_may_do_anything_while_active(
     assert await documents.actions(document.id, other.id) == set()
 
 
+@pytest.mark.slow
 async def test_a_permission_ends(
     documents: DocumentRepository, document: Document, user: User, other: User
 ) -> None:
@@ -199,6 +201,7 @@ async def test_a_viewer_who_may_read_changes_nothing(
     assert (await documents.get(document.id)).version == 1
 
 
+@pytest.mark.slow
 async def test_a_viewer_changes_what_they_may_and_gives_away_what_is_theirs(
     documents: DocumentRepository, document: Document, other: User, theirs: DocumentRepository
 ) -> None:
@@ -224,6 +227,7 @@ async def test_who_may_not_delete_does_not_restore(
         await theirs.restore(document.id)
 
 
+@pytest.mark.slow
 async def test_a_viewer_permits_only_what_they_may_do(
     documents: DocumentRepository, document: Document, other: User, theirs: DocumentRepository
 ) -> None:
@@ -236,6 +240,7 @@ async def test_a_viewer_permits_only_what_they_may_do(
     assert granted.granted_by_id == other.id
 
 
+@pytest.mark.slow
 async def test_what_a_viewer_may_is_asked_once(
     session: Session,
     documents: DocumentRepository,
@@ -262,6 +267,7 @@ LATER = NOW + dt.timedelta(hours=1)
 LATEST = NOW + dt.timedelta(hours=2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("expires_at", [None, LATEST + dt.timedelta(microseconds=1)])
 @pytest.mark.parametrize("permission", ["read", "share"])
 async def test_a_viewer_permits_nothing_for_longer_than_they_may(
@@ -284,6 +290,7 @@ async def test_a_viewer_permits_nothing_for_longer_than_they_may(
     assert until == ({LATEST} if permission == "share" else {LATER, LATEST})
 
 
+@pytest.mark.slow
 async def test_what_a_viewer_may_do_ends_with_what_ends_first(
     documents: DocumentRepository, document: Document, other: User, theirs: DocumentRepository
 ) -> None:
@@ -297,6 +304,7 @@ async def test_what_a_viewer_may_do_ends_with_what_ends_first(
     assert granted.granted_by_id == other.id
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lasts", ["role", "grant", "administrator", "owner"])
 async def test_a_viewer_with_another_right_permits_for_good(
     other: User,

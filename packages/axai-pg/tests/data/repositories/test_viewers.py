@@ -102,6 +102,7 @@ CHANGED: dict[str, Callable[[Shelf, RepositoryFactory], Awaitable[Any]]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.sampled(6)
 @pytest.mark.parametrize("name", list(CHANGED))
 async def test_who_is_not_active_changes_nothing(
@@ -162,6 +163,7 @@ async def test_an_administrator_changes_them(shelf: Shelf, name: str) -> None:
     assert await CHANGES[name](shelf, shelf.seen.collections)
 
 
+@pytest.mark.slow
 async def test_a_viewer_changes_collections_of_their_own(shelf: Shelf) -> None:
     collections = shelf.seen.collections
     made = await collections.create({"name": "x", "parent_id": shelf.mine.id})

@@ -104,6 +104,7 @@ async def test_nothing_of_a_deleted_document_is_seen(archive: Archive) -> None:
     assert await archive.everybody.summaries.exists(id=its["summary"].id)
 
 
+@pytest.mark.slow
 async def test_relations_lead_to_what_is_seen(session: Session, archive: Archive) -> None:
     session.expunge_all()
     shared, seen = archive.parts["shared"], archive.seen
@@ -211,6 +212,7 @@ async def test_what_is_hidden_is_not_changed(archive: Archive, name: str) -> Non
     assert not changed
 
 
+@pytest.mark.slow
 async def test_a_readable_document_goes_into_no_collection(archive: Archive) -> None:
     other = await archive.everybody.collections.create(
         {"name": "other", "owner_id": archive.viewer.id}

@@ -234,6 +234,7 @@ async def called_with_nothing(method: Callable[..., Any]) -> None:
 VARIABLE = {inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD}
 
 
+@pytest.mark.slow
 async def test_no_method_of_a_repository_goes_past_the_permission(
     careless: DatabaseManager, house: House
 ) -> None:
