@@ -158,8 +158,10 @@ def _are_objects(values: Sequence[Any]) -> bool:
 
 def _are_long(column: Column[Any], values: Sequence[Any]) -> bool:
     """Whether it is certain at first sight that all texts are long enough."""
-    there = [value for value in values if value is not None]
-    return set(map(type, there)) == {str} and min(map(len, there)) >= column.info["shortest"]
+    kinds = set(map(type, values))
+    if kinds == {str, type(None)}:
+        return _are_long(column, [value for value in values if value is not None])
+    return kinds == {str} and min(map(len, values)) >= column.info["shortest"]
 
 
 def _within_limits(column: Column[Any], values: ArrowColumn) -> bool:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from andamios_orm.bulk.arrow import ArrowColumn
 from andamios_orm.bulk.rows import MISSING, Batch, holds
 from andamios_orm.dialect.binds import each_once
+from andamios_orm.models.derived import UNCHANGED
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -30,7 +31,7 @@ class Filled:
     """
 
     columns: dict[str, Sequence[Any]]
-    awaited: dict[str, list[int]] = field(default_factory=dict)
+    awaited: dict[str, Sequence[int]] = field(default_factory=dict)
     returned: list[str] = field(default_factory=list)
     errors: list[RowRefusal] = field(default_factory=list)
 
@@ -79,9 +80,9 @@ class _Row:
     target: Target
 
 
-def _missing(values: Sequence[Any] | None, count: int) -> list[int]:
+def _missing(values: Sequence[Any] | None, count: int) -> Sequence[int]:
     if values is None:
-        return list(range(count))
+        return range(count)
     if isinstance(values, ArrowColumn):
         return []
     # Most columns lack nothing, and that is found out much faster than which rows do.
@@ -93,21 +94,21 @@ def _missing(values: Sequence[Any] | None, count: int) -> list[int]:
 
 
 def _completed(
-    name: str, column: Column[Any], values: Sequence[Any] | None, missing: list[int], row: _Row
+    name: str, column: Column[Any], values: Sequence[Any] | None, missing: Sequence[int], row: _Row
 ) -> Sequence[Any] | None:
     """Return the values with Python's default in the missing rows, or None without one."""
     made = _made(name, column, missing, row)
     return made if made is None or values is None else _placed(values, missing, made)
 
 
-def _placed(values: Sequence[Any], rows: list[int], made: Sequence[Any]) -> list[Any]:
+def _placed(values: Sequence[Any], rows: Sequence[int], made: Sequence[Any]) -> list[Any]:
     placed = list(values)
     for row, value in zip(rows, made, strict=True):
         placed[row] = value
     return placed
 
 
-def _made(name: str, column: Column[Any], rows: list[int], row: _Row) -> list[Any] | None:
+def _made(name: str, column: Column[Any], rows: Sequence[int], row: _Row) -> list[Any] | None:
     if name in row.constants:
         return [row.constants[name]] * len(rows)
     rule = row.target.derived.get(name)
@@ -129,18 +130,21 @@ def _made(name: str, column: Column[Any], rows: list[int], row: _Row) -> list[An
     return made
 
 
-def _derived(rule: Derived, rows: list[int], row: _Row) -> list[Any]:
+def _derived(rule: Derived, rows: Sequence[int], row: _Row) -> list[Any]:
     """Return what follows from another column, which was filled before this one."""
     source = row.context.columns.get(row.target.columns[rule.source].key)
     if source is None:
         return [rule.of_new(None) for _ in rows]
     values = source.values() if isinstance(source, ArrowColumn) else source
     chosen = values if len(rows) == len(values) else [values[at] for at in rows]
-    return each_once(rule.of_new, chosen)
+    found = each_once(rule.function, chosen)
+    if not holds(found, UNCHANGED):
+        return found
+    return [None if each is UNCHANGED else each for each in found]
 
 
 def _without_default(
-    name: str, values: Sequence[Any] | None, missing: list[int], target: Target, filled: Filled
+    name: str, values: Sequence[Any] | None, missing: Sequence[int], target: Target, filled: Filled
 ) -> Sequence[Any] | None:
     """Return the values with None where the database has to say; None if it is not asked."""
     column = target.columns[name]

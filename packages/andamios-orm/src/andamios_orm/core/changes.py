@@ -181,16 +181,26 @@ class ChangeFeed:
         start = after if after is not None else -1
         async with self.engine.connect() as connection:
             tail = start if selection.is_all else (await self._last(connection))[0]
-            found = (await connection.execute(self._behind(selection, start))).mappings().all()
+            changes, held_back = await self.there(connection, selection, start)
             pruned = await self._pruned(connection)
         if after is not None and pruned is not None and after < pruned.position:
             raise _expired(after, pruned)
-        settled = next((n for n, row in enumerate(found) if not row["settled"]), len(found))
-        changes = [_change(row) for row in found[:settled]]
         reached = max(changes[-1].position if changes else start, start)
-        if len(found) < selection.limit:
+        if len(changes) + held_back < selection.limit:
             reached = max(reached, tail)
-        return changes, max(reached, 0), settled < len(found)
+        return changes, max(reached, 0), held_back > 0
+
+    async def there(
+        self, connection: AsyncConnection, selection: Selection, after: int
+    ) -> tuple[list[Change], int]:
+        """Return the changes that are there, and how many more are held back.
+
+        It does not look whether some behind ``after`` were removed. Who asks from a change on
+        that was seen before, and finds it, has no need to.
+        """
+        found = (await connection.execute(self._behind(selection, after))).mappings().all()
+        settled = next((n for n, row in enumerate(found) if not row["settled"]), len(found))
+        return [_change(row) for row in found[:settled]], len(found) - settled
 
     def _behind(self, selection: Selection, start: int) -> Select[Any]:
         changes = self.tables.changes

@@ -18,7 +18,6 @@ from sqlalchemy import select
 from andamios_orm.core import ChangeFeed
 from andamios_orm.core.commits import commits_of
 from andamios_orm.core.selection import Selection
-from andamios_orm.exceptions import HistoryExpired
 from project_architect_db.models import Base, Conversation, Project
 from project_architect_db.search.entries import ENTITIES, MODELS, Kind, entries, entry_of
 from project_architect_db.search.index import Index, State
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
     from sqlalchemy import ColumnElement
     from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+    from andamios_orm.core import Change
     from project_architect_db.search.entries import Entry
     from project_architect_db.search.index import Writing
 
@@ -156,30 +156,27 @@ class Following:
 
         None if that cannot be told, or would be more than making all of them anew.
         """
-        feed, selection, written = _feed(engine), Selection(limit=_CHANGES), 0
+        written = 0
         while True:
-            try:  # from the last one on that is in the index, which shows that it is that feed
-                changes, _, _ = await feed.look(selection, state.position - 1)
-            except HistoryExpired:
-                return None
-            times = {change.position: change.time.isoformat() for change in changes}
-            if times.get(state.position) != state.time:
-                return None
-            pending = pending_of(
-                change
-                for change in changes
-                if change.position > state.position and change.entity in ENTITIES
-            )
-            if pending.is_unknown or pending.count > max(_MANY, self.index.count // 2):
-                return None
-            if changes:
-                state = State(changes[-1].position, times[changes[-1].position])
+            async with engine.connect() as connection:
+                changes = await _changes(engine, connection, state)
+                if changes is None:
+                    return None
+                pending = pending_of(
+                    change
+                    for change in changes
+                    if change.position > state.position and change.entity in ENTITIES
+                )
+                if pending.is_unknown or pending.count > max(_MANY, self.index.count // 2):
+                    return None
+                if changes:
+                    state = State(changes[-1].position, changes[-1].time.isoformat())
+                if pending.count:
+                    refresh = _Refresh(self, await opening.done(), connection)
+                    written += await refresh.run(pending)
             if pending.count:
-                writing = await opening.done()
-                async with engine.connect() as connection:
-                    written += await _Refresh(self, writing, connection).run(pending)
-                await self._run(writing.commit, state)
-            if len(changes) < selection.limit:
+                await self._run((await opening.done()).commit, state)
+            if len(changes) < _CHANGES:
                 return written
 
     async def _rebuild(self, engine: AsyncEngine) -> int:
@@ -370,6 +367,22 @@ async def _pages(
             last = page[-1].id
         if len(page) < _PAGE:
             return
+
+
+async def _changes(
+    engine: AsyncEngine, connection: AsyncConnection, state: State
+) -> list[Change] | None:
+    """Return changes from the last one on that is in the index.
+
+    None if that is not there: there was none, it was removed, or it is another feed.
+    """
+    selection = Selection(limit=_CHANGES)
+    changes, _ = await _feed(engine).there(connection, selection, state.position - 1)
+    if not changes:
+        return [] if state.time is None else None
+    first = changes[0]
+    is_last = (first.position, first.time.isoformat()) == (state.position, state.time)
+    return changes if is_last else None
 
 
 async def _times(feed: ChangeFeed, *positions: int) -> dict[int, str]:

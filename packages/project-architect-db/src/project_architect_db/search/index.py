@@ -93,6 +93,7 @@ class Index:
         try:
             self._index = self._opened()
             self._reload()
+            self.state = self._state()
         except BaseException as error:
             if not is_fault(error):
                 raise
@@ -131,7 +132,6 @@ class Index:
         self._index.reload()
         self.searcher = self._index.searcher()
         self.has_talks = self.searcher.search(self.term("kind", "conversation"), limit=1).count > 0
-        self.state = self._state()
 
     def _state(self) -> State | None:
         found = self.document(_STATE, self.searcher)
@@ -225,10 +225,11 @@ class Index:
                         raise
                     time.sleep(_POLL)
 
-    def committed(self) -> None:
-        """Let the next search see what was committed."""
+    def committed(self, state: State) -> None:
+        """Let the next search see what was committed, with ``state``."""
         with self._named():
             self._reload()
+        self.state = state
 
 
 def _remove_strays(folder: Path) -> None:
@@ -293,7 +294,7 @@ class Writing:
             self._delete("uid", _STATE)
             self._writer.add_document(document)
             self._writer.commit()
-        self._index.committed()
+        self._index.committed(state)
 
     def close(self) -> None:
         """Forget what was not committed, and wait for what goes on behind the scenes."""

@@ -98,6 +98,8 @@ def _best(places: Sequence[Place]) -> int:
     """Return where a piece begins that has as many of the places as any."""
     best, most, last = 0, 0, 0
     for first, (start, _) in enumerate(places):
+        if len(places) - first <= most:
+            break  # no later piece can have more of them
         last = max(last, first)
         while last < len(places) and places[last][1] <= start - _BEFORE + _LENGTH:
             last += 1
