@@ -56,8 +56,10 @@ def test_an_index_of_another_format_is_to_be_made_anew(tmp_path: Path) -> None:
     writing = index.writing()
     writing.commit(State(7, None, format=0))
     writing.close()
+    again = Index(tmp_path / "it")
+    again.open()
 
-    assert index.state is None
+    assert again.state is None
 
 
 def test_a_state_that_says_something_else_is_none(
@@ -69,8 +71,10 @@ def test_a_state_that_says_something_else_is_none(
     monkeypatch.setattr(module, "asdict", lambda _state: {"place": 7})
     writing.commit(State(7, None))
     writing.close()
+    again = Index(tmp_path / "it")
+    again.open()
 
-    assert index.state is None
+    assert again.state is None
 
 
 def test_a_second_writer_waits_for_the_first(
