@@ -8,7 +8,7 @@ from sqlalchemy import types
 
 from andamios_orm.bulk.arrow import ArrowColumn, is_text, pyarrow
 from andamios_orm.bulk.rows import holds
-from andamios_orm.core.texts import same_throughout
+from andamios_orm.core.texts import Same, same_throughout
 from andamios_orm.dialect import DuckDBDialect
 from andamios_orm.dialect.binds import admission, bind_column
 from andamios_orm.dialect.moments import Dates, Instants, Timestamps
@@ -72,7 +72,7 @@ class Binder:
     def _sent(self, column: Column[Any], values: Sequence[Any]) -> Sequence[Any]:
         """Return what to send for a whole column; what is the same throughout is checked once."""
         if len(values) > 1 and same_throughout(values):
-            return [*self._sent(column, values[:1])] * len(values)
+            return Same([*self._sent(column, values[:1])] * len(values))
         type_ = column.type
         if has_limits(column):
             _require_limits(column, values)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from andamios_orm.bulk.arrow import ArrowColumn
 from andamios_orm.bulk.rows import MISSING, Batch, holds
+from andamios_orm.core.texts import Same
 from andamios_orm.dialect.binds import each_once
 from andamios_orm.models.derived import UNCHANGED
 
@@ -110,7 +111,7 @@ def _placed(values: Sequence[Any], rows: Sequence[int], made: Sequence[Any]) -> 
 
 def _made(name: str, column: Column[Any], rows: Sequence[int], row: _Row) -> list[Any] | None:
     if name in row.constants:
-        return [row.constants[name]] * len(rows)
+        return Same([row.constants[name]] * len(rows))
     rule = row.target.derived.get(name)
     if rule is not None:
         return _derived(rule, rows, row)
@@ -118,11 +119,11 @@ def _made(name: str, column: Column[Any], rows: Sequence[int], row: _Row) -> lis
     if default is None or not (default.is_scalar or default.is_callable):
         return None
     if default.is_scalar:
-        return [default.arg] * len(rows)
+        return Same([default.arg] * len(rows))
     context = row.context
     if name in row.target.stamped:
         context.row = rows[0]
-        return [default.arg(context)] * len(rows)
+        return Same([default.arg(context)] * len(rows))
     made = []
     for at in rows:
         context.row = at

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["make_values", "take_range"]
 
+_CACHE = "andamios.defaults"
 _NEXTVAL = re.compile(r"nextval\('(?:[^']|'')+'\)")
 
 
@@ -65,7 +66,19 @@ async def _bounds(connection: AsyncConnection, expression: Any, series: Any) -> 
 
 
 def _default(connection: AsyncConnection, column: Column[Any]) -> tuple[ColumnElement[Any], bool]:
-    """Return the expression of a column's default, and whether it counts up."""
+    """Return the expression of a column's default, and whether it counts up; worked out once."""
+    table: Any = column.table
+    known = table.metadata.info.setdefault(_CACHE, {})
+    place = column, connection.dialect.name
+    if place not in known:
+        known[place] = _found_default(connection, column)
+    found: tuple[ColumnElement[Any], bool] = known[place]
+    return found
+
+
+def _found_default(
+    connection: AsyncConnection, column: Column[Any]
+) -> tuple[ColumnElement[Any], bool]:
     default: Any = column.default
     if isinstance(default, Sequence):
         return default.next_value(), True

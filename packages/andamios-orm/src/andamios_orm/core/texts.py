@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from andamios_orm.core.records import Entity
 
-__all__ = ["FEW", "Texts", "converted", "same_throughout", "texts_of", "texts_of_keys"]
+__all__ = ["FEW", "Same", "Texts", "converted", "same_throughout", "texts_of", "texts_of_keys"]
 
 FEW: Final = 20
 """Rows that are converted one by one: their columns would not pay."""
@@ -130,9 +130,19 @@ def _written(
         yield orjson.dumps(dict(zip(names, row, strict=True)))[:-1] + end
 
 
+class Same(list[Any]):
+    """A column of which it is known that all values are one object: to look takes its time."""
+
+    __slots__ = ()
+
+
 def same_throughout(values: Sequence[Any]) -> bool:
-    """Whether all values of a column, which has some, are one object."""
-    return not any(map(is_not, values, repeat(values[0])))
+    """Whether all values of a column, which has some, are one object.
+
+    >>> same_throughout(Same([1] * 3)), same_throughout([1, 1]), same_throughout([1, True])
+    (True, True, False)
+    """
+    return type(values) is Same or not any(map(is_not, values, repeat(values[0])))
 
 
 def converted(values: Sequence[Any], convert: Callable[[Any], Any]) -> Sequence[Any]:
