@@ -80,11 +80,16 @@ def framework_of(architecture: object) -> str | None:
     'FastAPI'
     """
     found = architecture.get("framework") if _is_object(architecture) else None
+    if not isinstance(found, str):
+        found = _name(found)
+    return found.strip()[:_LONGEST] or None if isinstance(found, str) else None
+
+
+def _name(found: object) -> object:
+    """Return what names a framework: the first of a list, or the name in an object."""
     if isinstance(found, (list, tuple)):
         found = found[0] if found else None
-    if not isinstance(found, str) and _is_object(found):
-        found = found.get("name")
-    return found.strip()[:_LONGEST] or None if isinstance(found, str) else None
+    return found.get("name") if _is_object(found) else found
 
 
 def _is_object(value: object) -> TypeGuard[Mapping[str, object]]:
