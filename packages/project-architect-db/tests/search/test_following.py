@@ -197,6 +197,16 @@ async def test_a_search_that_is_cancelled_harms_no_other(database: Database, agr
 # ---- opened again ---------------------------------------------------------------------------
 
 
+async def test_an_index_of_nothing_is_kept_and_made_anew_for_the_first_write(url: str) -> None:
+    async with Database(url) as database:
+        assert await total(database, "apples") == 0
+
+    async with Database(url) as database:
+        assert await SearchRepository(database).catch_up() == 0
+        await fill(database, "apples")
+        assert await total(database, "apples") == 1
+
+
 @pytest.mark.slow
 async def test_an_index_is_kept_and_goes_on_where_it_was(url: str) -> None:
     async with Database(url) as database:

@@ -63,6 +63,12 @@ def test_the_piece_with_most_of_it_is_shown() -> None:
     assert piece.endswith("…")
 
 
+def test_of_pieces_with_as_much_the_first_is_shown() -> None:
+    text = f"one two {'x ' * 300}three {'x ' * 300}one two"
+
+    assert shown(text, "one two three").startswith("[one] [two] x")
+
+
 def test_a_text_without_blanks_is_cut_all_the_same() -> None:
     assert len(Finder(parse("plan").wanted).snippet("x" * 5_000).text) < 250
 
