@@ -123,9 +123,7 @@ _WAYS: dict[str, Any] = {
     "sqlite": by_sqlite,
 }
 _ROWS = "its statements read that many rows"
-_POINTS = (
-    "half of it is reading two thousand rows into Python and making a point of each of 730 days"
-)
+_POINTS = "half of it is reading 1,460 rows into Python and making a point of each of 730 days"
 
 FIGURES = (
     *(

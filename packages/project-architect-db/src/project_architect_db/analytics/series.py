@@ -99,6 +99,8 @@ def series_of(
             for value, (step, _) in zip(values, starts, strict=True)
         ]
     begins = [begin for _, begin in starts]
+    if scope.timezone != "UTC":
+        begins = [begin.astimezone(scope.zone) for begin in begins]
     return _POINTS.validate_python(
         [
             {
@@ -109,7 +111,7 @@ def series_of(
                 **others,
             }
             for begin, value, total, average, others in zip(
-                begins if scope.timezone == "UTC" else _shown_in(scope.zone, begins),
+                begins,
                 values,
                 totals,
                 _moving_averages(totals),
@@ -118,10 +120,6 @@ def series_of(
             )
         ]
     )
-
-
-def _shown_in(zone: dt.tzinfo, moments: Iterable[dt.datetime]) -> Iterator[dt.datetime]:
-    return (moment.astimezone(zone) for moment in moments)
 
 
 def _moving_averages(totals: Sequence[int]) -> Iterator[float]:

@@ -4,10 +4,34 @@ from __future__ import annotations
 
 import datetime as dt
 import enum
+from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict
 
-__all__ = ["SearchHit", "SearchKind", "SearchResults", "SearchStatus", "Suggestion"]
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+__all__ = ["SearchHit", "SearchKind", "SearchResults", "SearchStatus", "Suggestion", "marked"]
+
+
+def marked(
+    text: str,
+    places: Iterable[tuple[int, int]],
+    start: str,
+    end: str,
+    quoted: Callable[[str], str] = str,
+) -> str:
+    """Return ``text`` with ``start`` and ``end`` around its places, each part of it quoted.
+
+    >>> marked("a plan", [(2, 6)], "[", "]")
+    'a [plan]'
+    """
+    parts: list[str] = []
+    last = 0
+    for first, behind in places:
+        parts += (quoted(text[last:first]), start, quoted(text[first:behind]), end)
+        last = behind
+    return "".join([*parts, quoted(text[last:])])
 
 
 class SearchKind(enum.StrEnum):
@@ -55,12 +79,7 @@ class SearchHit(Suggestion):
 
     def marked(self, start: str, end: str) -> str:
         """Return ``plain`` with ``start`` and ``end`` around what was found."""
-        parts: list[str] = []
-        last = 0
-        for first, behind in self.places:
-            parts += (self.plain[last:first], start, self.plain[first:behind], end)
-            last = behind
-        return "".join([*parts, self.plain[last:]])
+        return marked(self.plain, self.places, start, end)
 
 
 class SearchResults(_Found):

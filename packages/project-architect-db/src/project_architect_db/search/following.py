@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, closing
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 from weakref import WeakKeyDictionary
 
@@ -24,7 +24,7 @@ from project_architect_db.search.index import Index, State
 from project_architect_db.search.pending import Pending, pending_of
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+    from collections.abc import AsyncIterator, Callable, Iterable, Sequence
     from pathlib import Path
 
     from sqlalchemy import ColumnElement
@@ -145,7 +145,7 @@ class Following:
         state = self.index.state
         written: int | None = None
         if state is not None:
-            with self._opening() as opening:
+            with closing(_Opening(self._worker, self.index)) as opening:
                 if self._noted is not None:  # something has changed, or it would not be looked
                     opening.begin()
                 written = await self._changed(engine, state, opening)
@@ -184,7 +184,7 @@ class Following:
         await self._open()
         position = await feed.position()
         state = State(position, (await _times(feed, position)).get(position))
-        with self._opening() as opening:
+        with closing(_Opening(self._worker, self.index)) as opening:
             writing = await opening.done()
             async with engine.connect() as connection:
                 return await self._all(writing, connection, state)
@@ -212,18 +212,6 @@ class Following:
             yield
         finally:
             self._busy.release()
-
-    @contextmanager
-    def _opening(self) -> Iterator[_Opening]:
-        """Yield a change of the index, which is opened when somebody says so.
-
-        What is not committed in the block is forgotten.
-        """
-        opening = _Opening(self._worker, self.index)
-        try:
-            yield opening
-        finally:
-            opening.close()
 
     async def _run(self, work: Callable[..., ResultT], *arguments: Any) -> ResultT:
         """Return what ``work`` returns, in the thread of the index."""
@@ -256,7 +244,10 @@ class Following:
 
 
 class _Opening:
-    """A change of the index that is opened in the thread of the index, while others go on."""
+    """A change of the index that is opened in the thread of the index, while others go on.
+
+    What is not committed before it is closed is forgotten.
+    """
 
     def __init__(self, worker: ThreadPoolExecutor, index: Index) -> None:
         self._worker = worker

@@ -8,6 +8,7 @@ from html import escape
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from andamios_orm.core.lines import one_line
+from project_architect_db.schemas.search import marked
 from project_architect_db.search.words import words_with_places
 
 if TYPE_CHECKING:
@@ -36,13 +37,8 @@ class Snippet(NamedTuple):
         >>> Snippet("a <b> plan", ((6, 10),)).html()
         'a &lt;b&gt; <mark>plan</mark>'
         """
-        text, last = self.text, 0
-        quoted = str if escape(text) == text else escape
-        parts: list[str] = []
-        for start, end in self.places:
-            parts += (quoted(text[last:start]), "<mark>", quoted(text[start:end]), "</mark>")
-            last = end
-        return "".join([*parts, quoted(text[last:])])
+        quoted = str if escape(self.text) == self.text else escape
+        return marked(self.text, self.places, "<mark>", "</mark>", quoted)
 
 
 class Finder:
