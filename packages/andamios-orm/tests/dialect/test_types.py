@@ -623,6 +623,15 @@ def test_the_engine_may_bring_its_own_json() -> None:
     engine.dispose()
 
 
+def test_the_engine_s_own_json_is_asked_for_columns_too() -> None:
+    engine = create_engine("duckdb:///:memory:", json_serializer=lambda value: f'"<{value}>"')
+
+    sent = bind_column(JSON(), [{"a": 1}, {}], engine.dialect, column="kept")
+
+    assert list(sent) == ["\"<{'a': 1}>\"", '"<{}>"']
+    engine.dispose()
+
+
 def test_nan_is_refused_in_json_of_the_engine_s_own() -> None:
     engine = create_engine("duckdb:///:memory:", json_serializer=lambda value: f"[{value}, NaN]")
 

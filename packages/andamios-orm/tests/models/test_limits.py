@@ -36,6 +36,7 @@ class Plan(IntegerKeyMixin, Base):
     __tablename__ = "plans"
 
     title: Mapped[str] = mapped_column(String(9), info={"shortest": 3})
+    note: Mapped[str | None] = mapped_column(String(9), info={"shortest": 2})
     parts: Mapped[dict[str, Any] | None] = mapped_column(info={"object": True})
 
 
@@ -100,6 +101,17 @@ async def test_rows_of_a_bulk_are_all_named(database: Database) -> None:
         (2, "parts"),
     ]
     assert await plans.count() == 0
+
+
+async def test_a_limit_of_text_is_for_the_text_that_is_there(database: Database) -> None:
+    plans = GenericRepository(database, Plan)
+
+    await plans.bulk_create([{"title": "abc", "note": note} for note in ("ab", None)])
+    with pytest.raises(BulkRefused) as refused:
+        await plans.bulk_create([{"title": "abc", "note": note} for note in (None, "a")])
+
+    assert [(each.row, each.field) for each in refused.value.errors] == [(1, "note")]
+    assert await plans.count() == 2
 
 
 COLUMNS = {
