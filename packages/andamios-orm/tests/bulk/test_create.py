@@ -447,7 +447,7 @@ async def test_ten_thousand_rows_take_a_handful_of_hops(duckdb_database: Databas
         sent = [statement.split()[0] for statement in statements]
 
     assert sent == ["SELECT", "INSERT"]
-    assert hops == 4
+    assert hops == 2
 
 
 @pytest.mark.slow

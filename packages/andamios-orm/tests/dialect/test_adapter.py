@@ -96,6 +96,47 @@ def test_what_is_kept_for_a_commit_without_a_write_undoes_it(database: DuckDBDat
 
 @db
 @integration
+async def test_the_loop_has_something_to_do_while_duckdb_works(lab: Lab) -> None:
+    done: list[str] = []
+    meanwhile = {"meanwhile": lambda: done.append("meanwhile"), "yield_per": 2}
+
+    async with lab.engine().connect() as connection:
+        result = await connection.stream(text("FROM range(5)"), execution_options=meanwhile)
+        rows = [row async for row in result]
+
+    assert len(rows) == 5
+    assert done == ["meanwhile"]
+
+
+@db
+@integration
+def test_without_a_loop_it_is_done_before(database: DuckDBDatabase) -> None:
+    done: list[str] = []
+    connection = blocking(database)
+    cursor = connection.cursor()
+    cursor.meanwhile = lambda: done.append("meanwhile")
+
+    cursor.execute("SELECT 1")
+
+    assert done == ["meanwhile"]
+    connection.close()
+
+
+@db
+@concurrency
+async def test_a_statement_is_interrupted_when_what_is_done_meanwhile_fails(lab: Lab) -> None:
+    failing = {"meanwhile": lambda: 1 // 0}
+
+    async with lab.engine().connect() as connection:
+        with pytest.raises(ZeroDivisionError):
+            async with asyncio.timeout(PATIENCE):
+                await connection.execute(text(ENDLESS), execution_options=failing)
+        await connection.rollback()
+        assert (await connection.execute(text("SELECT 1"))).scalar_one() == 1
+
+
+@db
+@integration
 def test_what_is_kept_for_a_commit_is_dropped_by_a_rollback(database: DuckDBDatabase) -> None:
     seen: list[Any] = []
     connection = blocking(database)

@@ -38,7 +38,7 @@ from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
 import andamios_orm  # noqa: F401  # it registers the dialect
-from andamios_orm.dialect.binds import as_list, bind_column
+from andamios_orm.dialect.binds import as_list, bind_column, each_once
 from andamios_orm.exceptions import ValueRefused
 
 if TYPE_CHECKING:
@@ -325,3 +325,15 @@ def test_a_column_may_make_its_values_as_they_are_asked_for(engine: Engine) -> N
     values = range(1000, 3000)  # objects that are gone when the next one comes
 
     assert bind_column(JSON(), values, engine.dialect, column="kept") == [str(n) for n in values]
+
+
+@pytest.mark.parametrize(("kinds", "times"), [(1, 1), (2, 2), (3, 3), (4, 12), (12, 12)])
+def test_objects_that_come_often_are_looked_at_once(kinds: int, times: int) -> None:
+    objects = [[number] for number in range(kinds)]
+    values = [objects[place % kinds] for place in range(12)]
+    seen: list[Any] = []
+
+    found = each_once(lambda value: seen.append(value) or len(seen), values)
+
+    assert len(seen) == times
+    assert [seen[place - 1] for place in found] == values

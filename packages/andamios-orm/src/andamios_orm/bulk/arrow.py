@@ -13,7 +13,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, overload
 
 from andamios_orm.core.texts import same_throughout
-from andamios_orm.dialect.binds import each_once
+from andamios_orm.dialect.binds import OFTEN, each_once
 from andamios_orm.exceptions import MissingExtra
 
 if TYPE_CHECKING:
@@ -35,8 +35,6 @@ __all__ = [
 
 _DECIMAL = re.compile(r"(?:DECIMAL|NUMERIC)\((\d+), ?(\d+)\)")
 _MOST_DIGITS = 38
-_FEW = 4
-"""How often each text has to come again, for its objects to be shared."""
 
 
 def pyarrow(module: str = "pyarrow") -> Any:
@@ -138,7 +136,7 @@ def _listed(array: Any) -> list[Any]:
     encoded = array.dictionary_encode()
     listed = []
     for chunk in encoded.chunks if hasattr(encoded, "chunks") else (encoded,):
-        if len(chunk.dictionary) * _FEW > len(chunk):
+        if len(chunk.dictionary) * OFTEN > len(chunk):
             listed += chunk.cast(array.type).to_pylist()
         else:
             texts = [*chunk.dictionary.to_pylist(), None]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy import insert, select
@@ -12,13 +13,13 @@ from andamios_orm.bulk.copying import can_copy, copy_rows
 from andamios_orm.bulk.created import Created
 from andamios_orm.bulk.fill import fill
 from andamios_orm.bulk.generated import make_values
-from andamios_orm.bulk.recording import created, written
+from andamios_orm.bulk.recording import created, scan_ahead, written
 from andamios_orm.bulk.stage import can_place, run, staged
 from andamios_orm.bulk.target import target_of
 from andamios_orm.bulk.work import Work, dialect_of, read_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from sqlalchemy.engine import Dialect
     from sqlalchemy.ext.asyncio import AsyncSession
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from andamios_orm.bulk.fill import Filled
     from andamios_orm.bulk.rows import Batch
     from andamios_orm.bulk.target import Target
+    from andamios_orm.core.scans import Scan
 
 __all__ = ["bulk_create", "create_batch", "create_prepared", "insert_batch", "prepare"]
 
@@ -71,20 +73,32 @@ async def create_prepared(
     if batch.count == 0:
         return Created(target, 0, {})
     work = await Work.begin(session, target)
-    columns, arrays = await insert_batch(work, filled, sent)
-    await created(work, columns, batch.count, arrays)
+    scan: Scan | None = None
+
+    def look_ahead(arrays: Mapping[str, Any]) -> None:
+        nonlocal scan
+        scan = scan_ahead(work, _readable(filled.columns, sent), batch.count, arrays)
+
+    meanwhile = None if filled.returned else look_ahead
+    columns, arrays = await insert_batch(work, filled, sent, meanwhile=meanwhile)
+    await created(work, columns, batch.count, arrays, scan=scan)
     return Created(target, batch.count, columns, batch.instances)
 
 
 async def insert_batch(
-    work: Work, filled: Filled, sent: dict[str, Sequence[Any]]
+    work: Work,
+    filled: Filled,
+    sent: dict[str, Sequence[Any]],
+    *,
+    meanwhile: Callable[[Mapping[str, Any]], None] | None = None,
 ) -> tuple[dict[str, Sequence[Any]], Mapping[str, Any]]:
     """Write prepared rows and return their columns, and those that were sent as Arrow.
 
-    What the database made is among the columns.
+    What the database made is among the columns. ``meanwhile`` is called with those of Arrow
+    while DuckDB inserts them.
     """
     await _make_awaited(work, filled, sent)
-    returned, arrays = await _insert(work, filled, sent)
+    returned, arrays = await _insert(work, filled, sent, meanwhile)
     written(work, filled.columns)
     return {**_readable(filled.columns, sent), **returned}, arrays
 
@@ -127,11 +141,15 @@ async def _make_awaited(work: Work, filled: Filled, sent: dict[str, Sequence[Any
             for row, value in zip(rows, made, strict=True):
                 values[row] = value
         filled.columns[name] = values
-        sent.update(work.bind({name: values}))
+        fits = values is made and work.connection.dialect.name == "duckdb"
+        sent.update({name: made} if fits else work.bind({name: values}))
 
 
 async def _insert(
-    work: Work, filled: Filled, sent: dict[str, Sequence[Any]]
+    work: Work,
+    filled: Filled,
+    sent: dict[str, Sequence[Any]],
+    meanwhile: Callable[[Mapping[str, Any]], None] | None,
 ) -> tuple[dict[str, Sequence[Any]], Mapping[str, Any]]:
     """Write the rows and return the columns that the database has filled in, and those of Arrow."""
     target, connection = work.target, work.connection
@@ -142,7 +160,8 @@ async def _insert(
     if copies and places:
         await copy_rows(connection, target.table, columns, [sent[name] for name in names])
         return {}, {}
-    async with staged(connection, work.columns(filled.columns, sent), places=places) as stage:
+    given = work.columns(filled.columns, sent)
+    async with staged(connection, given, places=places, once=True) as stage:
         statement: Any = insert(target.table).from_select(
             [target.columns[name].name for name in names],
             select(*(stage[name] for name in names)),
@@ -151,7 +170,11 @@ async def _insert(
         wanted = [*target.key, *filled.returned] if filled.returned else []
         if wanted:
             statement = statement.returning(*(target.columns[name] for name in wanted))
-        result = await run(connection, statement)
+        options: dict[str, Any] = {}
+        if stage.tables:
+            options["tables"] = stage.tables
+            options["meanwhile"] = meanwhile and partial(meanwhile, stage.arrays)
+        result = await run(connection, statement, **options)
         rows = result.all() if wanted else []
     if not wanted:
         return {}, stage.arrays

@@ -10,6 +10,8 @@ from andamios_orm.bulk.arrow import ArrowColumn
 from andamios_orm.core.integrity import check_removed, check_values
 from andamios_orm.core.ledger import watch
 from andamios_orm.core.recording import record_batch, remembers
+from andamios_orm.core.records import Entity
+from andamios_orm.core.scans import scan_of
 from andamios_orm.models.base import is_told_of_rows
 from andamios_orm.models.written import ColumnRows, WrittenRows
 
@@ -20,8 +22,17 @@ if TYPE_CHECKING:
 
     from andamios_orm.bulk.work import Work
     from andamios_orm.core.recording import BatchKind
+    from andamios_orm.core.scans import Scan
 
-__all__ = ["created", "keeps_history", "new_rows", "record", "removed", "written"]
+__all__ = [
+    "created",
+    "keeps_history",
+    "new_rows",
+    "record",
+    "removed",
+    "scan_ahead",
+    "written",
+]
 
 
 _NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
@@ -51,9 +62,25 @@ async def created(
     columns: Mapping[str, Sequence[Any]],
     count: int,
     sent: Mapping[str, Any] = _NOTHING,
+    *,
+    scan: Scan | None = None,
 ) -> None:
-    """Record new rows; ``sent`` are those of their columns that went out as Arrow."""
-    await record(work, "bulk_create", **new_rows(work, columns, count, sent))
+    """Record new rows; ``sent`` are those of their columns that went out as Arrow.
+
+    ``scan`` is what ``scan_ahead()`` has made of them.
+    """
+    await record(work, "bulk_create", **new_rows(work, columns, count, sent), scan=scan)
+
+
+def scan_ahead(
+    work: Work, columns: Mapping[str, Sequence[Any]], count: int, sent: Mapping[str, Any]
+) -> Scan | None:
+    """Return the history of new rows, which takes no database; None if it has to wait."""
+    entity = Entity.of(work.target.model)
+    if entity is None or not entity.history or entity.tenant_name is not None:
+        return None
+    found = new_rows(work, columns, count, sent)
+    return scan_of(entity, found["keys"], None, found["after"], work.connection.dialect)
 
 
 def written(work: Work, columns: Mapping[str, Sequence[Any]]) -> None:
@@ -108,7 +135,7 @@ class _Listed(Mapping[str, Sequence[Any]]):
         return len(self._columns)
 
 
-async def record(
+async def record(  # noqa: PLR0913 - keys, and what is known of each
     work: Work,
     kind: BatchKind,
     keys: Sequence[Any],
@@ -116,13 +143,21 @@ async def record(
     tenants: Sequence[Any] | None = None,
     before: Sequence[Mapping[str, Any] | None] | None = None,
     after: Sequence[Mapping[str, Any] | None] | None = None,
+    scan: Scan | None = None,
 ) -> None:
     """Leave one change record of a batch, in the transaction that changed its rows."""
     session = work.session.sync_session
     if hasattr(session, "wrote"):  # it warns if it is closed without a commit
         session.wrote(work.target.name)
     record_batch(
-        _ledger_of(work), work.target.model, kind, keys, tenants=tenants, before=before, after=after
+        _ledger_of(work),
+        work.target.model,
+        kind,
+        keys,
+        tenants=tenants,
+        before=before,
+        after=after,
+        scan=scan,
     )
     if is_told_of_rows(work.target.model) and len(keys):
         rows = WrittenRows(before, after)

@@ -12,6 +12,7 @@ from sqlalchemy import inspect
 
 from andamios_orm.bulk.arrow import is_arrow, read_arrow
 from andamios_orm.bulk.documents import arrow_column
+from andamios_orm.core.texts import Same
 from andamios_orm.exceptions import BulkRefused, RowRefusal
 
 if TYPE_CHECKING:
@@ -34,7 +35,8 @@ def holds(values: Sequence[Any], singleton: object) -> bool:
 
     ``in`` would compare, and an array of NumPy has no answer to that.
     """
-    return type(singleton) in set(map(type, values))
+    looked_at = values[:1] if type(values) is Same else values
+    return type(singleton) in set(map(type, looked_at))
 
 
 @dataclasses.dataclass(slots=True)

@@ -54,6 +54,8 @@ class Staged:
     columns: Mapping[str, ColumnElement[Any]]
     arrays: Mapping[str, Any] = field(default_factory=dict)
     """The columns as Arrow, by attribute, where the database reads them as such."""
+    tables: Mapping[str, Any] = field(default_factory=dict)
+    """What a statement has to be given that reads the stage, if it is there for one alone."""
 
     def __getitem__(self, name: str) -> ColumnElement[Any]:
         """Return the column that holds the values of an attribute."""
@@ -70,14 +72,14 @@ class Given:
 
 
 async def run(
-    connection: AsyncConnection, statement: Executable, parameters: Any = None
+    connection: AsyncConnection, statement: Executable, parameters: Any = None, **options: Any
 ) -> Result[Any]:
     """Return the result of a statement that is not worth a place in the cache.
 
     Its stage is made anew each time, and the cache knows tables by identity.
     """
     return await connection.execute(
-        statement, parameters, execution_options={"compiled_cache": None}
+        statement, parameters, execution_options={"compiled_cache": None, **options}
     )
 
 
@@ -98,10 +100,12 @@ async def staged(
     *,
     name: str = "_andamios_rows",
     places: bool | None = None,
+    once: bool = False,
 ) -> AsyncIterator[Staged]:
     """Yield a table of ``columns`` that lives for the block.
 
-    ``places`` is what ``can_place()`` has said, if it was asked before.
+    ``places`` is what ``can_place()`` has said, if it was asked before. If it is read
+    ``once``, by a statement that is given its ``tables``, DuckDB needs no hop to place it.
 
     Its name tells the types of its columns: statements that asyncpg has prepared would
     not fit another table of the same name.
@@ -123,11 +127,15 @@ async def staged(
             connection.dialect,
         )
         if arrow is not None:
+            stage = replace(stage, arrays=dict(zip(columns, arrow.columns, strict=True)))
+            if once:
+                yield replace(stage, tables={name: arrow})
+                return
             driver = (await connection.get_raw_connection()).driver_connection
             assert driver is not None  # noqa: S101 - a connection that is open has one
             on_thread = partial(driver.run, write=True, changes_schema=False)
             await on_thread(lambda raw: _register(raw, name, arrow))
-            yield replace(stage, arrays=dict(zip(columns, arrow.columns, strict=True)))
+            yield stage
             await on_thread(lambda raw: _unregister(raw, name))
             return
     if not (await can_place(connection) if places is None else places):

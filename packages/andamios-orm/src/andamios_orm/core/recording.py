@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Dialect
     from sqlalchemy.orm import ORMExecuteState
 
+    from andamios_orm.core.scans import Scan
+
 __all__ = [
     "BatchKind",
     "record_batch",
@@ -83,12 +85,14 @@ def record_batch(  # noqa: PLR0913 - keys, and what is known of each
     tenants: Sequence[Any] | None = None,
     before: Sequence[Mapping[str, Any] | None] | None = None,
     after: Sequence[Mapping[str, Any] | None] | None = None,
+    scan: Scan | None = None,
 ) -> None:
     """Record one batch of changed rows, before the COMMIT of the transaction.
 
     ``keys`` are values, or tuples of composite keys. ``tenants`` has the tenant of each
     row; rows of several tenants leave a record for each. ``before`` and ``after`` have
-    the rows by attribute name, for models with history.
+    the rows by attribute name, for models with history; ``scan`` is their history, if the
+    caller has made it of them already.
     Nothing is recorded without keys, nor for a model that is off.
     """
     entity = Entity.of(target)
@@ -108,7 +112,7 @@ def record_batch(  # noqa: PLR0913 - keys, and what is known of each
         _list_keys(record, entity, chosen, dialect)
         if entity.history and (before or after or kind == "bulk_purge"):
             if places is None and kind != "bulk_purge":
-                record.scan = scan_of(entity, keys, before, after, dialect)
+                record.scan = scan or scan_of(entity, keys, before, after, dialect)
                 if record.scan is None:
                     record.texts = texts_of(entity, keys, before, after, dialect)
             if record.texts is None and record.scan is None:

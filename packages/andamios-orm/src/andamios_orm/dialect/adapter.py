@@ -249,8 +249,15 @@ class AsyncConnection(Connection, AdaptedConnection):
         self._check_process()
         if self.closed:  # its worker has gone, or works for another
             raise DatabaseClosed("the connection was closed", path=self.database.path)
+        working = self._worker.submit(function, *arguments)
         try:
-            return await_(self._worker.submit(function, *arguments))
+            if call.meanwhile is not None:
+                call.meanwhile()
+        except BaseException:
+            await_(self._abandon(call))
+            raise
+        try:
+            return await_(working)
         except asyncio.CancelledError:
             await_(self._abandon(call))
             raise
@@ -344,6 +351,8 @@ class BlockingConnection(Connection):
         return Owner.of_thread()
 
     def _run(self, call: Call, function: Callable[..., T], *arguments: Any) -> T:
+        if call.meanwhile is not None:
+            call.meanwhile()
         return function(*arguments)
 
     def _finish(self, function: Callable[[], None]) -> None:

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
     from andamios_orm.dialect.types import Processor
 
-__all__ = ["CheckedCompiler", "admission", "as_list", "bind_column", "each_once"]
+__all__ = ["OFTEN", "CheckedCompiler", "admission", "as_list", "bind_column", "each_once"]
 
 _BOUNDS: dict[type, tuple[str, int | None, int | None]] = {
     duckdb_types.TinyInteger: ("TINYINT", -(2**7), 2**7 - 1),
@@ -67,6 +67,8 @@ _MILLISECONDS = 3
 # They mend what the driver makes of Decimal("1E+5"); an admission has done so before.
 _REDUNDANT = (DuckDBNumeric.bind_processor, DuckDBFloat.bind_processor)
 _MULTIPLE_ROWS = re.compile(r"_m\d+$")
+OFTEN = 4
+"""How often each object comes, on average, where it pays to look for them."""
 
 
 class CheckedCompiler(DuckDBCompiler):
@@ -175,13 +177,14 @@ def bind_column(
 
 
 def each_once(process: Processor, values: Sequence[Any]) -> list[Any]:
-    """Return ``process`` of the values, of an object that comes again only once."""
+    """Return ``process`` of the values; of objects that each come often enough, only once."""
     if not isinstance(values, (list, tuple)):  # whose objects may be gone when others come
         return [process(value) for value in values]
+    first = values[: len(values) // OFTEN + 1]
+    if len(set(map(id, first))) == len(first) > 1:
+        return list(map(process, values))  # to look for the few that come again takes longer
     places = list(map(id, values))
     once = dict(zip(places, values, strict=True))
-    if len(once) == len(places):
-        return list(map(process, values))
     known = {place: process(value) for place, value in once.items()}
     return list(map(known.__getitem__, places))
 

@@ -52,6 +52,8 @@ class Call:
     at_commit: AtCommit | None = None
     tables: Mapping[str, Any] | None = None
     """Tables of Arrow that the statement reads, by the names that they have for so long."""
+    meanwhile: Callable[[], object] | None = None
+    """What the loop does while DuckDB works on the statement."""
     cancelled: bool = False
     timed_out: bool = False
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from andamios_orm.dialect.calls import Call, Reply
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from andamios_orm.dialect.adapter import Connection
     from andamios_orm.dialect.calls import AtCommit, Row, Rows
@@ -36,6 +36,7 @@ class Cursor:
         self.wants_arrow = False
         self.at_commit: AtCommit | None = None
         self.tables: Mapping[str, Any] | None = None
+        self.meanwhile: Callable[[], object] | None = None
         self.timeout = connection.statement_timeout
         self.hide_parameters = False
         self._rows: deque[Row] = deque()
@@ -43,7 +44,9 @@ class Cursor:
 
     def execute(self, statement: str, parameters: Any = None) -> None:
         """Run one statement."""
-        self._take(self.connection.execute(self._call(statement, parameters)))
+        call = self._call(statement, parameters)
+        call.meanwhile = self.meanwhile
+        self._take(self.connection.execute(call))
 
     def executemany(self, statement: str, parameters: Any) -> None:
         """Run one statement once for each set of parameters."""

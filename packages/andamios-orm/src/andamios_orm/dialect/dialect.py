@@ -104,6 +104,7 @@ class DuckDBExecutionContext(PGExecutionContext):
             cursor.wants_arrow = bool(options.get("arrow"))
             cursor.at_commit = options.get("at_commit")
             cursor.tables = options.get("tables")
+            cursor.meanwhile = options.get("meanwhile")
             size = options.get("arraysize")
             if size:
                 cursor.arraysize = size

@@ -163,7 +163,7 @@ async def _write(connection: AsyncConnection, pair: Pair, rows: Sequence[Any]) -
         )
         for each, column in zip(columns, values, strict=True)
     }
-    async with staged(connection, given) as stage:
+    async with staged(connection, given, once=True) as stage:
         taken = [
             stage[each.column.name]
             if each.type_ is each.stored
@@ -173,7 +173,7 @@ async def _write(connection: AsyncConnection, pair: Pair, rows: Sequence[Any]) -
         statement = insert(pair.table).from_select(
             [each.column for each in columns], select(*taken), include_defaults=False
         )
-        await run(connection, statement)
+        await run(connection, statement, tables=stage.tables)
 
 
 def _copied(column: Carried, values: Sequence[Any], dialect: Dialect) -> Sequence[Any]:

@@ -57,7 +57,15 @@ def complexity_score(architecture: object) -> int | None:
         if isinstance(own, (int, float)) and not isinstance(own, bool) and 0 <= own <= _HIGHEST:
             return round(own)
     points = points_of(architecture)
+    return _SCORES[points] if points < len(_SCORES) else _score(points)
+
+
+def _score(points: int) -> int:
     return round(_HIGHEST * points / (points + HALF))
+
+
+_SCORES: Final = tuple(map(_score, range(500)))
+"""The scores of most architectures."""
 
 
 def points_of(architecture: Mapping[str, object]) -> int:
@@ -68,8 +76,13 @@ def points_of(architecture: Mapping[str, object]) -> int:
     """
     points = 0
     for name, parts in architecture.items():
-        if name in _POINTS:
-            points += _POINTS[name] * (len(parts) if type(parts) is list else _number(parts))
+        each = _POINTS.get(name)
+        if each is not None:
+            kind = type(parts)  # most are lists, or numbers; a call takes longer than these
+            if kind is list:
+                points += each * len(parts)
+            else:
+                points += each * (parts if kind is int and parts > 0 else _number(parts))
     return points
 
 
