@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.importers.make_clone import git, make_clone
@@ -39,6 +40,29 @@ print(json.dumps({
     "cursor": reading.cursor,
 }))
 """
+IMPORT = """
+import json, sys, time
+from pathlib import Path
+from andamios_orm import run
+from project_architect_db.core.engine import DatabaseEngine
+from project_architect_db.importers import import_clone
+
+async def work():
+    seconds = []
+    async with DatabaseEngine(f"duckdb:///{sys.argv[2]}") as database:
+        await database.initialize()
+        for _ in range(2):
+            start = time.perf_counter()
+            report = await import_clone(database, Path(sys.argv[1]))
+            seconds.append((time.perf_counter() - start, report.messages, report.versions))
+    return seconds
+
+imports = run(work())
+status = dict(line.split(":", 1) for line in open("/proc/self/status"))
+print(json.dumps({
+    "imports": imports, "resident": int(status["VmHWM"].split()[0]) * 1024,
+}))
+"""
 
 
 @pytest.fixture(scope="module")
@@ -46,36 +70,59 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_clone(tmp_path_factory.mktemp("large") / "clone", commits=COMMITS)
 
 
-def read_apart(folder: Path, since: str = "") -> dict[str, object]:
-    """Return what a process of its own says about reading a clone."""
+def apart(code: str, *arguments: object) -> dict[str, Any]:
+    """Return what a process of its own says about a clone."""
     said = subprocess.run(
-        [sys.executable, "-c", READ, str(folder), since], check=True, capture_output=True
+        [sys.executable, "-c", code, *map(str, arguments)], check=True, capture_output=True
     )
-    found: dict[str, object] = json.loads(said.stdout)
+    found: dict[str, Any] = json.loads(said.stdout)
     return found
+
+
+def seconds_of_git(folder: Path) -> float:
+    start = time.perf_counter()
+    git(folder, "log", "--raw", "--numstat", "HEAD", "--tags")
+    return time.perf_counter() - start
 
 
 def test_a_long_history_is_read_completely_and_in_bounded_memory(
     large: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    start = time.perf_counter()
-    git(large, "log", "--raw", "--numstat", "HEAD", "--tags")
-    plain = time.perf_counter() - start
+    plain = seconds_of_git(large)
 
-    first = read_apart(large)
-    again = read_apart(large, str(first["cursor"]))
+    first = apart(READ, large, "")
+    again = apart(READ, large, first["cursor"])
 
     with capsys.disabled():
         sys.stdout.write(
             f"\n{COMMITS} commits: git log {plain:.2f} s, read {first['seconds']:.2f} s, "
-            f"again {again['seconds']:.2f} s, {int(str(first['resident'])) >> 20} MiB\n"
+            f"again {again['seconds']:.2f} s, {first['resident'] >> 20} MiB\n"
         )
     emails = git(large, "log", "--format=%aE", "HEAD", "--tags").decode().lower().split()
     assert first["messages"] == COMMITS
     assert first["contributors"] == len(set(emails))
-    assert int(str(first["versions"])) > COMMITS // 4
-    assert int(str(first["resident"])) < 400 << 20
+    assert first["versions"] > COMMITS // 4
+    assert first["resident"] < 400 << 20
     assert (again["messages"], again["versions"]) == (0, 0)
+
+
+def test_a_long_history_is_imported_once_and_in_bounded_memory(
+    large: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plain = seconds_of_git(large)
+
+    found = apart(IMPORT, large, tmp_path / "imported.duckdb")
+
+    (first, *stored), (again, *new) = found["imports"]
+    with capsys.disabled():
+        sys.stdout.write(
+            f"\n{COMMITS} commits: import {first:.2f} s, {first / plain:.2f} times git log, "
+            f"again {again:.2f} s, {found['resident'] >> 20} MiB\n"
+        )
+    assert stored[0] == COMMITS
+    assert stored[1] > COMMITS // 4
+    assert new == [0, 0]
+    assert found["resident"] < 400 << 20
 
 
 def test_files_and_lines_of_a_long_history_are_those_of_git(large: Path) -> None:
