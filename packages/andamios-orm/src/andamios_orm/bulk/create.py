@@ -141,8 +141,7 @@ async def _make_awaited(work: Work, filled: Filled, sent: dict[str, Sequence[Any
             for row, value in zip(rows, made, strict=True):
                 values[row] = value
         filled.columns[name] = values
-        fits = values is made and work.connection.dialect.name == "duckdb"
-        sent.update({name: made} if fits else work.bind({name: values}))
+        sent.update(work.bind({name: values}))
 
 
 async def _insert(

@@ -18,6 +18,7 @@ no architecture is so large that another one could not be larger. A document tha
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Final, TypeGuard
 
@@ -56,16 +57,12 @@ def complexity_score(architecture: object) -> int | None:
         own = architecture[_OWN]
         if isinstance(own, (int, float)) and not isinstance(own, bool) and 0 <= own <= _HIGHEST:
             return round(own)
-    points = points_of(architecture)
-    return _SCORES[points] if points < len(_SCORES) else _score(points)
+    return _score(points_of(architecture))
 
 
+@lru_cache(maxsize=512)  # most architectures have few points
 def _score(points: int) -> int:
     return round(_HIGHEST * points / (points + HALF))
-
-
-_SCORES: Final = tuple(map(_score, range(500)))
-"""The scores of most architectures."""
 
 
 def points_of(architecture: Mapping[str, object]) -> int:
@@ -78,11 +75,13 @@ def points_of(architecture: Mapping[str, object]) -> int:
     for name, parts in architecture.items():
         each = _POINTS.get(name)
         if each is not None:
-            kind = type(parts)  # most are lists, or numbers; a call takes longer than these
-            if kind is list:
+            # Most are lists or numbers, and a call takes longer than to see that.
+            if type(parts) is list:
                 points += each * len(parts)
+            elif type(parts) is int and parts > 0:
+                points += each * parts
             else:
-                points += each * (parts if kind is int and parts > 0 else _number(parts))
+                points += each * _number(parts)
     return points
 
 
