@@ -47,6 +47,7 @@ def test_any_document_has_a_score_or_none(document: object) -> None:
         ({"dependencies": ["x"] * 60}, 50),
         ({"dependencies": 60}, 50),
         ({"dependencies": -3, "languages": True, "modules": "  "}, 0),
+        ({"components": None, "modules": 1.5}, 0),
         ({"services": 100_000}, 100),
         ({"complexity_score": 70.4}, 70),
         ({"complexity_score": True, "services": ["api"]}, 8),
