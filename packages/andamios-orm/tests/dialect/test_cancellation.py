@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 pytestmark = [
     pytest.mark.concurrency,
     pytest.mark.db,
-    pytest.mark.usefixtures("no_thread_left"),
+    pytest.mark.usefixtures("no_thread_left", "nothing_old_is_collected"),
     pytest.mark.sampled(2),
 ]
 
@@ -45,6 +45,14 @@ class Thing(Base):
     __tablename__ = "things"
     id: Mapped[int] = mapped_column(primary_key=True)
     n: Mapped[int]
+
+
+@pytest.fixture
+def nothing_old_is_collected() -> Iterator[None]:
+    """Have a collection look only at what comes now: through all that a run keeps it takes long."""
+    gc.freeze()
+    yield
+    gc.unfreeze()
 
 
 @pytest.fixture
@@ -403,16 +411,7 @@ async def test_a_cancelled_wait_for_a_connection_leaves_the_pool_whole(lab: Lab)
     assert lab.checked_out() == 0
 
 
-@pytest.fixture
-def nothing_old_is_collected() -> Iterator[None]:
-    """Have a collection look only at what comes now: through all that a run keeps it takes long."""
-    gc.freeze()
-    yield
-    gc.unfreeze()
-
-
 @pytest.mark.slow
-@pytest.mark.usefixtures("nothing_old_is_collected")
 @pytest.mark.filterwarnings("ignore::sqlalchemy.exc.SAWarning")
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
 async def test_a_waiter_gets_the_connection_that_another_thread_found_abandoned(lab: Lab) -> None:
