@@ -333,7 +333,11 @@ def test_objects_that_come_often_are_looked_at_once(kinds: int, times: int) -> N
     values = [objects[place % kinds] for place in range(12)]
     seen: list[Any] = []
 
-    found = each_once(lambda value: seen.append(value) or len(seen), values)
+    def counted(value: Any) -> int:
+        seen.append(value)
+        return len(seen)
+
+    found = each_once(counted, values)
 
     assert len(seen) == times
     assert [seen[place - 1] for place in found] == values
