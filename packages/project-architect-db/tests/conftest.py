@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from sqlalchemy import Text, cast, func, select
 
 from andamios_orm import Database
 from project_architect_db.models import Base
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
     from sqlalchemy import MetaData
 
@@ -46,6 +47,28 @@ async def session(database: Database) -> AsyncIterator[Session]:
     async with database.session() as session:
         yield session
         await session.rollback()
+
+
+@pytest.fixture
+def settled() -> Callable[[Database], Awaitable[None]]:
+    """Return what waits until no transaction of the server runs that did so with the changes.
+
+    Where they are those of other databases, one look at the feed may hold a change back.
+    """
+
+    async def wait(database: Database) -> None:
+        end = await _transaction(database, func.pg_snapshot_xmax)
+        while await _transaction(database, func.pg_snapshot_xmin) < end:
+            pass
+
+    return wait
+
+
+async def _transaction(database: Database, end: Any) -> int:
+    """Return the number of a transaction at an end of the snapshot of now."""
+    statement = select(cast(end(func.pg_current_snapshot()), Text))
+    async with database.engine.connect() as connection:
+        return int((await connection.execute(statement)).scalar_one())
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ from project_architect_db.repositories import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
     from andamios_orm import Database
     from project_architect_db.schemas import SearchResults
@@ -520,13 +520,17 @@ async def test_what_was_typed_is_found_again_by_its_own_words(library: Library) 
         assert text in await library.find(text.replace("-", " ")), text
 
 
-async def test_the_status_says_whether_the_search_is_up_to_date(library: Library) -> None:
+async def test_the_status_says_whether_the_search_is_up_to_date(
+    library: Library, settled: Callable[[Database], Awaitable[None]]
+) -> None:
     search = SearchRepository(library.database)
     await library.project("Lighthouse")
     await search.rebuild()
     await library.project("Lamp")
 
     before = await search.status()
+    if before.system == "postgresql":
+        await settled(library.database)
     await search.catch_up()
     after = await search.status()
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypeAlias
 
 import pytest
-from sqlalchemy import Text, cast, func, select, text, update
+from sqlalchemy import select, text, update
 
 from andamios_orm import Database
 from andamios_orm.core import ChangeFeed
@@ -19,9 +19,11 @@ from project_architect_db.repositories import (
 from project_architect_db.search import Vocabulary
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Awaitable, Callable
 
     from andamios_orm.testing.prepared import PreparedDatabases
+
+    Settled: TypeAlias = Callable[[Database], Awaitable[None]]
 
 pytestmark = [pytest.mark.integration, pytest.mark.db, pytest.mark.sampled(4)]
 
@@ -40,25 +42,10 @@ async def words(database: Database) -> list[str]:
         return sorted(await connection.scalars(select(search_words.c.word)))
 
 
-async def settled(database: Database) -> None:
-    """Return when no transaction of the server is left that ran together with the changes.
-
-    Where they are those of other databases, one look at the feed may hold a change back.
-    """
-    end = await transaction(database, func.pg_snapshot_xmax)
-    while await transaction(database, func.pg_snapshot_xmin) < end:
-        pass
-
-
-async def transaction(database: Database, end: Any) -> int:
-    """Return the number of a transaction at an end of the snapshot of now."""
-    statement = select(cast(end(func.pg_current_snapshot()), Text))
-    async with database.engine.connect() as connection:
-        return int((await connection.execute(statement)).scalar_one())
-
-
 @pytest.mark.slow
-async def test_words_without_digits_are_known_once_they_are_settled(database: Database) -> None:
+async def test_words_without_digits_are_known_once_they_are_settled(
+    database: Database, settled: Settled
+) -> None:
     vocabulary = Vocabulary(database.engine)
     assert await vocabulary.behind() == 1
 
@@ -75,7 +62,9 @@ async def test_words_without_digits_are_known_once_they_are_settled(database: Da
 
 
 @pytest.mark.slow
-async def test_what_the_feed_does_not_tell_is_read_anew(database: Database) -> None:
+async def test_what_the_feed_does_not_tell_is_read_anew(
+    database: Database, settled: Settled
+) -> None:
     vocabulary = Vocabulary(database.engine)
     await vocabulary.catch_up()
     await DocumentRepository(database).create({"project_id": 1, "name": "pears"})
