@@ -123,7 +123,10 @@ _WAYS: dict[str, Any] = {
     "sqlite": by_sqlite,
 }
 _ROWS = "its statements read that many rows"
-_POINTS = "half of it is reading 1,460 rows into Python and making a point of each of 730 days"
+_POINTS = (
+    "a statement through a session takes 1 ms, and pydantic 0.6 ms for the 730 points that are "
+    "checked: the bound leaves less than that"
+)
 
 FIGURES = (
     *(
