@@ -20,11 +20,14 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 from andamios_orm import Database, Session
 from andamios_orm.bulk import bulk_create
+from andamios_orm.core.changes import ChangeFeed
+from andamios_orm.core.scans import scan_of
 from andamios_orm.exceptions import BulkRefused, ConfigurationError, DuplicateKey
 from andamios_orm.models.actor import acting_as
 from andamios_orm.models.base import Row
 from andamios_orm.models.mixins import (
     AuditMixin,
+    HistoryMixin,
     IntegerKeyMixin,
     SoftDeleteMixin,
     TimestampMixin,
@@ -70,6 +73,14 @@ class Task(UUIDKeyMixin, Base):
 
     title: Mapped[str]
     project_id: Mapped[int | None] = mapped_column(ForeignKey(Project.id))
+
+
+class Plan(IntegerKeyMixin, HistoryMixin, Base):
+    """A row whose history is kept."""
+
+    __tablename__ = "plans"
+
+    title: Mapped[str]
 
 
 class Country(Base):
@@ -448,6 +459,35 @@ async def test_ten_thousand_rows_take_a_handful_of_hops(duckdb_database: Databas
 
     assert sent == ["SELECT", "INSERT"]
     assert hops == 2
+
+
+async def test_history_is_made_once_while_duckdb_inserts_the_rows(
+    duckdb_database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    met: list[str] = []
+
+    def noted(*arguments: Any) -> Any:
+        met.append("history")
+        return scan_of(*arguments)
+
+    for part in ("bulk", "core"):
+        monkeypatch.setattr(f"andamios_orm.{part}.recording.scan_of", noted)
+    async with duckdb_database.transaction() as session:
+        connection = (await session.connection()).sync_connection
+        for moment in ("before", "after"):
+            event.listen(
+                connection,
+                f"{moment}_cursor_execute",
+                lambda _c, _cursor, statement, *_, moment=moment: (
+                    met.append(moment) if statement.startswith("INSERT INTO plans") else None
+                ),
+            )
+        made = await bulk_create(session, Plan, [{"title": f"t{n}"} for n in range(30)])
+
+    assert met == ["before", "history", "after"]
+    async with ChangeFeed(duckdb_database, Base) as feed:
+        history = await feed.history(Plan, made.ids[7])
+    assert [(each.after or {})["title"] for each in history] == ["t7"]
 
 
 @pytest.mark.slow

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 pytestmark = [
     pytest.mark.concurrency,
     pytest.mark.db,
-    pytest.mark.usefixtures("no_thread_left", "nothing_old_is_collected"),
+    pytest.mark.usefixtures("no_thread_left"),
     pytest.mark.sampled(2),
 ]
 
@@ -126,6 +126,7 @@ async def test_a_stream_stops_between_its_batches(engine: AsyncEngine, lab: Lab)
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("nothing_old_is_collected")
 async def test_what_a_stream_has_left_does_not_hold_up_a_cancellation(
     engine: AsyncEngine, lab: Lab
 ) -> None:
@@ -412,6 +413,7 @@ async def test_a_cancelled_wait_for_a_connection_leaves_the_pool_whole(lab: Lab)
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("nothing_old_is_collected")
 @pytest.mark.filterwarnings("ignore::sqlalchemy.exc.SAWarning")
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
 async def test_a_waiter_gets_the_connection_that_another_thread_found_abandoned(lab: Lab) -> None:
